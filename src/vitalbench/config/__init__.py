@@ -1,0 +1,1 @@
+"""Typed, validated configuration; a suite becomes a list of cells."""

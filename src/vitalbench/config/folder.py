@@ -1,0 +1,87 @@
+"""The configs/ folder: every file is found by its name, read once and validated."""
+
+from copy import deepcopy
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+from vitalbench.config.model_options import resolve_options
+from vitalbench.config.schema import Dataset, Design, DesignFile, Knobs, Size, Suite, Target, Task
+from vitalbench.config.strict import Strict, validated
+from vitalbench.config.yaml_file import read_yaml
+from vitalbench.errors import ConfigError, choices
+
+T = TypeVar("T", bound=Strict)
+
+
+def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    merged = deepcopy(base)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merged(merged[key], value) if both else value
+    return merged
+
+
+class ConfigFolder:
+    """Typed access to a project's configs/ folder.
+
+    Raises ConfigError for a missing file, an unknown key or a wrong type, naming the file and what is allowed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if not path.is_dir():
+            raise ConfigError(f"{path}: no such folder; run from the project's root, or name it with --configs")
+        self.path = path
+
+    def names(self, kind: str) -> list[str]:
+        """The names there are of a kind: suites, datasets, tasks, designs, targets."""
+        return sorted(file.stem for file in (self.path / kind).glob("*.yaml"))
+
+    def _read(self, kind: str, name: str, model: type[T], asked_by: object) -> T:
+        if name not in self.names(kind):
+            raise ConfigError(f"{asked_by}: no {kind.removesuffix('s')} is named {name!r}; {choices(name, self.names(kind))}")
+        file = self.path / kind / f"{name}.yaml"
+        return validated(model, read_yaml(file), file)
+
+    @cached_property
+    def defaults(self) -> dict[str, Any]:
+        """configs/config.yaml as it stands."""
+        data = read_yaml(self.path / "config.yaml") or {}
+        validated(Knobs, data, self.path / "config.yaml")
+        return dict(data)
+
+    def knobs(self, given: dict[str, Any]) -> Knobs:
+        """The user's settings: the file's, overridden by what was given on the command line."""
+        listed = {
+            key: [value] if key in ("targets", "seeds") and isinstance(value, str | int) else value
+            for key, value in {**self.defaults, **given}.items()
+        }
+        return validated(Knobs, listed, f"{self.path / 'config.yaml'} with --config")
+
+    def suite(self, name: str, asked_by: object = "suite") -> Suite:
+        """A suite by its name."""
+        return self._read("suites", name, Suite, asked_by)
+
+    def dataset(self, name: str, asked_by: object = "dataset") -> Dataset:
+        """A data set by its name."""
+        return self._read("datasets", name, Dataset, asked_by)
+
+    def task(self, name: str, asked_by: object = "task") -> Task:
+        """A task by its name."""
+        return self._read("tasks", name, Task, asked_by)
+
+    def target(self, name: str, asked_by: object = "target") -> Target:
+        """A target by its name."""
+        return self._read("targets", name, Target, asked_by)
+
+    def design(self, name: str, size: Size, asked_by: object = "design") -> Design:
+        """A design by its name, at one of its two sizes, its model's options checked and filled in."""
+        file = self.path / "designs" / f"{name}.yaml"
+        written = self._read("designs", name, DesignFile, asked_by)
+        full = written.model_dump(exclude={"small"})
+        resolved = full if size == "full" else _merged(full, written.small)
+        design = validated(Design, resolved, file if size == "full" else f"{file}: small")
+        if design.model is None:
+            return design
+        options = resolve_options(design.model.name, design.model.options, file)
+        return design.model_copy(update={"model": design.model.model_copy(update={"options": options})})

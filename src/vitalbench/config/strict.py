@@ -1,0 +1,55 @@
+"""The base of every configuration section: unknown keys and wrong types are errors that say what is allowed."""
+
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from vitalbench.errors import ConfigError, choices
+
+
+class Strict(BaseModel):
+    """A configuration section that takes its own keys and types, and nothing else."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_keys(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            for key in data:
+                if key not in cls.model_fields:
+                    raise PydanticCustomError(
+                        "unknown_key", "is not known here; {hint}", {"key": str(key), "hint": choices(key, cls.model_fields)}
+                    )
+        return data
+
+
+T = TypeVar("T", bound=Strict)
+
+
+def _explain(error: ErrorDetails) -> str:
+    path = [str(part) for part in error["loc"]]
+    context = error.get("ctx") or {}
+    if error["type"] == "unknown_key":
+        return f"key '{'.'.join([*path, context['key']])}' {error['msg']}"
+    where = f"key '{'.'.join(path)}'" if path else "the file"
+    if error["type"] == "missing":
+        return f"{where} is missing"
+    value = error.get("input")
+    if error["type"] == "literal_error":
+        allowed = str(context.get("expected", "")).replace(" or ", ", ").replace("'", "").split(", ")
+        return f"{where} is {value!r}; {choices(value, allowed)}"
+    shown = f" is {value!r}" if isinstance(value, str | int | float | bool | type(None)) else ""
+    message = error["msg"][0].lower() + error["msg"][1:]
+    return f"{where}{shown}: {message}"
+
+
+def validated(model: type[T], data: Any, source: object) -> T:
+    """Make `model` of `data`, or raise a ConfigError of one line that names `source`, the key and what is allowed."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as problem:
+        first, *others = problem.errors()
+        more = f" (and {len(others)} more)" if others else ""
+        raise ConfigError(f"{source}: {_explain(first)}{more}") from None

@@ -1,0 +1,1 @@
+"""Data: acquire, standardise, store, quality; a data set is one module in `datasets`, a generator one in `synthetic`."""

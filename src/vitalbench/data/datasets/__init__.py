@@ -1,0 +1,63 @@
+"""Data sets, a module each: what a release's own files mean.
+
+A data set's module has three functions; its configuration (configs/datasets/<name>.yaml) names it. Nothing else lists it.
+
+    read_index(root, config) -> pandas.DataFrame
+        One row a record, in the release's order, with at least
+          record_id    text, as the release names it
+          patient_id   text
+          file         the record's path below `root`, without extension where the format has several files
+          labels:<set> a list of class names, one column a label set
+        and whatever else a task or a reader needs: `group:<name>` columns become subgroups, a fold column an official split.
+    read_record(root, row, config) -> Record
+        The samples of one row of the index. Raises UnreadableRecord, with the reason, for one that cannot be trusted.
+    write_standin(root, config) -> None
+        Generated records in exactly the release's layout, watermarked. Optional: a data set without it is only ever local.
+"""
+
+import importlib
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitalbench.errors import ConfigError, choices
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record's samples as stored: physical = (digital - baseline) / gain, in millivolt.
+
+    Attributes:
+        digital: (leads, samples) integers.
+        gain: (leads,) units a millivolt.
+        baseline: (leads,) the unit that stands for 0 mV.
+        generated: the file carries the stand-in's watermark.
+    """
+
+    digital: NDArray[np.int16]
+    gain: NDArray[np.float32]
+    baseline: NDArray[np.float32]
+    generated: bool = False
+
+
+class UnreadableRecord(Exception):  # noqa: N818 - a finding about a record, not a failure of the program
+    """A record that cannot be trusted: `check` names the test it failed, the message says how."""
+
+    def __init__(self, check: str, detail: str) -> None:
+        super().__init__(detail)
+        self.check = check
+
+
+def names() -> list[str]:
+    """The data set modules there are."""
+    return sorted(path.stem for path in Path(__file__).parent.glob("*.py") if path.stem != "__init__")
+
+
+def load(module: str) -> ModuleType:
+    """The module of a data set, by name."""
+    if module not in names():
+        raise ConfigError(f"data set module {module!r}: {choices(module, names())}")
+    return importlib.import_module(f"{__name__}.{module}")

@@ -1,0 +1,72 @@
+"""Acquire: know where a release's files are, that they are the release, and what of it is there."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from vitalbench.config.schema import Dataset, Source
+from vitalbench.data.datasets import load
+from vitalbench.data.wfdb_record import WATERMARK
+from vitalbench.errors import InputError
+from vitalbench.files import digest, file_digest, write_json
+from vitalbench.progress import say
+
+_NAMED = 5  # how many stray files a message names
+
+
+def _stray_files(root: Path, listed: set[str]) -> list[str]:
+    """Sample files below the listed records' folders that no row of the index names."""
+    folders = {Path(file).parent for file in listed}
+    found = (path.relative_to(root) for folder in sorted(folders) for path in (root / folder).glob("*.dat"))
+    return sorted(str(path) for path in found if str(path.with_suffix("")) not in listed)
+
+
+def acquire(config: Dataset, source: Source, local: Path | None, out: Path) -> dict[str, Any]:
+    """Make a release available and describe it in `out` (release.json).
+
+    Args:
+        config: the data set's configuration.
+        source: `generated` writes the stand-in beside `out`; `local` takes the folder as it is.
+        local: the folder, for `local`.
+        out: where release.json goes.
+
+    Raises:
+        InputError: the folder is not a readable release, or holds a stand-in where recordings were asked for.
+    """
+    module = load(config.module)
+    if source == "generated":
+        root = out.parent / "release"
+        shutil.rmtree(root, ignore_errors=True)  # a stand-in of an older configuration
+        module.write_standin(root, config)
+    else:
+        if local is None:
+            raise InputError("a local release needs the folder it is in")
+        root = local
+        if any((root / name).is_file() for name in ("STAND-IN.txt", "standin_truth.csv")):
+            raise InputError(f"{root}: this is a stand-in ({WATERMARK}); it cannot be used as {config.title}")
+    index = module.read_index(root, config)
+    if index.empty:
+        raise InputError(f"{root}: its index lists no record")
+    twice = index["record_id"][index["record_id"].duplicated()]
+    if len(twice):
+        raise InputError(f"{root}: record {twice.iloc[0]} is listed twice")
+    escaping = [file for file in index["file"] if Path(file).is_absolute() or ".." in Path(file).parts]
+    if escaping:
+        raise InputError(f"{root}: the index names a file outside the release: {escaping[0]!r}")
+    stray = _stray_files(root, set(index["file"]))
+    if stray:
+        say(f"{len(stray)} sample files are in no row of the index and are left alone: {', '.join(stray[:_NAMED])}")
+    expected = config.expected
+    description = {
+        "source": source,
+        "root": str(root.resolve()) if source == "local" else root.name,
+        "version": config.version,
+        "records": len(index),
+        "patients": int(index["patient_id"].nunique()),
+        "complete": bool(source != "generated" and expected and len(index) == expected.records),
+        "stray_files": stray,
+        "index": {name: file_digest(root / name) for name in config.index_files},
+    }
+    write_json(out, description | {"digest": digest(description["index"])})
+    say(f"{config.title}: {description['records']} records of {description['patients']} patients, {source}")
+    return description

@@ -1,0 +1,40 @@
+"""The errors a user may meet, each with the exit code it ends a command with."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class VitalbenchError(Exception):
+    """An error that is told in one line, without a traceback."""
+
+    exit_code = 2
+
+
+class ConfigError(VitalbenchError):
+    """The configuration is wrong. The message names the file, the key and what is allowed."""
+
+
+class InputError(VitalbenchError):
+    """A file handed in is missing, damaged or not what it claims to be. The message names it."""
+
+
+class GateError(VitalbenchError):
+    """A gate said no: a leak, a failed cell, a device that is not the one declared."""
+
+    exit_code = 1
+
+
+def choices(value: object, allowed: Iterable[object]) -> str:
+    """Say what is allowed and what comes nearest to a value that is not.
+
+    >>> choices("aurok", ["auroc", "auprc"])
+    'allowed: auprc, auroc; nearest: auroc'
+    >>> choices("x", [])
+    'allowed: nothing'
+    """
+    names = sorted({str(name) for name in allowed})
+    if not names:
+        return "allowed: nothing"
+    near = difflib.get_close_matches(str(value), names, n=1, cutoff=0.5)
+    shown = ", ".join(names if len(names) <= 24 else [*names[:24], f"... ({len(names)} in all)"])
+    return f"allowed: {shown}" + (f"; nearest: {near[0]}" if near else "")

@@ -1,0 +1,1 @@
+"""Evaluation: metrics by task, intervals by bootstrap over patients, paired comparison."""

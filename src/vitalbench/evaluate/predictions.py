@@ -1,0 +1,153 @@
+"""The predictions file: what it may hold, and one clear line for what it may not."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from vitalbench.config.schema import Kind
+from vitalbench.errors import InputError, choices
+from vitalbench.split.assign import SPLITS
+
+_SUM_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Validated predictions.
+
+    Attributes:
+        y: (records, classes) truth; NaN where a record is not labelled for a class.
+        p: (records, classes) probabilities.
+        groups: a column a grouping, without its prefix.
+        weight: (records,) or None.
+    """
+
+    classes: list[str]
+    record_id: NDArray[np.object_]
+    patient_id: NDArray[np.object_]
+    split: NDArray[np.object_]
+    y: NDArray[np.float64]
+    p: NDArray[np.float64]
+    groups: pd.DataFrame
+    weight: NDArray[np.float64] | None
+
+    def __len__(self) -> int:
+        return len(self.record_id)
+
+    def take(self, rows: NDArray[np.bool_]) -> "Predictions":
+        """The rows where `rows` is true."""
+        weight = None if self.weight is None else self.weight[rows]
+        return Predictions(
+            self.classes, self.record_id[rows], self.patient_id[rows], self.split[rows], self.y[rows], self.p[rows],
+            self.groups[rows].reset_index(drop=True), weight,
+        )  # fmt: skip
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        if path.suffix == ".parquet":
+            return pd.read_parquet(path)
+        if path.suffix == ".csv":
+            ids = {name: str for name in ("record_id", "patient_id", "split")}
+            return pd.read_csv(path, dtype=ids, keep_default_na=True, na_values=[""])
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (OSError, ValueError, UnicodeDecodeError, pd.errors.ParserError) as error:
+        raise InputError(f"{path}: not readable as {path.suffix[1:]}: {' '.join(str(error).split())[:200]}") from None
+    raise InputError(f"{path}: the ending is '{path.suffix}'; {choices(path.suffix, ['.parquet', '.csv'])}")
+
+
+def _numbers(table: pd.DataFrame, column: str, path: Path) -> NDArray[np.float64]:
+    numbers = pd.to_numeric(table[column], errors="coerce")
+    wrong = numbers.isna() & table[column].notna()
+    if wrong.any():
+        raise InputError(f"{path}: row {int(wrong.argmax()) + 1}: '{column}' is {table[column][wrong].iloc[0]!r}, not a number")
+    return numbers.to_numpy(dtype=np.float64)
+
+
+def _columns(table: pd.DataFrame, prefix: str, classes: list[str], path: Path) -> NDArray[np.float64]:
+    missing = [name for name in classes if f"{prefix}{name}" not in table.columns]
+    if missing:
+        raise InputError(f"{path}: column '{prefix}{missing[0]}' is missing; {choices(prefix + missing[0], table.columns)}")
+    return np.column_stack([_numbers(table, prefix + name, path) for name in classes])
+
+
+def _first(wrong: NDArray[np.bool_], ids: NDArray[np.object_], classes: list[str]) -> str:
+    row, column = np.argwhere(wrong)[0]
+    return f"record {ids[row]}, class {classes[column]}"
+
+
+def read_predictions(path: Path, kind: Kind) -> Predictions:
+    """Read `record_id, patient_id, split, y_true:<class>, y_prob:<class>` with optional `group:<name>` and `weight`.
+
+    Raises:
+        InputError: a column is missing or not numeric, a probability lies outside [0, 1], a truth is not what the kind of task
+            allows, a record stands there twice, an id or a split is empty or unknown.
+    """
+    table = _read(path)
+    for column in ("record_id", "patient_id", "split"):
+        if column not in table.columns:
+            raise InputError(f"{path}: column '{column}' is missing; {choices(column, table.columns)}")
+        if table[column].isna().any():
+            raise InputError(f"{path}: row {int(table[column].isna().argmax()) + 1}: '{column}' is empty")
+    if table.empty:
+        raise InputError(f"{path}: holds no row")
+    classes = [str(column).removeprefix("y_true:") for column in table.columns if str(column).startswith("y_true:")]
+    if not classes:
+        raise InputError(f"{path}: no column 'y_true:<class>'; found: {', '.join(map(str, table.columns))}")
+    extra = [str(c) for c in table.columns if str(c).startswith("y_prob:") and str(c).removeprefix("y_prob:") not in classes]
+    if extra:
+        raise InputError(f"{path}: column '{extra[0]}' has no column 'y_true:' beside it")
+    y, p = _columns(table, "y_true:", classes, path), _columns(table, "y_prob:", classes, path)
+    ids = table["record_id"].astype(str).to_numpy(dtype=object)
+    unknown = set(table["split"].astype(str)) - set(SPLITS)
+    if unknown:
+        raise InputError(f"{path}: split {min(unknown)!r}; {choices(min(unknown), SPLITS)}")
+    twice = pd.Series(ids).duplicated()
+    if twice.any():
+        raise InputError(f"{path}: record {ids[int(twice.argmax())]} stands there twice")
+    outside = ~((p >= 0) & (p <= 1))
+    if outside.any():
+        raise InputError(f"{path}: {_first(outside, ids, classes)}: a probability must lie in [0, 1]")
+    _check_truth(path, kind, y, p, ids, classes)
+    weight = _numbers(table, "weight", path) if "weight" in table.columns else None
+    if weight is not None and not (np.isfinite(weight).all() and (weight >= 0).all() and weight.sum() > 0):
+        raise InputError(f"{path}: column 'weight' must be finite, not negative, and not all zero")
+    groups = table[[column for column in table.columns if str(column).startswith("group:")]]
+    groups = groups.rename(columns=lambda column: str(column).removeprefix("group:")).astype(str)
+    return Predictions(
+        classes, ids, table["patient_id"].astype(str).to_numpy(dtype=object), table["split"].astype(str).to_numpy(dtype=object),
+        y, p, groups.reset_index(drop=True), weight,
+    )  # fmt: skip
+
+
+def _check_truth(
+    path: Path, kind: Kind, y: NDArray[np.float64], p: NDArray[np.float64], ids: NDArray[np.object_], classes: list[str]
+) -> None:
+    labelled = ~np.isnan(y)
+    if kind == "softlabel":
+        wrong = labelled & ~((y >= 0) & (y <= 1))
+        if wrong.any():
+            raise InputError(f"{path}: {_first(wrong, ids, classes)}: a soft label must lie in [0, 1]")
+    else:
+        wrong = labelled & (y != 0) & (y != 1)
+        if wrong.any():
+            raise InputError(f"{path}: {_first(wrong, ids, classes)}: a {kind} truth must be 0, 1 or empty")
+    if kind == "binary" and len(classes) != 1:
+        raise InputError(f"{path}: a binary task has one class, this file has {len(classes)}: {', '.join(classes)}")
+    if kind not in ("multiclass", "softlabel"):
+        return
+    if len(classes) < 2:
+        raise InputError(f"{path}: a {kind} task has two classes or more")
+    whole = labelled.all(axis=1)
+    partly = labelled.any(axis=1) & ~whole
+    if partly.any():
+        raise InputError(f"{path}: record {ids[int(partly.argmax())]}: a {kind} truth is given for all classes or for none")
+    for name, values, rows in (("y_true", y, whole), ("y_prob", p, np.ones(len(p), dtype=bool))):
+        sums = values.sum(axis=1)
+        off = rows & (np.abs(sums - 1) > _SUM_TOLERANCE)
+        if off.any():
+            raise InputError(f"{path}: record {ids[int(off.argmax())]}: its {name} sum to {sums[off][0]:.4f}, not 1")

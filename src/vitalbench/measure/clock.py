@@ -1,0 +1,39 @@
+"""The one place that reads the clock around device work.
+
+A stopwatch synchronises the device before it starts and before it stops, so that a kernel still in flight is never left
+out. tests/unit/test_layers.py fails if another module reads a clock.
+"""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+
+def nothing_to_wait_for() -> None:
+    """The synchronisation of a device that finishes its work before it returns: the CPU."""
+
+
+class Stopwatch:
+    """Seconds of wall time around device work.
+
+    >>> watch = Stopwatch()
+    >>> watch.lap() >= 0.0
+    True
+    """
+
+    def __init__(self, synchronise: Callable[[], None] = nothing_to_wait_for) -> None:
+        self._synchronise = synchronise
+        synchronise()
+        self._last = time.perf_counter()
+
+    def lap(self) -> float:
+        """Seconds since the start or the last lap, the device's work included."""
+        self._synchronise()
+        now = time.perf_counter()
+        seconds, self._last = now - self._last, now
+        return seconds
+
+
+def utc_now() -> str:
+    """The time of day for provenance, never for a measurement: ISO 8601, UTC, whole seconds."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,62 @@
+"""What silicon this process runs on. Free of torch, so that planning stays light."""
+
+import functools
+import os
+import platform
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Literal
+
+
+def cpu_name() -> str:
+    """The processor's name as the system states it."""
+    try:
+        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.M)
+    except OSError:
+        found = None
+    return found.group(1).strip() if found else platform.processor() or platform.machine()
+
+
+def cpu_count() -> int:
+    """The cores this process may use, which a scheduler or a container can make fewer than the machine has."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@functools.cache
+def cuda_names() -> tuple[str, ...]:
+    """The names of the NVIDIA devices, by the driver's own tool; empty where there is none."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return ()
+    query = [tool, "--query-gpu=name", "--format=csv,noheader"]
+    answer = subprocess.run(query, capture_output=True, text=True, timeout=30, check=False)
+    return tuple(line.strip() for line in answer.stdout.splitlines() if line.strip()) if answer.returncode == 0 else ()
+
+
+def device_here(kind: Literal["cpu", "cuda"]) -> str | None:
+    """The name of the device of a kind on this machine, or None."""
+    if kind == "cpu":
+        return cpu_name()
+    return next(iter(cuda_names()), None)
+
+
+def total_memory_gb() -> float:
+    """Installed memory in 10^9 bytes."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+
+
+def mismatch(kind: Literal["cpu", "cuda"], match: str | None) -> str | None:
+    """Why the device found is not the one declared, or None where it is.
+
+    Args:
+        kind: the declared kind of device.
+        match: a regular expression that the device's name must contain; None takes any.
+    """
+    found = device_here(kind)
+    if found is None:
+        return f"a {kind} device is declared, and there is none here"
+    if match and not re.search(match, found, re.I):
+        return f"the device declared matches '{match}', the one found is '{found}'"
+    return None

@@ -1,0 +1,1 @@
+"""Patient-level splits, and the audit that training cannot start without."""

@@ -1,0 +1,66 @@
+"""Who is trained on and who is tested: always whole patients, in a release's official folds where it has them."""
+
+import hashlib
+
+import numpy as np
+import pandas as pd
+
+from vitalbench.config.schema import Split, Task
+from vitalbench.errors import InputError, choices
+
+SPLITS = ("train", "val", "test", "unused", "pretrain")
+
+
+def _official(records: pd.DataFrame, split: Split) -> pd.Series:
+    if split.column not in records.columns:
+        raise InputError(f"the records table has no fold column '{split.column}'; {choices(split.column, records.columns)}")
+    number = pd.to_numeric(records[split.column], errors="coerce")
+    wrong = ~number.isin(range(1, split.folds + 1))
+    if wrong.any():
+        record, value = records.loc[wrong, ["record_id", split.column]].iloc[0]
+        raise InputError(f"record {record}: {split.column} is {value!r}; allowed: 1 to {split.folds}")
+    return number.astype(int)
+
+
+def _hashed(records: pd.DataFrame, split: Split) -> pd.Series:
+    """A fold by a hash of the patient's id: it does not move when other patients come or go."""
+
+    def fold(patient: str) -> int:
+        return int.from_bytes(hashlib.sha256(f"split/{patient}".encode()).digest()[:8], "big") % split.folds + 1
+
+    return records["patient_id"].map({patient: fold(patient) for patient in records["patient_id"].unique()})
+
+
+def assign(records: pd.DataFrame, task: Task, fold: int) -> pd.DataFrame:
+    """Assign every record to a split.
+
+    Args:
+        records: a store's records table.
+        task: names the split, the label set, and what happens to records without a label (`unlabelled`): `drop` makes
+            them `unused`, as the PTB-XL benchmark does; `keep` keeps them with no class.
+        fold: 0 is the split as the task states it; fold k takes validation and test k folds earlier, round the circle.
+
+    Returns:
+        record_id, patient_id, split; in the order of `records`.
+
+    Raises:
+        InputError: a label that is no class of the task, a fold out of range, or a split left empty.
+    """
+    column = f"labels:{task.labels}"
+    if column not in records.columns:
+        known = [name.removeprefix("labels:") for name in records.columns if name.startswith("labels:")]
+        raise InputError(f"the data set has no label set '{task.labels}'; {choices(task.labels, known)}")
+    carried = set().union(*records[column])
+    if not carried <= set(task.classes):
+        stranger = min(carried - set(task.classes))
+        raise InputError(f"label set '{task.labels}' holds '{stranger}', which is no class of the task; {choices(stranger, task.classes)}")
+    number = (_official if task.split.method == "official" else _hashed)(records, task.split)
+    original = (number - 1 + fold) % task.split.folds + 1
+    split = np.select([original.isin(task.split.test), original.isin(task.split.val)], ["test", "val"], "train")
+    if task.unlabelled == "drop":
+        split = np.where(records[column].map(len) == 0, "unused", split)
+    assigned = records[["record_id", "patient_id"]].assign(split=split)
+    empty = {"train", "test"} - set(split)
+    if empty:
+        raise InputError(f"the split leaves no record to {min(empty)}: {assigned['split'].value_counts().to_dict()}")
+    return assigned

@@ -1,0 +1,1 @@
+"""Training: one engine for every design, and the recipes that use it."""
