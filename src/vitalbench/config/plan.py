@@ -138,6 +138,12 @@ def make_plan(folder: ConfigFolder, knobs: Knobs) -> Plan:
     for task_name, fold in ((task, fold) for grid in suite.grids for task in grid.tasks for fold in grid.folds):
         if fold >= tasks[task_name].split.folds:
             raise ConfigError(f"{file}: fold {fold}: task '{task_name}' has folds 0 to {tasks[task_name].split.folds - 1}")
+    for (item, dataset), (other, design) in product(datasets.items(), designs.items()):
+        if design.window and design.window.seconds > dataset.signal.seconds:
+            raise ConfigError(
+                f"{folder.path / 'designs' / other}.yaml: window.seconds is {design.window.seconds:g}, "
+                f"but a record of '{item}' has {dataset.signal.seconds:g} s"
+            )
     plan = Plan(
         name=name,
         suite=suite,

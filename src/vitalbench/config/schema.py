@@ -102,23 +102,28 @@ class Expected(Strict):
     unlabelled: dict[str, int] = {}
 
 
-class Dataset(Strict):
-    """configs/datasets/<name>.yaml: a release, where it comes from and what it must hold."""
+class DatasetBuild(Strict):
+    """What a data set's store depends on."""
 
-    title: str
     module: Name
     release: Name
     version: str
-    licence: str
-    access: Literal["open", "registration", "credentialed"]
-    citation: str
-    homepage: str
     index_files: Annotated[list[str], Field(min_length=1)]
     signal: Signal
     parts: Annotated[int, Field(ge=1, le=1024)] = 8
     quality: Quality = Quality()
     standin: StandIn | None = None
     expected: Expected | None = None
+
+
+class Dataset(DatasetBuild):
+    """configs/datasets/<name>.yaml: a release, where it comes from and what it must hold."""
+
+    title: str
+    licence: str
+    access: Literal["open", "registration", "credentialed"]
+    citation: str
+    homepage: str
 
 
 class Split(Strict):
@@ -153,20 +158,25 @@ METRICS = {
 LOWER_IS_BETTER = {"brier", "ece", "kl"}
 
 
-class Task(Strict):
-    """configs/tasks/<name>.yaml: what is asked of a data set."""
+class TaskData(Strict):
+    """What a split and a training depend on."""
 
-    description: str
     kind: Kind
     unit: Literal["record"]
     labels: str
     classes: Annotated[list[str], Field(min_length=1)]
-    primary: str
-    direction: Literal["higher", "lower"]
-    margin: Positive
     unlabelled: Literal["drop", "keep"] = "drop"
     subgroups: list[str] = []
     split: Split
+
+
+class Task(TaskData):
+    """configs/tasks/<name>.yaml: what is asked of a data set."""
+
+    description: str
+    primary: str
+    direction: Literal["higher", "lower"]
+    margin: Positive
 
     @model_validator(mode="after")
     def _metric_exists(self) -> Self:
@@ -234,7 +244,7 @@ class Published(Strict):
 class Design(Strict):
     """configs/designs/<name>.yaml: model and recipe; nothing about where it runs."""
 
-    description: str
+    description: str = ""
     role: Literal["design", "control"] = "design"
     recipe: Literal["supervised", "prevalence", "ideal-observer"]
     stochastic: bool = True
@@ -268,7 +278,7 @@ class Scheduler(Strict):
 class Target(Strict):
     """configs/targets/<name>.yaml: declared hardware. Rates are the vendor's, dense; empty where none is stated."""
 
-    description: str
+    description: str = ""
     device: Literal["cpu", "cuda"]
     match: str | None = None
     threads: Count

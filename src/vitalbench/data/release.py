@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from vitalbench.config.schema import Dataset, Source
+from vitalbench.config.schema import DatasetBuild, Source
 from vitalbench.data.datasets import load
 from vitalbench.data.wfdb_record import WATERMARK
 from vitalbench.errors import InputError
@@ -21,7 +21,7 @@ def _stray_files(root: Path, listed: set[str]) -> list[str]:
     return sorted(str(path) for path in found if str(path.with_suffix("")) not in listed)
 
 
-def acquire(config: Dataset, source: Source, local: Path | None, out: Path) -> dict[str, Any]:
+def acquire(config: DatasetBuild, source: Source, local: Path | None, out: Path) -> dict[str, Any]:
     """Make a release available and describe it in `out` (release.json).
 
     Args:
@@ -43,7 +43,7 @@ def acquire(config: Dataset, source: Source, local: Path | None, out: Path) -> d
             raise InputError("a local release needs the folder it is in")
         root = local
         if any((root / name).is_file() for name in ("STAND-IN.txt", "standin_truth.csv")):
-            raise InputError(f"{root}: this is a stand-in ({WATERMARK}); it cannot be used as {config.title}")
+            raise InputError(f"{root}: this is a stand-in ({WATERMARK}); it cannot be used as {config.release} {config.version}")
     index = module.read_index(root, config)
     if index.empty:
         raise InputError(f"{root}: its index lists no record")
@@ -68,5 +68,5 @@ def acquire(config: Dataset, source: Source, local: Path | None, out: Path) -> d
         "index": {name: file_digest(root / name) for name in config.index_files},
     }
     write_json(out, description | {"digest": digest(description["index"])})
-    say(f"{config.title}: {description['records']} records of {description['patients']} patients, {source}")
+    say(f"{config.release} {config.version}: {description['records']} records of {description['patients']} patients, {source}")
     return description

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from vitalbench.config.schema import Dataset
+from vitalbench.config.schema import DatasetBuild
 from vitalbench.data.datasets import Record, UnreadableRecord, load
 from vitalbench.data.quality import Finding, sample_checks
 from vitalbench.errors import InputError
@@ -39,7 +39,7 @@ def _sample_digest(record: Record) -> str:
     return hashlib.sha256(np.ascontiguousarray(record.digital).tobytes()).hexdigest()[:16]
 
 
-def standardise(name: str, config: Dataset, release: dict[str, Any], root: Path, part: int, out: Path) -> None:
+def standardise(name: str, config: DatasetBuild, release: dict[str, Any], root: Path, part: int, out: Path) -> None:
     """Write part number `part`: `out` (HDF5), and beside it the table of its records and what was found wrong.
 
     The file holds `signals` (records, leads, samples) int16 and `gain`, `baseline` (records, leads) float32, contiguous and
@@ -67,7 +67,7 @@ def standardise(name: str, config: Dataset, release: dict[str, Any], root: Path,
                 report(row, problem.check, str(problem), "quarantined")
                 continue
             if record.generated and release["source"] != "generated":
-                raise InputError(f"{root / row['file']}: a generated record in a folder given as {config.title}")
+                raise InputError(f"{root / row['file']}: a generated record in a folder given as {config.release} {config.version}")
             checks = sample_checks(record, config.signal, config.quality)
             bad = [check for check, _ in checks if check in config.quality.quarantine]
             for check, detail in checks:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from vitalbench.config.schema import Dataset
+from vitalbench.config.schema import DatasetBuild
 from vitalbench.data.standardise import FINDINGS
 from vitalbench.errors import InputError
 from vitalbench.files import atomic, digest, write_json, write_text
@@ -16,7 +16,7 @@ from vitalbench.files import atomic, digest, write_json, write_text
 MANIFEST_VERSION = 1
 
 
-def join(config: Dataset, release: dict[str, Any], parts: list[Path], out: Path) -> None:
+def join(config: DatasetBuild, release: dict[str, Any], parts: list[Path], out: Path) -> None:
     """Join parts to `out` (store.h5), with records.parquet, quality.csv and manifest.json beside it.
 
     Every row of the records table has `row`, its position in the store; parts stay where they are and are referred to.
@@ -33,7 +33,7 @@ def join(config: Dataset, release: dict[str, Any], parts: list[Path], out: Path)
     records = pd.concat(tables, ignore_index=True)
     records.insert(2, "row", range(len(records)))
     if records.empty:
-        raise InputError(f"{out.parent}: no record of {config.title} could be stored; see {out.parent / 'quality.csv'}")
+        raise InputError(f"{out.parent}: no record of {config.release} could be stored; see {out.parent / 'quality.csv'}")
     leads, samples = len(config.signal.leads), config.signal.samples
     with atomic(out) as temporary, h5py.File(temporary, "w", libver="latest") as file:
         for name, tail, kind in (("signals", (leads, samples), "<i2"), ("gain", (leads,), "<f4"), ("baseline", (leads,), "<f4")):

@@ -37,6 +37,11 @@ class Predictions:
     def __len__(self) -> int:
         return len(self.record_id)
 
+    def patients_in_several_splits(self) -> list[str]:
+        """Patients whose records stand in more than one split."""
+        splits = pd.Series(self.split).groupby(self.patient_id).nunique()
+        return sorted(map(str, splits.index[splits > 1]))
+
     def take(self, rows: NDArray[np.bool_]) -> "Predictions":
         """The rows where `rows` is true."""
         weight = None if self.weight is None else self.weight[rows]

@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import pandas as pd
 
-from vitalbench.config.schema import Split, Task
+from vitalbench.config.schema import Split, TaskData
 from vitalbench.errors import InputError, choices
 
 SPLITS = ("train", "val", "test", "unused", "pretrain")
@@ -31,7 +31,7 @@ def _hashed(records: pd.DataFrame, split: Split) -> pd.Series:
     return records["patient_id"].map({patient: fold(patient) for patient in records["patient_id"].unique()})
 
 
-def assign(records: pd.DataFrame, task: Task, fold: int) -> pd.DataFrame:
+def assign(records: pd.DataFrame, task: TaskData, fold: int) -> pd.DataFrame:
     """Assign every record to a split.
 
     Args:

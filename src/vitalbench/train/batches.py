@@ -32,6 +32,14 @@ class Scale:
         return cls(float(mean), float(np.sqrt(max(squares / count - mean**2, 1e-12))))
 
 
+def window_samples(window: Window | None, samples: int, rate_hz: int) -> tuple[int, list[int]]:
+    """A window's length in samples, and where the windows of a record of `samples` begin."""
+    if window is None:
+        return samples, [0]
+    length, stride = round(window.seconds * rate_hz), round(window.stride_seconds * rate_hz)
+    return length, list(range(0, samples - length + 1, stride))
+
+
 @dataclass(frozen=True)
 class Batches:
     """Batches of (records, leads, length) in standardised units with their labels.
@@ -47,15 +55,12 @@ class Batches:
     @property
     def length(self) -> int:
         """Samples a model sees at once."""
-        return round(self.window.seconds * self.store.rate_hz) if self.window else self.store.samples
+        return window_samples(self.window, self.store.samples, self.store.rate_hz)[0]
 
     @property
     def starts(self) -> list[int]:
         """Where the windows of a record begin when it is scored."""
-        if self.window is None:
-            return [0]
-        stride = round(self.window.stride_seconds * self.store.rate_hz)
-        return list(range(0, self.store.samples - self.length + 1, stride))
+        return window_samples(self.window, self.store.samples, self.store.rate_hz)[1]
 
     def _read(self, rows: NDArray[np.intp], start: int | NDArray[np.intp]) -> Tensor:
         batch = self.store.read(rows, start, self.length)

@@ -7,14 +7,16 @@ import importlib
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from vitalbench import layout
 from vitalbench.config.plan import Cell
-from vitalbench.config.schema import Dataset, Design, Target, Task
+from vitalbench.config.schema import DatasetBuild, Design, Target, TaskData
+from vitalbench.config.strict import Strict, validated
 from vitalbench.data.store import Store
 from vitalbench.errors import GateError, InputError
 from vitalbench.files import atomic, digest, file_digest, read_json, write_json, write_text
@@ -23,8 +25,10 @@ from vitalbench.measure.device import device_here, mismatch
 from vitalbench.measure.phases import Phase
 from vitalbench.progress import say
 from vitalbench.provenance import provenance
+from vitalbench.results import Results
 from vitalbench.train.context import SCORED, Context, Outcome, TrainingFailure
 
+T = TypeVar("T", bound=Strict)
 RUN_FILES = ("history.csv", "model.safetensors", "predictions.parquet", "metrics.json", "timing.json", "provenance.json")
 
 
@@ -33,8 +37,8 @@ class Job:
     """A cell, its resolved configuration and the files it stands on."""
 
     cell: Cell
-    dataset: Dataset
-    task: Task
+    dataset: DatasetBuild
+    task: TaskData
     design: Design
     target: Target
     code: str
@@ -55,7 +59,29 @@ class Job:
         }
 
 
-def labels_of(records: pd.DataFrame, task: Task) -> NDArray[np.float32]:
+def job_of(results: Results, cell: Cell) -> Job:
+    """The job of a suite's cell, from the slices its rule depends on."""
+
+    def resolved(model: type[T], pattern: str) -> T:
+        path = results.folder / pattern.format(**cell.keys)
+        return validated(model, read_json(path)["config"], path)
+
+    store = results.store(cell.dataset)
+    return Job(
+        cell=cell,
+        dataset=validated(DatasetBuild, read_json(store.with_name("config.json"))["config"], store.with_name("config.json")),
+        task=resolved(TaskData, layout.TASK_SLICE),
+        design=resolved(Design, layout.DESIGN_SLICE),
+        target=resolved(Target, layout.TARGET_SLICE),
+        code=read_json(results.folder / layout.DESIGN_SLICE.format(**cell.keys))["code"],
+        store=store,
+        split=results.split(cell.dataset, cell.task, cell.fold),
+        receipt=results.receipt(cell.dataset, cell.task, cell.fold),
+        out=results.run(cell),
+    )
+
+
+def labels_of(records: pd.DataFrame, task: TaskData) -> NDArray[np.float32]:
     """(records, classes): 1 where a record carries a class of the task's label set."""
     carried = records[f"labels:{task.labels}"]
     return np.array([[name in labels for name in task.classes] for labels in carried], dtype=np.float32)

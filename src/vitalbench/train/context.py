@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from vitalbench.config.schema import Dataset, Design, Target, Task
+from vitalbench.config.schema import DatasetBuild, Design, Target, TaskData
 from vitalbench.data.store import Store
 from vitalbench.measure.phases import Phase
 
@@ -30,8 +30,8 @@ class Context:
         say: a line for whoever watches.
     """
 
-    dataset: Dataset
-    task: Task
+    dataset: DatasetBuild
+    task: TaskData
     design: Design
     target: Target
     store: Store

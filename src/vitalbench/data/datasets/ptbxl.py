@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from vitalbench.config.schema import Dataset, StandIn
+from vitalbench.config.schema import DatasetBuild, StandIn
 from vitalbench.data.datasets import Record
 from vitalbench.data.synthetic.ecg_statements import AXES, attainable_auroc, joint, posterior
 from vitalbench.data.synthetic.ptbxl import STATEMENTS, TRUTH, write_release
@@ -75,7 +75,7 @@ def _age_band(age: float) -> str:
     return "unknown" if pd.isna(age) else next(band for band, below in _AGE_BANDS.items() if age < below)
 
 
-def read_index(root: Path, config: Dataset) -> pd.DataFrame:
+def read_index(root: Path, config: DatasetBuild) -> pd.DataFrame:
     """One row a record of ptbxl_database.csv, with label sets and subgroups."""
     path = root / "ptbxl_database.csv"
     table = _read(path, _COLUMNS)
@@ -105,12 +105,12 @@ def read_index(root: Path, config: Dataset) -> pd.DataFrame:
     return index
 
 
-def read_record(root: Path, row: dict[str, Any], config: Dataset) -> Record:
+def read_record(root: Path, row: dict[str, Any], config: DatasetBuild) -> Record:
     """The samples of one record, held against its header."""
     return read_wfdb(root / str(row["file"]), config.signal)
 
 
-def write_standin(root: Path, config: Dataset) -> None:
+def write_standin(root: Path, config: DatasetBuild) -> None:
     """Generated records in PTB-XL's layout: ptbxl_database.csv, scp_statements.csv and the records' WFDB files."""
     if config.standin is None:
         raise InputError("the data set's configuration has no section 'standin'")

@@ -1,0 +1,15 @@
+# Reported numbers, judged against what is declared and what was measured.
+rule claims:
+    input:
+        suite=in_suite(layout.SUITE_SLICE),
+        stores=rules.data.input,
+        documents=stage_slice("claims"),
+    output:
+        in_suite(layout.TABLE.format(table="claims")),
+    log:
+        in_suite("log/claims.txt"),
+    params:
+        suite=SUITE,
+        configs=f"{workflow.basedir}/configs",
+    shell:
+        "vitalbench claims --results {params.suite} --configs {params.configs} 2>&1 | tee {log}"

@@ -1,0 +1,45 @@
+# The plan of the suite, and the paths the stages share. Wrong configuration ends here, before any DAG, with exit code 2.
+from pathlib import Path
+
+from vitalbench import layout
+from vitalbench.config.workflow import load
+
+PLAN = load(config, Path(workflow.basedir) / "configs")
+SUITE = f"{layout.RESULTS}/{PLAN.name}"
+DATA = f"{layout.RESULTS}/{layout.DATA}"
+
+
+wildcard_constraints:
+    dataset="[^/]+",
+    source="[^/]+",
+    task="[^/]+",
+    design="[^/]+",
+    target="[^/]+",
+    seed=r"\d+",
+    fold=r"\d+",
+    part=r"\d+",
+
+
+def in_suite(pattern):
+    """A path below the suite's folder; wildcards stay."""
+    return f"{SUITE}/{pattern}"
+
+
+def stage_slice(stage):
+    """What a stage's code and settings are: a change of it is a reason to run the stage again."""
+    return in_suite(layout.STAGE_SLICE.format(stage=stage))
+
+
+def store_of(wildcards):
+    """The store of a data set, from the source this plan found for it."""
+    return f"{DATA}/store.h5".format(dataset=wildcards.dataset, source=PLAN.sources[wildcards.dataset])
+
+
+def each_running(pattern, **fixed):
+    """A pattern filled in for every cell that will be started, without repeats."""
+    return list(dict.fromkeys(in_suite(pattern).format(**cell.keys, **fixed) for cell in PLAN.running))
+
+
+def each_source(pattern):
+    """A pattern filled in for every data set that has records here."""
+    return [pattern.format(dataset=name, source=source) for name, source in PLAN.sources.items() if source]

@@ -1,0 +1,60 @@
+# Tables over all cells: what ran, what it scored, what it took and cost, and which design is better.
+GATHERED = ["matrix", "metrics", "summary", "timing", "leakage", "quality"]
+
+
+rule tables:
+    input:
+        suite=in_suite(layout.SUITE_SLICE),
+        metrics=rules.evaluate.input,
+        measurements=rules.measure.input,
+        receipts=rules.split.input,
+        stores=rules.data.input,
+        code=stage_slice("tables"),
+    output:
+        [in_suite(layout.TABLE.format(table=name)) for name in GATHERED],
+        in_suite("tables/schema.json"),
+    log:
+        in_suite("log/tables.txt"),
+    params:
+        suite=SUITE,
+    shell:
+        "vitalbench tables --results {params.suite} 2>&1 | tee {log}"
+
+
+rule cost:
+    input:
+        suite=in_suite(layout.SUITE_SLICE),
+        runs=rules.train.input,
+        measurements=rules.measure.input,
+        prices=stage_slice("cost"),
+    output:
+        in_suite(layout.TABLE.format(table="cost")),
+    log:
+        in_suite("log/cost.txt"),
+    params:
+        suite=SUITE,
+    shell:
+        "vitalbench cost --results {params.suite} 2>&1 | tee {log}"
+
+
+rule comparison:
+    input:
+        suite=in_suite(layout.SUITE_SLICE),
+        metrics=rules.evaluate.input,
+        cost=rules.cost.output,
+        code=stage_slice("compare"),
+    output:
+        in_suite(layout.TABLE.format(table="comparison")),
+    log:
+        in_suite("log/compare.txt"),
+    params:
+        suite=SUITE,
+    shell:
+        "vitalbench compare --results {params.suite} 2>&1 | tee {log}"
+
+
+rule compare:
+    input:
+        rules.tables.output,
+        rules.cost.output,
+        rules.comparison.output,

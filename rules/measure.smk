@@ -1,0 +1,27 @@
+# Timing. A measuring job takes every core, so that nothing of this workflow runs beside it; its threads are the target's.
+rule measure_design:
+    input:
+        data=lambda wildcards: f"{DATA}/config.json".format(
+            dataset=wildcards.dataset, source=PLAN.sources[wildcards.dataset]
+        ),
+        task=in_suite(layout.TASK_SLICE),
+        design=in_suite(layout.MEASURE_SLICE),
+        target=in_suite(layout.TARGET_SLICE),
+    output:
+        in_suite(layout.MEASUREMENT),
+    log:
+        in_suite("log/measure/{dataset}.{task}.{design}.{target}.txt"),
+    params:
+        suite=SUITE,
+        measurement="{dataset}/{task}/{design}/{target}",
+    threads: workflow.cores
+    resources:
+        mem_mb=lambda wildcards: PLAN.targets[wildcards.target].scheduler.mem_mb,
+        runtime=lambda wildcards: PLAN.targets[wildcards.target].scheduler.runtime_min,
+    shell:
+        "vitalbench measure --results {params.suite} --measurement {params.measurement} --exclusive 2>&1 | tee {log}"
+
+
+rule measure:
+    input:
+        [in_suite(layout.MEASUREMENT).format(**cell.keys) for cell in PLAN.running if PLAN.designs[cell.design].model],

@@ -1,0 +1,34 @@
+# Patient-level splits, and the audit whose receipt training asks for.
+rule assign:
+    input:
+        store=store_of,
+        task=in_suite(layout.TASK_SLICE),
+        code=stage_slice("split"),
+    output:
+        in_suite(layout.SPLIT),
+    log:
+        in_suite("log/split/{dataset}.{task}.fold{fold}.txt"),
+    params:
+        suite=SUITE,
+    shell:
+        "vitalbench split --results {params.suite} --dataset {wildcards.dataset} --task {wildcards.task}"
+        " --fold {wildcards.fold} 2>&1 | tee {log}"
+
+
+rule audit:
+    input:
+        split=in_suite(layout.SPLIT),
+        store=store_of,
+        code=stage_slice("split"),
+    output:
+        in_suite(layout.RECEIPT),
+    log:
+        in_suite("log/audit/{dataset}.{task}.fold{fold}.txt"),
+    shell:
+        # A leak does not end the run here: the receipt says so, no cell trains on it, the tables show it, the last gate fails.
+        "vitalbench audit --records {input.split} --store {input.store} --receipt {output} --report-only 2>&1 | tee {log}"
+
+
+rule split:
+    input:
+        each_running(layout.RECEIPT),

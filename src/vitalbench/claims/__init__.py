@@ -1,0 +1,1 @@
+"""The claims ledger: reported numbers, re-derived."""

@@ -1,0 +1,85 @@
+"""`vitalbench <command>`: each command is a file in commands/, found by its name; each rule of the workflow calls exactly one.
+
+Exit codes: 0 done; 1 a gate said no; 2 the input or the configuration is wrong; anything else is a defect.
+"""
+
+import argparse
+import importlib
+import os
+import re
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from vitalbench import __version__
+from vitalbench.errors import ConfigError, VitalbenchError, choices
+
+_FOLDER = Path(__file__).parent / "commands"
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line with what is allowed and what comes nearest."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of printing the whole usage."""
+        options = [option for action in self._actions for option in action.option_strings]
+        stray = re.match(r"unrecognized arguments: (\S+)", message)
+        raise ConfigError(f"{self.prog}: {message}" + (f"; {choices(stray.group(1), options)}" if stray else ""))
+
+
+def command_names() -> list[str]:
+    """The commands there are."""
+    return sorted(path.stem for path in _FOLDER.glob("*.py") if path.stem != "__init__")
+
+
+def _first_line(name: str) -> str:
+    text = (_FOLDER / f"{name}.py").read_text(encoding="utf-8")
+    return text.removeprefix('"""').split("\n", 1)[0].rstrip('"')
+
+
+def _usage() -> str:
+    lines = [f"  {name:<12} {_first_line(name)}" for name in command_names()]
+    return "\n".join(["usage: vitalbench <command> [--help]", "", *lines])
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command; returns its exit code, raises VitalbenchError for what the user should read."""
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_usage())
+        return 0
+    if arguments[0] == "--version":
+        print(__version__)
+        return 0
+    name, *rest = arguments
+    if name not in command_names():
+        raise ConfigError(f"vitalbench: no command is named {name!r}; {choices(name, command_names())}")
+    command = importlib.import_module(f"vitalbench.commands.{name}")
+    parser = Parser(
+        prog=f"vitalbench {name}",
+        description=command.__doc__,
+        allow_abbrev=False,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    command.arguments(parser)
+    return int(command.run(parser.parse_args(rest)) or 0)
+
+
+def main() -> None:
+    """The console entry point."""
+    try:
+        code = run(sys.argv[1:])
+        sys.stdout.flush()
+    except VitalbenchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = error.exit_code
+    except BrokenPipeError:
+        # Whoever read our output has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

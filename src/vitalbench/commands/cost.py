@@ -1,0 +1,26 @@
+"""Price a suite's measured time; with another price file nothing is run again."""
+
+import argparse
+from pathlib import Path
+
+from vitalbench.cost.prices import read_prices
+from vitalbench.cost.table import cost_rows
+from vitalbench.files import read_json
+from vitalbench.layout import STAGE_SLICE
+from vitalbench.results import Results
+from vitalbench.tables import write_table
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--results", type=Path, default=Path("results/quick"), help="results/<suite> (default results/quick)")
+    parser.add_argument("--prices", type=Path, metavar="FILE", help="default: the file the suite was resolved with")
+    parser.add_argument("--out", type=Path, help="default: tables/cost.csv of the suite")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Price."""
+    results = Results(args.results)
+    resolved = read_json(args.results / STAGE_SLICE.format(stage="cost"))["price_file"]
+    prices = read_prices(args.prices or Path(resolved))
+    write_table("cost", cost_rows(results, prices), args.out or results.table("cost"))

@@ -1,0 +1,42 @@
+"""Say what this machine can run, and why not the rest."""
+
+import argparse
+import shutil
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from vitalbench.config.folder import ConfigFolder
+from vitalbench.measure.device import cpu_count, cpu_name, cuda_names, mismatch, total_memory_gb
+
+_TOOLS = {
+    "snakemake": "runs the workflow",
+    "apptainer": "runs it in containers (--sdm apptainer)",
+    "sbatch": "submits it to SLURM (--profile profiles/slurm)",
+    "cc": "compiles what DeepSpeed builds at run time",
+}
+_PACKAGES = ("torch", "accelerate", "wfdb", "h5py", "scikit-learn")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--configs", type=Path, default=Path("configs"))
+
+
+def run(args: argparse.Namespace) -> None:
+    """Look round and print."""
+    disk = shutil.disk_usage(Path.cwd()).free / 1e9
+    print(f"processor   {cpu_name()}, {cpu_count()} cores usable")
+    print(f"memory      {total_memory_gb():.1f} GB; {disk:.0f} GB of disk free here")
+    print(f"GPU         {', '.join(cuda_names()) or 'none found by nvidia-smi'}")
+    for package in _PACKAGES:
+        try:
+            print(f"{package:<12}{version(package)}")
+        except PackageNotFoundError:
+            print(f"{package:<12}MISSING: run make demo, or pip install -e .")
+    for tool, use in _TOOLS.items():
+        print(f"{tool:<12}{'found' if shutil.which(tool) else 'not found'}: {use}")
+    folder = ConfigFolder(args.configs)
+    for name in folder.names("targets"):
+        target = folder.target(name)
+        why = mismatch(target.device, target.match)
+        print(f"target      {name}: {'runs here' if why is None else f'does not run here: {why}'}")

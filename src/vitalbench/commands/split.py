@@ -1,0 +1,29 @@
+"""Assign a data set's records to train, val and test by patient, for one task and fold."""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+
+from vitalbench.files import write_text
+from vitalbench.progress import say
+from vitalbench.results import Results
+from vitalbench.split.assign import assign
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--results", type=Path, required=True, help="results/<suite>")
+    parser.add_argument("--dataset", required=True)
+    parser.add_argument("--task", required=True)
+    parser.add_argument("--fold", type=int, default=0)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Split."""
+    results = Results(args.results)
+    records = pd.read_parquet(results.store(args.dataset).with_name("records.parquet"))
+    assigned = assign(records, results.task(args.task), args.fold)
+    write_text(results.split(args.dataset, args.task, args.fold), assigned.to_csv(index=False, lineterminator="\n"))
+    counts = assigned["split"].value_counts().to_dict()
+    say(f"{args.dataset} {args.task} fold {args.fold}: " + ", ".join(f"{name} {count}" for name, count in sorted(counts.items())))

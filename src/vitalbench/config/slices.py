@@ -1,0 +1,131 @@
+"""Resolved slices of a plan, a file each: what the jobs read instead of configs/.
+
+A slice holds only what its jobs depend on and is written only when that changes, so its time stamp is the reason to run again: a
+bare `touch` of a configuration file runs nothing, a changed value runs what depends on it.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from vitalbench import layout
+from vitalbench.config.code import code_digest
+from vitalbench.config.folder import ConfigFolder
+from vitalbench.config.plan import Plan
+from vitalbench.config.schema import DatasetBuild, Design, TaskData
+from vitalbench.errors import ConfigError
+from vitalbench.files import to_json, write_if_changed
+
+_ENTRY = {
+    "split": ("vitalbench.split.assign", "vitalbench.split.audit"),
+    "evaluate": ("vitalbench.evaluate.run",),
+    "tables": ("vitalbench.report.tables",),
+    "compare": ("vitalbench.evaluate.compare",),
+    "cost": ("vitalbench.cost.table",),
+    "claims": ("vitalbench.claims.ledger",),
+    "report": ("vitalbench.report.page",),
+}
+
+
+def design_code(design: Design) -> str:
+    """The code behind a design's runs: the engine, its recipe, its model."""
+    recipe = f"vitalbench.train.recipes.{design.recipe.replace('-', '_')}"
+    model = [f"vitalbench.models.{design.model.name}"] if design.model else []
+    return code_digest("vitalbench.train.cell", recipe, *model)
+
+
+def _data_slice(plan: Plan, name: str) -> dict[str, Any]:
+    dataset, source = plan.datasets[name], plan.sources[name]
+    module = f"vitalbench.data.datasets.{dataset.module}"
+    unused = {"expected"} if source == "generated" else {"standin"}
+    return {
+        "dataset": name,
+        "source": source,
+        "root": str(plan.roots[name]) if name in plan.roots else None,
+        "config": dataset.model_dump(include=set(DatasetBuild.model_fields) - unused),
+        "code": code_digest("vitalbench.data.release", "vitalbench.data.standardise", "vitalbench.data.store", module),
+    }
+
+
+def _suite_slice(plan: Plan) -> dict[str, Any]:
+    return {
+        "suite": plan.name,
+        "description": plan.suite.description,
+        "size": plan.size,
+        "bootstrap": plan.suite.bootstrap,
+        "bootstrap_seed": plan.suite.bootstrap_seed,
+        "sources": plan.sources,
+        "datasets": {name: dataset.model_dump() for name, dataset in plan.datasets.items()},
+        "tasks": {name: task.model_dump() for name, task in plan.tasks.items()},
+        "designs": {name: design.model_dump() for name, design in plan.designs.items()},
+        "targets": {name: target.model_dump() for name, target in plan.targets.items()},
+        "cells": [
+            {"cell": planned.cell.keys, "source": planned.source, "status": planned.status, "reason": planned.reason}
+            for planned in plan.cells
+        ],
+    }
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not readable: {error}") from None
+
+
+def slices(plan: Plan, folder: ConfigFolder, results: Path) -> dict[Path, dict[str, Any]]:
+    """Every slice of a plan, by the path it is written to.
+
+    Args:
+        results: the folder of all suites' results.
+    """
+    suite = results / plan.name
+    found: dict[Path, dict[str, Any]] = {suite / layout.SUITE_SLICE: _suite_slice(plan)}
+    for name, source in plan.sources.items():
+        if source:
+            found[results / layout.DATA.format(dataset=name, source=source) / "config.json"] = _data_slice(plan, name)
+    for name, task in plan.tasks.items():
+        found[suite / layout.TASK_SLICE.format(task=name)] = {"name": name, "config": task.model_dump(include=set(TaskData.model_fields))}
+    for name, design in plan.designs.items():
+        told_only = {"description", "role", "published"}
+        found[suite / layout.DESIGN_SLICE.format(design=name)] = {
+            "name": name,
+            "config": design.model_dump(exclude=told_only),
+            "code": design_code(design),
+        }
+        found[suite / layout.MEASURE_SLICE.format(design=name)] = {
+            "name": name,
+            "config": design.model_dump(include={"model", "window", "train", "recipe"}),
+            "protocol": plan.suite.protocol.model_dump(),
+            "code": code_digest("vitalbench.measure.steps", *([f"vitalbench.models.{design.model.name}"] if design.model else [])),
+        }
+    for name, target in plan.targets.items():
+        used = target.model_dump(include={"device", "match", "threads", "scheduler"})
+        found[suite / layout.TARGET_SLICE.format(target=name)] = {"name": name, "config": used}
+
+    def stage(name: str) -> Path:
+        return suite / layout.STAGE_SLICE.format(stage=name)
+
+    for name, entry in _ENTRY.items():
+        found[stage(name)] = {"stage": name, "code": code_digest(*entry)}
+    found[stage("evaluate")] |= {"bootstrap": plan.suite.bootstrap, "seed": plan.suite.bootstrap_seed}
+    prices = price_file(plan, folder)
+    found[stage("cost")] |= {"price_file": str(prices), "content": _text(prices)}
+    claims = folder.path / "claims"
+    found[stage("claims")] |= {"files": {p.name: _text(p) for p in sorted(claims.glob("*.yaml"))}}
+    return found
+
+
+def price_file(plan: Plan, folder: ConfigFolder) -> Path:
+    """The price file a suite is costed with: the one named, or the newest of configs/prices, whose files are named by date."""
+    if plan.knobs.price_file:
+        return Path(plan.knobs.price_file)
+    files = sorted((folder.path / "prices").glob("*.csv"))
+    if not files:
+        raise ConfigError(f"{folder.path / 'prices'}: no price file; one is named <date>.csv")
+    return files[-1]
+
+
+def write_slices(plan: Plan, folder: ConfigFolder, results: Path) -> None:
+    """Write the slices whose content changed."""
+    for path, content in slices(plan, folder, results).items():
+        write_if_changed(path, to_json(content))

@@ -1,0 +1,27 @@
+"""What the Snakefile asks for: the plan, validated before the DAG is built, its slices written."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from vitalbench.config.folder import ConfigFolder
+from vitalbench.config.plan import Plan, make_plan
+from vitalbench.config.slices import write_slices
+from vitalbench.errors import VitalbenchError
+from vitalbench.layout import RESULTS
+
+
+def load(config: Mapping[str, Any], configs: Path) -> Plan:
+    """Resolve the suite that Snakemake's configuration names and write its slices.
+
+    Ends the process with exit code 2 and one line on a wrong configuration: a workflow has nothing to say beyond it.
+    """
+    try:
+        folder = ConfigFolder(configs)
+        plan = make_plan(folder, folder.knobs(dict(config)))
+        write_slices(plan, folder, Path(RESULTS))
+    except VitalbenchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    return plan

@@ -1,0 +1,1 @@
+"""Cost: measured time times a dated price."""

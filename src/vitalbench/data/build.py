@@ -1,0 +1,57 @@
+"""The data stage on a folder of its own: config.json in, release.json, parts and store out."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from vitalbench.config.schema import DatasetBuild
+from vitalbench.config.strict import validated
+from vitalbench.data.release import acquire
+from vitalbench.data.standardise import standardise
+from vitalbench.data.store import join
+from vitalbench.errors import ConfigError
+from vitalbench.files import read_json
+
+
+@dataclass(frozen=True)
+class DataFolder:
+    """results/data/<data set>/<source>."""
+
+    path: Path
+
+    @cached_property
+    def slice(self) -> dict[str, Any]:
+        """The resolved configuration."""
+        content: dict[str, Any] = read_json(self.path / "config.json")
+        return content
+
+    @property
+    def config(self) -> DatasetBuild:
+        """What the store depends on."""
+        return validated(DatasetBuild, self.slice["config"], self.path / "config.json")
+
+    @property
+    def root(self) -> Path:
+        """The release's folder."""
+        return Path(self.slice["root"]) if self.slice["root"] else self.path / "release"
+
+    def part(self, number: int) -> Path:
+        """The file of a part."""
+        return self.path / "parts" / f"part-{number:04d}.h5"
+
+    def acquire(self) -> None:
+        """Make the release available and write release.json."""
+        acquire(self.config, self.slice["source"], self.root if self.slice["root"] else None, self.path / "release.json")
+
+    def standardise(self, number: int) -> None:
+        """Write one part."""
+        if not 0 <= number < self.config.parts:
+            raise ConfigError(f"part {number}: the data set has parts 0 to {self.config.parts - 1}")
+        release = read_json(self.path / "release.json")
+        standardise(self.slice["dataset"], self.config, release, self.root, number, self.part(number))
+
+    def join(self) -> None:
+        """Join all parts to the store."""
+        parts = [self.part(number) for number in range(self.config.parts)]
+        join(self.config, read_json(self.path / "release.json"), parts, self.path / "store.h5")

@@ -1,0 +1,155 @@
+"""Designs held against one another on the same patients, paired, corrected for how many pairs there are."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitalbench.config.schema import LOWER_IS_BETTER
+from vitalbench.evaluate.bootstrap import interval
+from vitalbench.evaluate.run import Key, read_replicates
+from vitalbench.evaluate.score import ALL, MACRO
+from vitalbench.results import CellResult, Results
+from vitalbench.tables import number, read_table
+
+_ALPHA = 0.05
+Array = NDArray[np.float64]
+
+
+def two_sided_p(differences: Array) -> float:
+    """How rarely the bootstrap puts the difference on the other side of zero, two-sided; never below 2 / (resamples + 1)."""
+    count = len(differences) + 1
+    below, above = (differences <= 0).sum() + 1, (differences >= 0).sum() + 1
+    return float(min(1.0, 2 * min(below, above) / count))
+
+
+def holm(p_values: list[float]) -> list[float]:
+    """Holm's step-down correction (Scand J Stat 6, 65, 1979), in the order given.
+
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    order = np.argsort(p_values)
+    corrected = np.empty(len(p_values))
+    highest = 0.0
+    for rank, at in enumerate(order):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[at]))
+        corrected[at] = highest
+    return [float(value) for value in corrected]
+
+
+def verdict(difference: float, low: float | None, high: float | None, p: float | None, margin: float | None, metric: str) -> str:
+    """Of a against b: `equivalent` if the interval lies within the margin, else better or worse if the corrected p says so."""
+    if low is None or high is None or p is None:
+        return "no-verdict"
+    if margin is not None and -margin < low and high < margin:
+        return "equivalent"
+    if p >= _ALPHA or low <= 0 <= high:
+        return "no-verdict"
+    return "better" if (difference > 0) != (metric in LOWER_IS_BETTER) else "worse"
+
+
+def _by_seed(runs: list[CellResult]) -> dict[Key, Array]:
+    """(seeds, resamples) replicates, averaged over folds, for the keys every run kept."""
+    kept: dict[int, list[dict[Key, NDArray[np.float32]]]] = defaultdict(list)
+    for run in runs:
+        kept[run.cell.seed].append(read_replicates(run.folder))
+    everyone = [one for of_seed in kept.values() for one in of_seed]
+    keys = [key for key in everyone[0] if all(key in one for one in everyone)]
+    return {key: np.array([np.mean([one[key] for one in of_seed], axis=0, dtype=float) for of_seed in kept.values()]) for key in keys}
+
+
+def _values(runs: list[CellResult]) -> dict[Key, tuple[float, int]]:
+    """The mean value over runs, and the patients, by key; only what every run has."""
+    found: dict[Key, list[tuple[float, int]]] = defaultdict(list)
+    for run in runs:
+        for row in run.read("metrics.json")["rows"]:
+            if row["value"] is not None:
+                found[row["split"], row["subgroup"], row["metric"], row["label"]].append((row["value"], row["n_patients"]))
+    return {
+        key: (float(np.mean([value for value, _ in rows])), rows[0][1]) for key, rows in found.items() if len(rows) == len(runs)
+    }
+
+
+def paired_difference(a: Array, b: Array, rng: np.random.Generator) -> Array:
+    """Replicates of a - b, (resamples,): the same patients in both, seeds drawn anew for each resample.
+
+    Args:
+        a, b: (seeds, resamples).
+    """
+    resamples = a.shape[1]
+
+    def drawn(series: Array) -> Array:
+        seeds = rng.integers(0, len(series), (len(series), resamples))
+        mean: Array = np.take_along_axis(series, seeds, axis=0).mean(axis=0)
+        return mean
+
+    return drawn(a) - drawn(b)
+
+
+def _wanted(key: Key, primary: str) -> bool:
+    """The test split: macro metrics of all patients, and for the primary metric classes and subgroups too."""
+    split, subgroup, metric, label = key
+    return split == "test" and ((subgroup == ALL and label == MACRO) or metric == primary)
+
+
+def _ratios(results: Results) -> dict[tuple[str, str, str, str], tuple[float, float | None]]:
+    """Training hours, and USD at the target's first price, by data set, task, design and target: means over runs."""
+    spent: dict[tuple[str, str, str, str], dict[str, list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
+    for row in read_table("cost", results.table("cost")):
+        hours, usd = number(row["hours"]), number(row["usd"])
+        if row["phase"] == "train" and hours is not None and usd is not None:
+            spent[row["dataset"], row["task"], row["design"], row["target"]][row["sku"]].append((hours, usd))
+    return {
+        key: (float(np.mean([h for h, _ in first])), float(np.mean([u for _, u in first])))
+        for key, by_sku in spent.items()
+        for first in [next(iter(by_sku.values()))]
+    }
+
+
+def comparison_rows(results: Results) -> Iterator[dict[str, Any]]:
+    """A row a pair of designs, metric, label and subgroup."""
+    spent = _ratios(results)
+    by_place: dict[tuple[str, str, str], dict[str, list[CellResult]]] = defaultdict(dict)
+    for (dataset, task, design, target), runs in results.groups.items():
+        by_place[dataset, task, target][design] = runs
+    for (dataset, task, target), designs in by_place.items():
+        described = results.suite["tasks"][task]
+        values = {design: _values(runs) for design, runs in designs.items()}
+        series = {design: _by_seed(runs) for design, runs in designs.items()}
+        families: dict[Key, list[dict[str, Any]]] = defaultdict(list)
+        for number_of_pair, (a, b) in enumerate(combinations(designs, 2)):
+            for key in values[a]:
+                if key not in values[b] or not _wanted(key, described["primary"]):
+                    continue
+                split, subgroup, metric, label = key
+                row: dict[str, Any] = {
+                    "dataset": dataset, "task": task, "target": target, "split": split, "subgroup": subgroup,
+                    "design_a": a, "design_b": b, "metric": metric, "label": label,
+                    "difference": values[a][key][0] - values[b][key][0],
+                    "margin": described["margin"] if metric == described["primary"] else None,
+                    "n_patients": values[a][key][1],
+                    "n_seeds": min(len({run.cell.seed for run in designs[name]}) for name in (a, b)),
+                }  # fmt: skip
+                if key in series[a] and key in series[b]:
+                    rng = np.random.default_rng([results.suite["bootstrap_seed"], number_of_pair])
+                    drawn = paired_difference(series[a][key], series[b][key], rng)
+                    row["ci_low"], row["ci_high"] = interval(drawn)
+                    row["p_value"] = two_sided_p(drawn)
+                for at, name in enumerate(("time_ratio", "cost_ratio")):
+                    one, other = spent.get((dataset, task, a, target)), spent.get((dataset, task, b, target))
+                    if one and other and one[at] and other[at]:
+                        row[name] = one[at] / other[at]  # type: ignore[operator]
+                families[key].append(row)
+        for key, family in families.items():
+            tested = [row for row in family if "p_value" in row]
+            for row, p in zip(tested, holm([row["p_value"] for row in tested]), strict=True):
+                row["p_corrected"] = p
+            for row in family:
+                row["verdict"] = verdict(
+                    row["difference"], row.get("ci_low"), row.get("ci_high"), row.get("p_corrected"), row["margin"], key[2]
+                )
+                yield row

@@ -1,0 +1,21 @@
+"""Where every file of the results lies. The rules fill in the wildcards, the stages the names; both read these patterns."""
+
+RESULTS = "results"
+
+# Below results/: what suites share.
+DATA = "data/{dataset}/{source}"
+
+# Below results/<suite>/.
+SUITE_SLICE = "config/suite.json"
+TASK_SLICE = "config/tasks/{task}.json"
+DESIGN_SLICE = "config/designs/{design}.json"
+MEASURE_SLICE = "config/measure/{design}.json"
+TARGET_SLICE = "config/targets/{target}.json"
+STAGE_SLICE = "config/stages/{stage}.json"
+SPLIT = "splits/{dataset}/{task}/fold{fold}.csv"
+RECEIPT = "splits/{dataset}/{task}/audit-fold{fold}.json"
+RUN = "runs/{dataset}/{task}/{design}/{target}/seed{seed}-fold{fold}"
+MEASUREMENT = "measure/{dataset}/{task}/{design}/{target}.json"
+TABLE = "tables/{table}.csv"
+REPORT = "report.html"
+CHECKED = "checked.json"

@@ -1,0 +1,38 @@
+"""Foreign load: processor time that other processes took while something was measured."""
+
+import os
+from pathlib import Path
+
+_DISTURBED = 0.05  # of the machine's processor time
+
+
+class ForeignLoad:
+    """Watches the machine's processor counters beside this process's own, between its making and `share`."""
+
+    def __init__(self) -> None:
+        self._start = self._read()
+
+    @staticmethod
+    def _read() -> tuple[float, float, float] | None:
+        """Busy, total and own processor seconds so far; None where the system does not tell."""
+        try:
+            fields = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+        except (OSError, ValueError):
+            return None
+        tick = os.sysconf("SC_CLK_TCK")
+        idle = fields[3] + fields[4]
+        own = os.times()
+        return (sum(fields) - idle) / tick, sum(fields) / tick, own.user + own.system
+
+    def share(self) -> float | None:
+        """The share of all cores that was busy with something else; None where it cannot be seen."""
+        now = self._read()
+        if self._start is None or now is None or now[1] <= self._start[1]:
+            return None
+        busy, total, own = (after - before for after, before in zip(now, self._start, strict=True))
+        return max(0.0, (busy - own) / total)
+
+    def disturbed(self) -> bool | None:
+        """Whether foreign work took more than a twentieth of the machine."""
+        share = self.share()
+        return None if share is None else share > _DISTURBED

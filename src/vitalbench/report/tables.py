@@ -1,0 +1,146 @@
+"""Gather what the runs left: matrix, metrics, summary, timing, leakage and quality tables."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from vitalbench.evaluate.bootstrap import interval
+from vitalbench.evaluate.run import Key, read_replicates
+from vitalbench.files import read_json
+from vitalbench.measure.phases import Phase
+from vitalbench.results import CellResult, Results
+from vitalbench.tables import write_schema, write_table
+
+Row = dict[str, Any]
+
+
+def matrix_rows(results: Results) -> Iterator[Row]:
+    """A row a cell."""
+    for result in results.cells:
+        facts = result.read("provenance.json")["facts"] if result.measured else {}
+        yield {
+            **result.cell.keys,
+            "status": result.status,
+            "reason": result.reason,
+            "data_source": result.source,
+            "sources": f"{result.cell.dataset}={result.source}" if result.source else "",
+            "run_id": result.run_id,
+            "size": results.suite["size"],
+            "parameters": facts.get("parameters"),
+        }
+
+
+def metric_rows(results: Results) -> Iterator[Row]:
+    """A row a metric of every measured run."""
+    for result in results.measured:
+        for row in result.read("metrics.json")["rows"]:
+            yield {**result.cell.keys, "run_id": result.run_id, **row}
+
+
+def averaged(runs: list[CellResult]) -> dict[Key, np.ndarray]:
+    """Replicates averaged over runs, for the keys that all of them kept."""
+    kept = [read_replicates(run.folder) for run in runs]
+    return {key: np.mean([one[key] for one in kept], axis=0) for key in kept[0] if all(key in one for one in kept)}
+
+
+def summary_rows(results: Results) -> Iterator[Row]:
+    """A row a metric over seeds and folds; one run's interval is its own, several runs' comes from their averaged replicates."""
+    for (dataset, task, design, target), runs in results.groups.items():
+        replicates = averaged(runs) if len(runs) > 1 else {}
+        values: dict[Key, list[tuple[int, int, Row]]] = defaultdict(list)
+        for run in runs:
+            for row in run.read("metrics.json")["rows"]:
+                key = (row["split"], row["subgroup"], row["metric"], row["label"])
+                if row["value"] is not None:
+                    values[key].append((run.cell.seed, run.cell.fold, row))
+        for key, found in values.items():
+            by_seed: dict[int, list[float]] = defaultdict(list)
+            for seed, _, row in found:
+                by_seed[seed].append(row["value"])
+            means = [float(np.mean(of_seed)) for of_seed in by_seed.values()]
+            low = high = None
+            if len(runs) == 1:
+                low, high = found[0][2]["ci_low"], found[0][2]["ci_high"]
+            elif key in replicates:
+                low, high = interval(replicates[key].astype(float))
+            yield {
+                "dataset": dataset,
+                "task": task,
+                "design": design,
+                "target": target,
+                **dict(zip(("split", "subgroup", "metric", "label"), key, strict=True)),
+                "mean": float(np.mean(means)),
+                "sd_seeds": float(np.std(means, ddof=1)) if len(means) > 1 else None,
+                "n_seeds": len(means),
+                "ci_low": low,
+                "ci_high": high,
+                "n_folds": len({fold for _, fold, _ in found}),
+            }
+
+
+def timing_rows(results: Results) -> Iterator[Row]:
+    """A row a phase: those of each run, then those of the measuring job, filed under the first run of the design."""
+    for runs in results.groups.values():
+        for run in runs:
+            yield from _phase_rows(run, run.read("timing.json"), results)
+        measured = results.measurement(runs[0].cell)
+        if measured.is_file():
+            yield from _phase_rows(runs[0], read_json(measured), results)
+
+
+def _phase_rows(run: CellResult, timing: Row, results: Results) -> Iterator[Row]:
+    for phase in timing["phases"]:
+        yield {
+            **run.cell.keys,
+            "run_id": run.run_id,
+            "device_name": timing["device_name"],
+            "threads": results.suite["targets"][run.cell.target]["threads"],
+            "world_size": 1,
+            **Phase(**phase).row(),
+        }
+
+
+def leakage_rows(results: Results) -> Iterator[Row]:
+    """A row a check of every split the suite uses."""
+    used = {(r.cell.dataset, r.cell.task, r.cell.fold): None for r in results.cells}
+    for dataset, task, fold in used:
+        receipt = results.receipt(dataset, task, fold)
+        for check in read_json(receipt)["checks"] if receipt.is_file() else ():
+            yield {"dataset": dataset, "task": task, **check, "fold": fold}
+
+
+def quality_rows(results: Results) -> Iterator[Row]:
+    """A row a kind of finding in every data set that was built; one row with 0 where nothing was found."""
+    for dataset in results.suite["sources"]:
+        folder = results.data(dataset)
+        if folder is None or not (folder / "quality.csv").is_file():
+            continue
+        findings = pd.read_csv(folder / "quality.csv", dtype=str, keep_default_na=False)
+        total = read_json(folder / "manifest.json")["release"]["records"]
+        counts = Counter(zip(findings["check"], findings["action"], strict=True))
+        for (check, action), count in sorted(counts.items()):
+            example = findings[(findings["check"] == check) & (findings["action"] == action)].iloc[0]
+            shown = f"{example['record_id']}: {example['detail']}"
+            yield {"dataset": dataset, "check": check, "action": action, "records": count, "of": total, "example": shown}
+        if not counts:
+            yield {"dataset": dataset, "check": "any", "action": "", "records": 0, "of": total, "example": ""}
+
+
+def write_tables(results: Results) -> Path:
+    """Write the tables that gather; comparison, cost and claims have stages of their own. Returns their folder."""
+    rows = {
+        "matrix": matrix_rows,
+        "metrics": metric_rows,
+        "summary": summary_rows,
+        "timing": timing_rows,
+        "leakage": leakage_rows,
+        "quality": quality_rows,
+    }
+    for name, make in rows.items():
+        write_table(name, make(results), results.table(name))
+    write_schema(results.folder / "tables" / "schema.json")
+    return results.folder / "tables"

@@ -1,0 +1,143 @@
+"""The results folder of a suite: where every file is, and typed reading of what the cells left."""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from vitalbench import layout
+from vitalbench.config.plan import Cell
+from vitalbench.config.schema import Dataset, Design, Target, Task
+from vitalbench.config.strict import validated
+from vitalbench.errors import InputError, choices
+from vitalbench.files import read_json
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """A cell with its status and its run's folder."""
+
+    cell: Cell
+    status: str
+    reason: str
+    run_id: str
+    source: str
+    folder: Path
+
+    @property
+    def measured(self) -> bool:
+        """Whether the run has results."""
+        return self.status == "measured"
+
+    def read(self, name: str) -> Any:
+        """One of the run's JSON files."""
+        return read_json(self.folder / name)
+
+
+class Results:
+    """results/<suite>: paths, the suite's resolved description (config/suite.json) and its cells."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        if not (folder / layout.SUITE_SLICE).is_file():
+            known = [path.parent.parent.name for path in folder.parent.glob("*/config/suite.json")]
+            raise InputError(f"{folder}: no results of a suite are here; {choices(folder.name, known)}")
+
+    @cached_property
+    def suite(self) -> dict[str, Any]:
+        """The suite as it was resolved: size, cells, designs, tasks, targets, data sets."""
+        suite: dict[str, Any] = read_json(self.folder / layout.SUITE_SLICE)
+        return suite
+
+    def _named(self, kind: str, name: str) -> dict[str, Any]:
+        if name not in self.suite[kind]:
+            raise InputError(f"{self.folder}: the suite has no {kind[:-1]} {name!r}; {choices(name, self.suite[kind])}")
+        found: dict[str, Any] = self.suite[kind][name]
+        return found
+
+    def dataset(self, name: str) -> Dataset:
+        """A data set of the suite."""
+        return validated(Dataset, self._named("datasets", name), name)
+
+    def task(self, name: str) -> Task:
+        """A task of the suite."""
+        return validated(Task, self._named("tasks", name), name)
+
+    def design(self, name: str) -> Design:
+        """A design of the suite, at the suite's size."""
+        return validated(Design, self._named("designs", name), name)
+
+    def target(self, name: str) -> Target:
+        """A target of the suite."""
+        return validated(Target, self._named("targets", name), name)
+
+    def table(self, name: str) -> Path:
+        """The path of a table."""
+        return self.folder / layout.TABLE.format(table=name)
+
+    def run(self, cell: Cell) -> Path:
+        """The folder of a cell's run."""
+        return self.folder / layout.RUN.format(**cell.keys)
+
+    def measurement(self, cell: Cell) -> Path:
+        """What the measuring job of a cell's design left."""
+        return self.folder / layout.MEASUREMENT.format(**cell.keys)
+
+    def split(self, dataset: str, task: str, fold: int) -> Path:
+        """The split of a data set for a task."""
+        return self.folder / layout.SPLIT.format(dataset=dataset, task=task, fold=fold)
+
+    def receipt(self, dataset: str, task: str, fold: int) -> Path:
+        """The audit's receipt for a split."""
+        return self.folder / layout.RECEIPT.format(dataset=dataset, task=task, fold=fold)
+
+    def data(self, dataset: str) -> Path | None:
+        """The folder of a data set's store; None where no source was found."""
+        self._named("datasets", dataset)
+        source = self.suite["sources"][dataset]
+        return self.folder.parent / layout.DATA.format(dataset=dataset, source=source) if source else None
+
+    def store_folder(self, dataset: str) -> Path:
+        """The folder a data set is built in; an InputError where the suite has no records of it."""
+        folder = self.data(dataset)
+        if folder is None:
+            raise InputError(f"{self.folder}: there are no records of data set '{dataset}' here")
+        return folder
+
+    def store(self, dataset: str) -> Path:
+        """A data set's store."""
+        store = self.store_folder(dataset) / "store.h5"
+        if not store.is_file():
+            raise InputError(f"{store}: not built yet; `snakemake --cores all data` builds it")
+        return store
+
+    @cached_property
+    def cells(self) -> list[CellResult]:
+        """Every cell of the suite, in its order, with the status it ended in."""
+        found = []
+        for planned in self.suite["cells"]:
+            cell = Cell(**planned["cell"])
+            folder = self.run(cell)
+            status, reason, run_id = planned["status"], planned["reason"], ""
+            if not status:
+                left = read_json(folder / "status.json") if (folder / "status.json").is_file() else {}
+                status = left.get("status", "not-run")
+                reason = left.get("reason", "the job left no status.json: it did not run to its end")
+                run_id = left.get("run_id", "")
+            found.append(CellResult(cell, status, reason, run_id, planned["source"] or "", folder))
+        return found
+
+    @property
+    def measured(self) -> list[CellResult]:
+        """The cells with results."""
+        return [result for result in self.cells if result.measured]
+
+    @property
+    def groups(self) -> dict[tuple[str, str, str, str], list[CellResult]]:
+        """Measured runs by data set, task, design and target: the seeds and folds that are averaged."""
+        found: dict[tuple[str, str, str, str], list[CellResult]] = defaultdict(list)
+        for result in self.measured:
+            cell = result.cell
+            found[cell.dataset, cell.task, cell.design, cell.target].append(result)
+        return dict(found)
