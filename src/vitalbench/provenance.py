@@ -19,7 +19,9 @@ _PACKAGES = ("torch", "accelerate", "numpy", "scipy", "pandas", "h5py", "wfdb", 
 def _git(*arguments: str) -> str | None:
     folder = Path(vitalbench.__file__).parent
     try:
-        answer = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=10, check=False)
+        answer = subprocess.run(
+            ["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=10, check=False
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     return answer.stdout.strip() if answer.returncode == 0 else None

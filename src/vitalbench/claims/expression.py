@@ -15,12 +15,18 @@ _BINARY: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Div: operator.truediv,
     ast.Pow: operator.pow,
 }
-_FUNCTIONS: dict[str, Callable[..., float]] = {"ceil": math.ceil, "floor": math.floor, "sqrt": math.sqrt, "min": min, "max": max}
+_FUNCTIONS: dict[str, Callable[..., float]] = {
+    "ceil": math.ceil,
+    "floor": math.floor,
+    "sqrt": math.sqrt,
+    "min": min,
+    "max": max,
+}
 _LONGEST = 400
 _LARGEST_POWER = 64
 
 
-class UnknownFact(Exception):  # noqa: N818 - decides a verdict, is no failure
+class UnknownFact(Exception):
     """A fact the expression names is not known here."""
 
 
@@ -30,7 +36,7 @@ def _name(node: ast.expr) -> str:
         return node.id
     if isinstance(node, ast.Attribute):
         return f"{_name(node.value)}.{node.attr}"
-    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
+    if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant) and isinstance(node.slice.value, str):
         return f"{_name(node.value)}.{node.slice.value}"
     raise ConfigError(f"'{ast.unparse(node)}' is no fact's name")
 

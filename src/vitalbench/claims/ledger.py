@@ -85,11 +85,19 @@ def measured_facts(results: Results) -> tuple[dict[str, float], dict[str, str]]:
             continue
         release = read_json(folder / "manifest.json")["release"]
         if not release["complete"]:
-            kind = "generated records stand in for it" if release["source"] == "generated" else f"{release['records']} of its records are"
+            kind = (
+                "generated records stand in for it"
+                if release["source"] == "generated"
+                else f"{release['records']} of its records are"
+            )
             missing[name] = f"needs the whole {dataset['title']} {dataset['version']}; {kind} here"
             continue
         records = pd.read_parquet(folder / "records.parquet")
-        counted: dict[str, Any] = {"records": len(records), "patients": int(records["patient_id"].nunique()), "labels": {}}
+        counted: dict[str, Any] = {
+            "records": len(records),
+            "patients": int(records["patient_id"].nunique()),
+            "labels": {},
+        }
         for column in records.columns:
             if column.startswith("labels:"):
                 counted["labels"][column.removeprefix("labels:")] = records[column].explode().value_counts().to_dict()
@@ -109,7 +117,11 @@ def judge(claim: Claim, facts: dict[str, float], missing: dict[str, str]) -> dic
         if parts[0] == "measured" and len(parts) > 1 and parts[1] in missing:
             return {"verdict": "not-run", "reason": missing[parts[1]], "evidence": claim.check}
         if parts[0] in ("measured", "declared"):
-            return {"verdict": "not-run", "reason": f"needs {fact}, which no data set of this suite gives", "evidence": claim.check}
+            return {
+                "verdict": "not-run",
+                "reason": f"needs {fact}, which no data set of this suite gives",
+                "evidence": claim.check,
+            }
         raise ConfigError(f"claim '{claim.id}': '{fact}' begins with neither 'declared' nor 'measured'") from None
     terms = ", ".join(f"{name} = {value:g}" if value % 1 else f"{name} = {value:.0f}" for name, value in used.items())
     within = abs(found - claim.reported) <= claim.tolerance

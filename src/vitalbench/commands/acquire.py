@@ -8,7 +8,9 @@ from vitalbench.data.build import DataFolder
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--data", type=Path, required=True, help="results/data/<data set>/<source>, where config.json is")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="results/data/<data set>/<source>, where config.json is"
+    )
 
 
 def run(args: argparse.Namespace) -> None:

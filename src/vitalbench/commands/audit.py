@@ -17,7 +17,9 @@ from vitalbench.split.audit import audit, read_table, receipt
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--records", type=Path, required=True, metavar="TABLE", help="the split to audit")
-    parser.add_argument("--store", type=Path, metavar="FILE", help="store.h5 of the same records: finds copies under other names")
+    parser.add_argument(
+        "--store", type=Path, metavar="FILE", help="store.h5 of the same records: finds copies under other names"
+    )
     parser.add_argument("--group", metavar="A,B", help="columns whose sharing between splits is told, not refused")
     parser.add_argument("--pairs", type=Path, metavar="OUT", help="write what crosses, a row a pair")
     parser.add_argument("--receipt", type=Path, metavar="OUT", help="write the receipt that training asks for")
@@ -31,7 +33,9 @@ def _digests(store: Path, table: pd.DataFrame) -> tuple[pd.Series, str]:
     records = pd.read_parquet(path, columns=["record_id", "digest"])
     strangers = set(table["record_id"]) - set(records["record_id"])
     if strangers:
-        raise InputError(f"{store}: {len(strangers)} records of the table are not in the store, among them {min(strangers)}")
+        raise InputError(
+            f"{store}: {len(strangers)} records of the table are not in the store, among them {min(strangers)}"
+        )
     return records.set_index("record_id")["digest"], str(read_json(store.with_name("manifest.json"))["content"])
 
 
@@ -50,8 +54,13 @@ def run(args: argparse.Namespace) -> None:
         write_json(args.receipt, result)
     for check in checks:
         if check.found:
-            print(f"{check.verdict}: {check.check} {check.split} fold {check.fold}: {check.found} found, {check.allowed} allowed")
+            print(
+                f"{check.verdict}: {check.check} {check.split} fold {check.fold}: {check.found} found, {check.allowed} allowed"
+            )
     verdicts = Counter(check.verdict for check in checks)
-    print(f"{result['verdict']}: {len(checks)} checks, " + ", ".join(f"{count} {name}" for name, count in sorted(verdicts.items())))
+    print(
+        f"{result['verdict']}: {len(checks)} checks, "
+        + ", ".join(f"{count} {name}" for name, count in sorted(verdicts.items()))
+    )
     if result["verdict"] == "leak" and not args.report_only:
         raise GateError(f"{args.records}: the split leaks: {result['reason']}")

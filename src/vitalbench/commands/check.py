@@ -24,9 +24,14 @@ def run(args: argparse.Namespace) -> None:
     results = Results(args.results)
     counts = Counter(result.status for result in results.cells)
     say(f"{len(results.cells)} cells: " + ", ".join(f"{count} {name}" for name, count in sorted(counts.items())))
-    problems = [f"{result.cell.path} {result.status}: {result.reason}" for result in results.cells if result.status in _BAD]
+    problems = [
+        f"{result.cell.path} {result.status}: {result.reason}" for result in results.cells if result.status in _BAD
+    ]
     leaks = [row for row in read_table("leakage", results.table("leakage")) if row["verdict"] == "leak"]
-    problems += [f"{row['dataset']} {row['task']} fold {row['fold']} leaks: {row['check']} {row['split']} {row['found']}" for row in leaks]
+    problems += [
+        f"{row['dataset']} {row['task']} fold {row['fold']} leaks: {row['check']} {row['split']} {row['found']}"
+        for row in leaks
+    ]
     for problem in problems:
         say(problem)
     if problems:

@@ -13,7 +13,9 @@ from vitalbench.tables import write_table
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--results", type=Path, default=Path("results/quick"), help="results/<suite> (default results/quick)")
+    parser.add_argument(
+        "--results", type=Path, default=Path("results/quick"), help="results/<suite> (default results/quick)"
+    )
     parser.add_argument("--prices", type=Path, metavar="FILE", help="default: the file the suite was resolved with")
     parser.add_argument("--out", type=Path, help="default: tables/cost.csv of the suite")
 

@@ -21,7 +21,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("file", nargs="?", type=Path, metavar="FILE", help="predictions to score")
     parser.add_argument("--task", metavar="KIND", help=f"the task's kind: {', '.join(METRICS)}")
-    parser.add_argument("--bootstrap", type=int, default=1000, metavar="N", help="resamples of the patients (default 1000)")
+    parser.add_argument(
+        "--bootstrap", type=int, default=1000, metavar="N", help="resamples of the patients (default 1000)"
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the resamples (default 0)")
     parser.add_argument("--out", type=Path, help="metrics.csv")
     parser.add_argument("--results", type=Path, help="instead of FILE: results/<suite>, with --cell")
@@ -30,7 +32,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def _score_run(args: argparse.Namespace) -> None:
     results = Results(args.results)
-    dataset, task, *_ = args.cell.split("/")
+    task = args.cell.split("/")[1]
     settings = read_json(args.results / "config" / "stages" / "evaluate.json")
     evaluate_run(args.results / "runs" / args.cell, results.task(task).kind, settings["bootstrap"], settings["seed"])
 

@@ -16,7 +16,9 @@ from vitalbench.errors import ConfigError
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--suite", help="default: that of configs/config.yaml")
-    parser.add_argument("--config", nargs="+", default=[], metavar="KEY=VALUE", help="as for snakemake: data_root=, targets=, seeds=")
+    parser.add_argument(
+        "--config", nargs="+", default=[], metavar="KEY=VALUE", help="as for snakemake: data_root=, targets=, seeds="
+    )
     parser.add_argument("--csv", action="store_true", help="as CSV, for programs")
     parser.add_argument("--configs", type=Path, default=Path("configs"))
 
@@ -59,6 +61,8 @@ def run(args: argparse.Namespace) -> None:
         writer.writerows(rows)
         return
     for row in rows:
-        cell = f"{row['dataset']}  {row['task']}  {row['design']}  {row['target']}  seed {row['seed']}  fold {row['fold']}"
+        cell = (
+            f"{row['dataset']}  {row['task']}  {row['design']}  {row['target']}  seed {row['seed']}  fold {row['fold']}"
+        )
         print(f"{cell:<72}  {row['what']}")
     print(f"{len(plan.cells)} cells, {len(plan.running)} to run, {len(plan.cells) - len(plan.running)} not")

@@ -26,7 +26,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataset", metavar="NAME")
     parser.add_argument("--target", default="cpu", metavar="NAME", help="default: cpu")
     parser.add_argument("--task", metavar="NAME", help="default: the first task a suite asks of the data set")
-    parser.add_argument("--size", default="full", choices=["small", "full"], help="which size of the design (default full)")
+    parser.add_argument(
+        "--size", default="full", choices=["small", "full"], help="which size of the design (default full)"
+    )
     parser.add_argument("--phase", default=",".join(PHASES), metavar="P,...", help=f"default: {','.join(PHASES)}")
     parser.add_argument("--out", type=Path, help="timing.csv")
     parser.add_argument("--configs", type=Path, default=Path("configs"))
@@ -44,7 +46,13 @@ def _first_task(folder: ConfigFolder, dataset: str) -> str:
 
 
 def _measured(
-    design: Design, dataset: DatasetBuild, task: TaskData, target: Target, protocol: Protocol, phases: list[str], exclusive: bool
+    design: Design,
+    dataset: DatasetBuild,
+    task: TaskData,
+    target: Target,
+    protocol: Protocol,
+    phases: list[str],
+    exclusive: bool,
 ) -> list[Phase]:
     wrong = mismatch(target.device, target.match)
     if wrong:

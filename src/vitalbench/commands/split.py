@@ -26,4 +26,7 @@ def run(args: argparse.Namespace) -> None:
     assigned = assign(records, results.task(args.task), args.fold)
     write_text(results.split(args.dataset, args.task, args.fold), assigned.to_csv(index=False, lineterminator="\n"))
     counts = assigned["split"].value_counts().to_dict()
-    say(f"{args.dataset} {args.task} fold {args.fold}: " + ", ".join(f"{name} {count}" for name, count in sorted(counts.items())))
+    say(
+        f"{args.dataset} {args.task} fold {args.fold}: "
+        + ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))
+    )

@@ -39,7 +39,9 @@ class ConfigFolder:
 
     def _read(self, kind: str, name: str, model: type[T], asked_by: object) -> T:
         if name not in self.names(kind):
-            raise ConfigError(f"{asked_by}: no {kind.removesuffix('s')} is named {name!r}; {choices(name, self.names(kind))}")
+            raise ConfigError(
+                f"{asked_by}: no {kind.removesuffix('s')} is named {name!r}; {choices(name, self.names(kind))}"
+            )
         file = self.path / kind / f"{name}.yaml"
         return validated(model, read_yaml(file), file)
 

@@ -38,7 +38,12 @@ def model_names() -> list[str]:
 def _options(name: str) -> type[Strict]:
     path = FOLDER / f"{name}.py"
     build = next(
-        (node for node in ast.parse(path.read_text()).body if isinstance(node, ast.FunctionDef) and node.name == "build"), None
+        (
+            node
+            for node in ast.parse(path.read_text()).body
+            if isinstance(node, ast.FunctionDef) and node.name == "build"
+        ),
+        None,
     )
     if build is None:
         raise ConfigError(f"{path}: a model file must define build(*, leads, samples, classes, ...)")

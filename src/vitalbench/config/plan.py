@@ -76,7 +76,9 @@ def _source(name: str, dataset: Dataset, suite: Suite, data_root: Path | None) -
     """Where a data set's records come from: generated, a local folder, or nowhere yet."""
     if suite.source == "generated":
         if dataset.standin is None:
-            raise ConfigError(f"data set '{name}': this suite runs on generated records, but the data set defines no 'standin'")
+            raise ConfigError(
+                f"data set '{name}': this suite runs on generated records, but the data set defines no 'standin'"
+            )
         return "generated", None
     if data_root is None:
         return None, None
@@ -97,11 +99,15 @@ def _fate(cell: Cell, plan: Plan) -> Planned:
     if design.recipe == "ideal-observer" and source == "local":
         return Planned(cell, source, "not-allowed", "the ideal observer knows the parameters of generated records only")
     if source is None:
-        known = f"data_root=FOLDER that holds {dataset.release}/ ({dataset.title} {dataset.version}, {dataset.homepage})"
+        known = (
+            f"data_root=FOLDER that holds {dataset.release}/ ({dataset.title} {dataset.version}, {dataset.homepage})"
+        )
         return Planned(cell, source, "not-run", f"no records here: pass {known}")
     here = device_here(target.device)
     if here is None:
-        return Planned(cell, source, "not-run", f"target {cell.target} is not here, and nothing is calibrated to project it")
+        return Planned(
+            cell, source, "not-run", f"target {cell.target} is not here, and nothing is calibrated to project it"
+        )
     return Planned(cell, source)
 
 
@@ -137,7 +143,9 @@ def make_plan(folder: ConfigFolder, knobs: Knobs) -> Plan:
     found = {item: _source(item, dataset, suite, data_root) for item, dataset in datasets.items()}
     for task_name, fold in ((task, fold) for grid in suite.grids for task in grid.tasks for fold in grid.folds):
         if fold >= tasks[task_name].split.folds:
-            raise ConfigError(f"{file}: fold {fold}: task '{task_name}' has folds 0 to {tasks[task_name].split.folds - 1}")
+            raise ConfigError(
+                f"{file}: fold {fold}: task '{task_name}' has folds 0 to {tasks[task_name].split.folds - 1}"
+            )
     for (item, dataset), (other, design) in product(datasets.items(), designs.items()):
         if design.window and design.window.seconds > dataset.signal.seconds:
             raise ConfigError(

@@ -138,22 +138,38 @@ class Split(Strict):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.method == "official" and self.column is None:
-            raise PydanticCustomError("split_column", "method 'official' needs the key 'column', a column of the records table")
+            raise PydanticCustomError(
+                "split_column", "method 'official' needs the key 'column', a column of the records table"
+            )
         if set(self.val) & set(self.test):
             raise PydanticCustomError("split_overlap", "val and test share a fold; they must be disjoint")
         outside = {*self.val, *self.test} - set(range(1, self.folds + 1))
         if outside or len({*self.val, *self.test}) >= self.folds:
             raise PydanticCustomError(
-                "split_range", "val and test must name folds of 1..{folds} and leave some to train on", {"folds": self.folds}
+                "split_range",
+                "val and test must name folds of 1..{folds} and leave some to train on",
+                {"folds": self.folds},
             )
         return self
 
 
 METRICS = {
-    "multilabel": "auroc auprc f1 fmax accuracy sensitivity specificity ppv npv brier ece".split(),
-    "binary": "auroc auprc f1 accuracy sensitivity specificity ppv npv brier ece".split(),
-    "multiclass": "auroc auprc f1 accuracy sensitivity specificity ppv npv brier ece".split(),
-    "softlabel": "kl accuracy brier".split(),
+    "multilabel": [
+        "auroc",
+        "auprc",
+        "f1",
+        "fmax",
+        "accuracy",
+        "sensitivity",
+        "specificity",
+        "ppv",
+        "npv",
+        "brier",
+        "ece",
+    ],
+    "binary": ["auroc", "auprc", "f1", "accuracy", "sensitivity", "specificity", "ppv", "npv", "brier", "ece"],
+    "multiclass": ["auroc", "auprc", "f1", "accuracy", "sensitivity", "specificity", "ppv", "npv", "brier", "ece"],
+    "softlabel": ["kl", "accuracy", "brier"],
 }
 LOWER_IS_BETTER = {"brier", "ece", "kl"}
 

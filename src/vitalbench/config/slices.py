@@ -84,7 +84,10 @@ def slices(plan: Plan, folder: ConfigFolder, results: Path) -> dict[Path, dict[s
         if source:
             found[results / layout.DATA.format(dataset=name, source=source) / "config.json"] = _data_slice(plan, name)
     for name, task in plan.tasks.items():
-        found[suite / layout.TASK_SLICE.format(task=name)] = {"name": name, "config": task.model_dump(include=set(TaskData.model_fields))}
+        found[suite / layout.TASK_SLICE.format(task=name)] = {
+            "name": name,
+            "config": task.model_dump(include=set(TaskData.model_fields)),
+        }
     for name, design in plan.designs.items():
         told_only = {"description", "role", "published"}
         found[suite / layout.DESIGN_SLICE.format(design=name)] = {
@@ -96,7 +99,9 @@ def slices(plan: Plan, folder: ConfigFolder, results: Path) -> dict[Path, dict[s
             "name": name,
             "config": design.model_dump(include={"model", "window", "train", "recipe"}),
             "protocol": plan.suite.protocol.model_dump(),
-            "code": code_digest("vitalbench.measure.steps", *([f"vitalbench.models.{design.model.name}"] if design.model else [])),
+            "code": code_digest(
+                "vitalbench.measure.steps", *([f"vitalbench.models.{design.model.name}"] if design.model else [])
+            ),
         }
     for name, target in plan.targets.items():
         used = target.model_dump(include={"device", "match", "threads", "scheduler"})

@@ -20,7 +20,9 @@ class Strict(BaseModel):
             for key in data:
                 if key not in cls.model_fields:
                     raise PydanticCustomError(
-                        "unknown_key", "is not known here; {hint}", {"key": str(key), "hint": choices(key, cls.model_fields)}
+                        "unknown_key",
+                        "is not known here; {hint}",
+                        {"key": str(key), "hint": choices(key, cls.model_fields)},
                     )
         return data
 

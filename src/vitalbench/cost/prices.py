@@ -50,7 +50,9 @@ def read_prices(path: Path) -> dict[str, Price]:
         try:
             usd, gpus = float(row["usd_per_hour"]), int(row["gpus"])
         except (TypeError, ValueError):
-            raise ConfigError(f"{where}: usd_per_hour and gpus must be numbers, not {row['usd_per_hour']!r}, {row['gpus']!r}") from None
+            raise ConfigError(
+                f"{where}: usd_per_hour and gpus must be numbers, not {row['usd_per_hour']!r}, {row['gpus']!r}"
+            ) from None
         if not (math.isfinite(usd) and usd > 0):
             raise ConfigError(f"{where}: usd_per_hour is {usd}; it must be positive")
         if not row["price_date"] or not row["price_source"]:
@@ -62,4 +64,3 @@ def read_prices(path: Path) -> dict[str, Price]:
         values = {name: row[name] for name in _COLUMNS} | {"gpus": gpus, "usd_per_hour": usd}
         prices[row["key"]] = Price(**values)  # type: ignore[arg-type]
     return prices
-

@@ -42,7 +42,9 @@ class DataFolder:
 
     def acquire(self) -> None:
         """Make the release available and write release.json."""
-        acquire(self.config, self.slice["source"], self.root if self.slice["root"] else None, self.path / "release.json")
+        acquire(
+            self.config, self.slice["source"], self.root if self.slice["root"] else None, self.path / "release.json"
+        )
 
     def standardise(self, number: int) -> None:
         """Write one part."""

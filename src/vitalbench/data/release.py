@@ -43,7 +43,9 @@ def acquire(config: DatasetBuild, source: Source, local: Path | None, out: Path)
             raise InputError("a local release needs the folder it is in")
         root = local
         if any((root / name).is_file() for name in ("STAND-IN.txt", "standin_truth.csv")):
-            raise InputError(f"{root}: this is a stand-in ({WATERMARK}); it cannot be used as {config.release} {config.version}")
+            raise InputError(
+                f"{root}: this is a stand-in ({WATERMARK}); it cannot be used as {config.release} {config.version}"
+            )
     index = module.read_index(root, config)
     if index.empty:
         raise InputError(f"{root}: its index lists no record")
@@ -68,5 +70,7 @@ def acquire(config: DatasetBuild, source: Source, local: Path | None, out: Path)
         "index": {name: file_digest(root / name) for name in config.index_files},
     }
     write_json(out, description | {"digest": digest(description["index"])})
-    say(f"{config.release} {config.version}: {description['records']} records of {description['patients']} patients, {source}")
+    say(
+        f"{config.release} {config.version}: {description['records']} records of {description['patients']} patients, {source}"
+    )
     return description

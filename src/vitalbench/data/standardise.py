@@ -35,6 +35,10 @@ def part_rows(index: pd.DataFrame, name: str, part: int, parts: int) -> pd.DataF
     return spaced[spaced["patient_id"].map(patients) == part].reset_index(drop=True)
 
 
+def _dicts(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(key): value for key, value in row.items()} for row in rows.to_dict("records")]
+
+
 def _sample_digest(record: Record) -> str:
     return hashlib.sha256(np.ascontiguousarray(record.digital).tobytes()).hexdigest()[:16]
 
@@ -60,14 +64,16 @@ def standardise(name: str, config: DatasetBuild, release: dict[str, Any], root: 
         signals = file.create_dataset("signals", (len(rows), *shape), dtype="<i2")
         gain = file.create_dataset("gain", (len(rows), shape[0]), dtype="<f4")
         baseline = file.create_dataset("baseline", (len(rows), shape[0]), dtype="<f4")
-        for at, row in enumerate(rows.to_dict("records")):
+        for at, row in enumerate(_dicts(rows)):
             try:
                 record: Record = module.read_record(root, row, config)
             except UnreadableRecord as problem:
                 report(row, problem.check, str(problem), "quarantined")
                 continue
             if record.generated and release["source"] != "generated":
-                raise InputError(f"{root / row['file']}: a generated record in a folder given as {config.release} {config.version}")
+                raise InputError(
+                    f"{root / row['file']}: a generated record in a folder given as {config.release} {config.version}"
+                )
             checks = sample_checks(record, config.signal, config.quality)
             bad = [check for check, _ in checks if check in config.quality.quarantine]
             for check, detail in checks:

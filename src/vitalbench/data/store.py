@@ -28,15 +28,23 @@ def join(config: DatasetBuild, release: dict[str, Any], parts: list[Path], out: 
             counts.append(int(file.attrs["records"]))
         table = pd.read_parquet(path.with_suffix(".parquet"))
         if len(table) != counts[-1]:
-            raise InputError(f"{path}: holds {counts[-1]} records, its table {len(table)}; delete both to build the part again")
+            raise InputError(
+                f"{path}: holds {counts[-1]} records, its table {len(table)}; delete both to build the part again"
+            )
         tables.append(table)
     records = pd.concat(tables, ignore_index=True)
     records.insert(2, "row", range(len(records)))
     if records.empty:
-        raise InputError(f"{out.parent}: no record of {config.release} could be stored; see {out.parent / 'quality.csv'}")
+        raise InputError(
+            f"{out.parent}: no record of {config.release} could be stored; see {out.parent / 'quality.csv'}"
+        )
     leads, samples = len(config.signal.leads), config.signal.samples
     with atomic(out) as temporary, h5py.File(temporary, "w", libver="latest") as file:
-        for name, tail, kind in (("signals", (leads, samples), "<i2"), ("gain", (leads,), "<f4"), ("baseline", (leads,), "<f4")):
+        for name, tail, kind in (
+            ("signals", (leads, samples), "<i2"),
+            ("gain", (leads,), "<f4"),
+            ("baseline", (leads,), "<f4"),
+        ):
             layout = h5py.VirtualLayout((len(records), *tail), dtype=kind)
             start = 0
             for path, count in zip(parts, counts, strict=True):
@@ -51,10 +59,14 @@ def join(config: DatasetBuild, release: dict[str, Any], parts: list[Path], out: 
         file.attrs.update(leads=config.signal.leads, rate_hz=config.signal.rate_hz, unit="mV")
     with atomic(out.with_name("records.parquet")) as temporary:
         records.to_parquet(temporary, index=False)
-    findings = pd.concat([pd.read_csv(path.with_suffix(".findings.csv"), dtype=str) for path in parts], ignore_index=True)
+    findings = pd.concat(
+        [pd.read_csv(path.with_suffix(".findings.csv"), dtype=str) for path in parts], ignore_index=True
+    )
     repeated = records[records["digest"].duplicated(keep=False)].sort_values(["digest", "record_id"])
     first = repeated.groupby("digest")["record_id"].transform("first")
-    duplicates = repeated.assign(check="duplicate", detail="same samples as " + first, action="flagged")[repeated["record_id"] != first]
+    duplicates = repeated.assign(check="duplicate", detail="same samples as " + first, action="flagged")[
+        repeated["record_id"] != first
+    ]
     findings = pd.concat([findings, duplicates[FINDINGS]], ignore_index=True)
     write_text(out.with_name("quality.csv"), findings.to_csv(index=False, lineterminator="\n"))
     manifest = {
@@ -83,7 +95,9 @@ class Store:
                 self.records, _, self.samples = file["signals"].shape
                 self._gain = file["gain"][:].astype(np.float32)
                 self._baseline = file["baseline"][:].astype(np.float32)
-                pieces = [(piece.file_name, piece.vspace.get_select_bounds()) for piece in file["signals"].virtual_sources()]
+                pieces = [
+                    (piece.file_name, piece.vspace.get_select_bounds()) for piece in file["signals"].virtual_sources()
+                ]
         except (OSError, KeyError) as error:
             raise InputError(f"{path}: not a store: {error}") from None
         self._starts = np.array(sorted(bounds[0][0] for _, bounds in pieces))
@@ -96,7 +110,9 @@ class Store:
             signals = file["signals"]
             return np.memmap(path, dtype="<i2", mode="r", offset=signals.id.get_offset(), shape=signals.shape)
 
-    def read(self, rows: NDArray[np.intp], start: int | NDArray[np.intp] = 0, length: int | None = None) -> NDArray[np.float32]:
+    def read(
+        self, rows: NDArray[np.intp], start: int | NDArray[np.intp] = 0, length: int | None = None
+    ) -> NDArray[np.float32]:
         """Read records, or one crop of each.
 
         Args:

@@ -26,7 +26,9 @@ def _parse(path: Path) -> Any:
     try:
         wfdb.rdheader(str(path))
     except _DAMAGE as error:
-        raise UnreadableRecord("bad-header", f"{path.name}.hea: {' '.join(str(error).split())[:120] or type(error).__name__}") from None
+        raise UnreadableRecord(
+            "bad-header", f"{path.name}.hea: {' '.join(str(error).split())[:120] or type(error).__name__}"
+        ) from None
     raise UnreadableRecord("short-file", f"{path.name}.dat: {reason}")
 
 
@@ -92,4 +94,7 @@ def write_wfdb(path: Path, digital: NDArray[np.int16], leads: tuple[str, ...], r
 
 def mark_folder(root: Path) -> None:
     """Say in a file what the folder holds, for the person who finds it."""
-    write_text(root / "STAND-IN.txt", f"{WATERMARK}.\nWritten in a release's own layout, so that its reader can be run without it.\n")
+    write_text(
+        root / "STAND-IN.txt",
+        f"{WATERMARK}.\nWritten in a release's own layout, so that its reader can be run without it.\n",
+    )

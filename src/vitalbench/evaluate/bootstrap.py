@@ -7,7 +7,6 @@ every metric is written once, for weights, and the point value is the metric at 
 import numpy as np
 from numpy.typing import NDArray
 
-Weights = NDArray[np.float64]
 _LEVEL = 95.0
 _MOST_DRAWS = 1000  # batches drawn for a rare class before it is given up
 
@@ -28,7 +27,9 @@ def resample(index: NDArray[np.intp], patients: int, count: int, rng: np.random.
 
 def valid_for(weights: NDArray[np.int32], y: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Which resamples hold a positive and a negative record of a class; NaN is neither."""
-    return (weights @ (y > 0).astype(np.int32) > 0) & (weights @ (y == 0).astype(np.int32) > 0)
+    positives, negatives = (weights @ truth.astype(np.int32) for truth in (y > 0, y == 0))
+    both: NDArray[np.bool_] = (positives > 0) & (negatives > 0)
+    return both
 
 
 def redraw(
@@ -61,7 +62,9 @@ def redraw(
         missing = missing[used:]
         if not len(missing):
             return out, rejected / drawn
-    raise ArithmeticError("no resample holds both classes")  # a positive and a negative patient exist, so this has chance 0
+    raise ArithmeticError(
+        "no resample holds both classes"
+    )  # a positive and a negative patient exist, so this has chance 0
 
 
 def interval(replicates: NDArray[np.float64]) -> tuple[float, float]:

@@ -41,7 +41,9 @@ def holm(p_values: list[float]) -> list[float]:
     return [float(value) for value in corrected]
 
 
-def verdict(difference: float, low: float | None, high: float | None, p: float | None, margin: float | None, metric: str) -> str:
+def verdict(
+    difference: float, low: float | None, high: float | None, p: float | None, margin: float | None, metric: str
+) -> str:
     """Of a against b: `equivalent` if the interval lies within the margin, else better or worse if the corrected p says so."""
     if low is None or high is None or p is None:
         return "no-verdict"
@@ -59,7 +61,10 @@ def _by_seed(runs: list[CellResult]) -> dict[Key, Array]:
         kept[run.cell.seed].append(read_replicates(run.folder))
     everyone = [one for of_seed in kept.values() for one in of_seed]
     keys = [key for key in everyone[0] if all(key in one for one in everyone)]
-    return {key: np.array([np.mean([one[key] for one in of_seed], axis=0, dtype=float) for of_seed in kept.values()]) for key in keys}
+    return {
+        key: np.array([np.mean([one[key] for one in of_seed], axis=0, dtype=float) for of_seed in kept.values()])
+        for key in keys
+    }
 
 
 def _values(runs: list[CellResult]) -> dict[Key, tuple[float, int]]:
@@ -68,9 +73,13 @@ def _values(runs: list[CellResult]) -> dict[Key, tuple[float, int]]:
     for run in runs:
         for row in run.read("metrics.json")["rows"]:
             if row["value"] is not None:
-                found[row["split"], row["subgroup"], row["metric"], row["label"]].append((row["value"], row["n_patients"]))
+                found[row["split"], row["subgroup"], row["metric"], row["label"]].append(
+                    (row["value"], row["n_patients"])
+                )
     return {
-        key: (float(np.mean([value for value, _ in rows])), rows[0][1]) for key, rows in found.items() if len(rows) == len(runs)
+        key: (float(np.mean([value for value, _ in rows])), rows[0][1])
+        for key, rows in found.items()
+        if len(rows) == len(runs)
     }
 
 
@@ -98,7 +107,9 @@ def _wanted(key: Key, primary: str) -> bool:
 
 def _ratios(results: Results) -> dict[tuple[str, str, str, str], tuple[float, float | None]]:
     """Training hours, and USD at the target's first price, by data set, task, design and target: means over runs."""
-    spent: dict[tuple[str, str, str, str], dict[str, list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
+    spent: dict[tuple[str, str, str, str], dict[str, list[tuple[float, float]]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
     for row in read_table("cost", results.table("cost")):
         hours, usd = number(row["hours"]), number(row["usd"])
         if row["phase"] == "train" and hours is not None and usd is not None:
@@ -150,6 +161,11 @@ def comparison_rows(results: Results) -> Iterator[dict[str, Any]]:
                 row["p_corrected"] = p
             for row in family:
                 row["verdict"] = verdict(
-                    row["difference"], row.get("ci_low"), row.get("ci_high"), row.get("p_corrected"), row["margin"], key[2]
+                    row["difference"],
+                    row.get("ci_low"),
+                    row.get("ci_high"),
+                    row.get("p_corrected"),
+                    row["margin"],
+                    key[2],
                 )
                 yield row

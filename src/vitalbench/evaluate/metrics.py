@@ -1,8 +1,8 @@
 """Metrics of weighted records, many weightings at once. docs/METRICS.md fixes each definition.
 
-A weighting says how much each record counts: a row of ones gives the value, the rows of a bootstrap its replicates. Most metrics are
-functions of a few weighted sums (`Sums`), so that any number of them costs one matrix product; AUROC and average precision need a
-ranking (`Ranking`). Weights of a bootstrap are whole numbers, so values at weight one equal scikit-learn's to rounding.
+A weighting says how much each record counts: a row of ones gives the value, the rows of a bootstrap its replicates. Most
+metrics are functions of a few weighted sums (`Sums`), so that any number of them costs one matrix product; AUROC and average
+precision need a ranking (`Ranking`). A bootstrap's weights are whole numbers, so values equal scikit-learn's to rounding.
 """
 
 from collections.abc import Callable
@@ -142,7 +142,11 @@ def fmax_sums(y: Array, p: Array, known: NDArray[np.bool_]) -> Sums:
     for threshold in FMAX_THRESHOLDS:
         predicted = (p >= threshold) & known[:, None]
         hits, count = (predicted * truth).sum(axis=1), predicted.sum(axis=1).astype(np.float64)
-        columns += [_ratio(hits, count, otherwise=0.0), (count > 0).astype(np.float64), _ratio(hits, positives, otherwise=0.0)]
+        columns += [
+            _ratio(hits, count, otherwise=0.0),
+            (count > 0).astype(np.float64),
+            _ratio(hits, positives, otherwise=0.0),
+        ]
 
     def finish(sums: Array) -> dict[str, Array]:
         precision = _ratio(sums[:, 1::3], sums[:, 2::3])
@@ -166,7 +170,11 @@ def record_sums(y: Array, p: Array, known: NDArray[np.bool_]) -> Sums:
 
     def finish(sums: Array) -> dict[str, Array]:
         everything, total, hits, error = sums.T
-        return {"kl": _ratio(total, everything), "accuracy": _ratio(hits, everything), "brier": _ratio(error, everything)}
+        return {
+            "kl": _ratio(total, everything),
+            "accuracy": _ratio(hits, everything),
+            "brier": _ratio(error, everything),
+        }
 
     return Sums(columns, finish)
 

@@ -56,7 +56,7 @@ def _read(path: Path) -> pd.DataFrame:
         if path.suffix == ".parquet":
             return pd.read_parquet(path)
         if path.suffix == ".csv":
-            ids = {name: str for name in ("record_id", "patient_id", "split")}
+            ids = dict.fromkeys(("record_id", "patient_id", "split"), str)
             return pd.read_csv(path, dtype=ids, keep_default_na=True, na_values=[""])
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
@@ -69,14 +69,18 @@ def _numbers(table: pd.DataFrame, column: str, path: Path) -> NDArray[np.float64
     numbers = pd.to_numeric(table[column], errors="coerce")
     wrong = numbers.isna() & table[column].notna()
     if wrong.any():
-        raise InputError(f"{path}: row {int(wrong.argmax()) + 1}: '{column}' is {table[column][wrong].iloc[0]!r}, not a number")
+        raise InputError(
+            f"{path}: row {int(wrong.argmax()) + 1}: '{column}' is {table[column][wrong].iloc[0]!r}, not a number"
+        )
     return numbers.to_numpy(dtype=np.float64)
 
 
 def _columns(table: pd.DataFrame, prefix: str, classes: list[str], path: Path) -> NDArray[np.float64]:
     missing = [name for name in classes if f"{prefix}{name}" not in table.columns]
     if missing:
-        raise InputError(f"{path}: column '{prefix}{missing[0]}' is missing; {choices(prefix + missing[0], table.columns)}")
+        raise InputError(
+            f"{path}: column '{prefix}{missing[0]}' is missing; {choices(prefix + missing[0], table.columns)}"
+        )
     return np.column_stack([_numbers(table, prefix + name, path) for name in classes])
 
 
@@ -103,7 +107,9 @@ def read_predictions(path: Path, kind: Kind) -> Predictions:
     classes = [str(column).removeprefix("y_true:") for column in table.columns if str(column).startswith("y_true:")]
     if not classes:
         raise InputError(f"{path}: no column 'y_true:<class>'; found: {', '.join(map(str, table.columns))}")
-    extra = [str(c) for c in table.columns if str(c).startswith("y_prob:") and str(c).removeprefix("y_prob:") not in classes]
+    extra = [
+        str(c) for c in table.columns if str(c).startswith("y_prob:") and str(c).removeprefix("y_prob:") not in classes
+    ]
     if extra:
         raise InputError(f"{path}: column '{extra[0]}' has no column 'y_true:' beside it")
     y, p = _columns(table, "y_true:", classes, path), _columns(table, "y_prob:", classes, path)
@@ -150,7 +156,9 @@ def _check_truth(
     whole = labelled.all(axis=1)
     partly = labelled.any(axis=1) & ~whole
     if partly.any():
-        raise InputError(f"{path}: record {ids[int(partly.argmax())]}: a {kind} truth is given for all classes or for none")
+        raise InputError(
+            f"{path}: record {ids[int(partly.argmax())]}: a {kind} truth is given for all classes or for none"
+        )
     for name, values, rows in (("y_true", y, whole), ("y_prob", p, np.ones(len(p), dtype=bool))):
         sums = values.sum(axis=1)
         off = rows & (np.abs(sums - 1) > _SUM_TOLERANCE)

@@ -120,7 +120,7 @@ class _Subset:
 
     def _add_whole_records(self) -> None:
         y, p = self.data.y, self.data.p
-        known = ~np.isnan(y).any(axis=1)
+        known: NDArray[np.bool_] = np.asarray(~np.isnan(y).any(axis=1))
         if self.kind == "multilabel":
             self.scorers.append(_Scorer(MACRO, metrics.fmax_sums(y, p, known)))
         else:
@@ -157,7 +157,9 @@ class _Subset:
                 found |= {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
         whole_only = {"accuracy"} if self.kind == "multiclass" else set()
         for metric in METRICS[self.kind] if self.scored else ():
-            by_class = [found[metric, self.data.classes[k]] for k in self.scored if (metric, self.data.classes[k]) in found]
+            by_class = [
+                found[metric, self.data.classes[k]] for k in self.scored if (metric, self.data.classes[k]) in found
+            ]
             if by_class and metric not in whole_only:
                 found[metric, MACRO] = _mean_of_known(np.array(by_class))
         return found
@@ -181,7 +183,10 @@ class _Subset:
 def _mean_of_known(stack: Array) -> Array:
     known = ~np.isnan(stack)
     count = known.sum(axis=0)
-    return np.divide(np.where(known, stack, 0).sum(axis=0), count, out=np.full(stack.shape[1], np.nan), where=count > 0)
+    mean: Array = np.divide(
+        np.where(known, stack, 0).sum(axis=0), count, out=np.full(stack.shape[1], np.nan), where=count > 0
+    )
+    return mean
 
 
 def _rows(subset: _Subset, kind: Kind, thresholds: Thresholds, out: Scores, split: str, subgroup: str) -> None:
@@ -193,7 +198,15 @@ def _rows(subset: _Subset, kind: Kind, thresholds: Thresholds, out: Scores, spli
     def add(metric: str, label: str, reason: list[str], with_interval: bool, **more: Any) -> None:
         series = found.get((metric, label), np.array([np.nan]))
         value = series[0]
-        row = {"split": split, "subgroup": subgroup, "metric": metric, "label": label, "value": None, "ci_low": None, "ci_high": None}
+        row: dict[str, Any] = {
+            "split": split,
+            "subgroup": subgroup,
+            "metric": metric,
+            "label": label,
+            "value": None,
+            "ci_low": None,
+            "ci_high": None,
+        }
         if not np.isnan(value):
             drawn = series[1:]
             row["value"] = float(value)
@@ -212,7 +225,11 @@ def _rows(subset: _Subset, kind: Kind, thresholds: Thresholds, out: Scores, spli
             few = k not in subset.empty and patients < FEW_PATIENTS
             if few:
                 reason.append(f"no interval: {patients} positive patients, fewer than {FEW_PATIENTS}")
-            more: dict[str, Any] = {"n_labels": int(k in subset.scored), "n_positive": records, "redrawn": subset.redrawn.get(k)}
+            more: dict[str, Any] = {
+                "n_labels": int(k in subset.scored),
+                "n_positive": records,
+                "redrawn": subset.redrawn.get(k),
+            }
             if metric in _DECISION and k in subset.scored and kind != "multiclass":
                 more["threshold"] = thresholds.value[k]
                 if thresholds.chosen_on[k] == "fixed":
@@ -228,7 +245,14 @@ def _rows(subset: _Subset, kind: Kind, thresholds: Thresholds, out: Scores, spli
         elif not enough:
             reason.append(f"no interval: no class has {FEW_PATIENTS} positive patients")
         labels = len(subset.scored) if by_class else len(data.classes)
-        add(metric, MACRO, reason, enough, n_labels=labels, redrawn=max(subset.redrawn.values(), default=None) if by_class else None)
+        add(
+            metric,
+            MACRO,
+            reason,
+            enough,
+            n_labels=labels,
+            redrawn=max(subset.redrawn.values(), default=None) if by_class else None,
+        )
 
 
 def score(predictions: Predictions, kind: Kind, resamples: int, seed: int) -> Scores:

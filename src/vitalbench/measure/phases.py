@@ -38,9 +38,8 @@ class Phase:
 
     def row(self) -> dict[str, Any]:
         """For timing.csv: median and spread of the samples."""
-        values = np.array(self.seconds)
-        q25, p50, q75, p95, p99 = np.percentile(values, [25, 50, 75, 95, 99]) if len(values) else [None] * 5
-        several = len(values) > 1
+        q25, p50, q75, p95, p99 = (float(value) for value in np.percentile(self.seconds, [25, 50, 75, 95, 99]))
+        several = len(self.seconds) > 1
         return {
             "phase": self.name,
             "batch_size": self.batch_size,
@@ -50,8 +49,8 @@ class Phase:
             "p50_s": p50,
             "p95_s": p95 if several else None,
             "p99_s": p99 if several else None,
-            "repeats": len(values),
-            "per_second": self.items / p50 if len(values) and p50 > 0 else None,
+            "repeats": len(self.seconds),
+            "per_second": self.items / p50 if p50 > 0 else None,
             "unit": self.unit,
             "peak_memory_mb": self.peak_memory_mb,
             "flops": self.flops,

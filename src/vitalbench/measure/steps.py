@@ -27,7 +27,13 @@ def repeat(call: Callable[[], Any], protocol: Protocol, synchronise: Callable[[]
 
 
 def measure(
-    design: Design, dataset: DatasetBuild, task: TaskData, target: Target, protocol: Protocol, phases: list[str], exclusive: bool
+    design: Design,
+    dataset: DatasetBuild,
+    task: TaskData,
+    target: Target,
+    protocol: Protocol,
+    phases: list[str],
+    exclusive: bool,
 ) -> list[Phase]:
     """Time some phases of a design.
 

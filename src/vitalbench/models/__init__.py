@@ -1,4 +1,4 @@
-"""Architectures, a file a family. A file defines `build(*, leads, samples, classes, ...)`; its options are read from that signature."""
+"""Architectures, a file a family: it defines `build(*, leads, samples, classes, ...)`, whose signature declares its options."""
 
 import importlib
 from typing import Any

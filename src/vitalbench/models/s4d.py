@@ -19,7 +19,10 @@ def _slow(parameter: nn.Parameter) -> nn.Parameter:
 
 
 class DiagonalStateSpace(nn.Module):
-    """(batch, width, samples) -> the same shape: y = k * u + D u, with k[l] = 2 Re sum_n C_n (exp(dt A_n) - 1) / A_n exp(dt A_n l)."""
+    """(batch, width, samples) -> the same shape: y = k * u + D u.
+
+    The kernel is k[l] = 2 Re sum_n C_n (exp(dt A_n) - 1) / A_n exp(dt A_n l).
+    """
 
     def __init__(self, width: int, state: int) -> None:
         super().__init__()
@@ -43,7 +46,8 @@ class DiagonalStateSpace(nn.Module):
         samples = u.shape[-1]
         size = 2 * samples  # padded, so that the circular convolution is a linear one
         spectrum = torch.fft.rfft(u, n=size) * torch.fft.rfft(self.kernel(samples), n=size)
-        return torch.fft.irfft(spectrum, n=size)[..., :samples] + u * self.skip[:, None]
+        y: Tensor = torch.fft.irfft(spectrum, n=size)[..., :samples] + u * self.skip[:, None]
+        return y
 
 
 class Layer(nn.Module):
@@ -52,7 +56,9 @@ class Layer(nn.Module):
     def __init__(self, width: int, state: int, dropout: float) -> None:
         super().__init__()
         self.space = DiagonalStateSpace(width, state)
-        self.mix = nn.Sequential(nn.GELU(), nn.Dropout1d(dropout), nn.Conv1d(width, 2 * width, 1), nn.GLU(dim=1), nn.Dropout1d(dropout))
+        self.mix = nn.Sequential(
+            nn.GELU(), nn.Dropout1d(dropout), nn.Conv1d(width, 2 * width, 1), nn.GLU(dim=1), nn.Dropout1d(dropout)
+        )
         self.norm = nn.LayerNorm(width)
 
     def forward(self, x: Tensor) -> Tensor:

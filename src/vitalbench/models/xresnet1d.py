@@ -37,13 +37,19 @@ class XResNet1d(nn.Module):
     """(batch, leads, samples) -> (batch, classes) logits."""
 
     def __init__(
-        self, leads: int, classes: int, layers: list[int], width: int, expansion: int, kernel: int, hidden: int, dropout: float
+        self,
+        leads: int,
+        classes: int,
+        layers: list[int],
+        width: int,
+        expansion: int,
+        kernel: int,
+        hidden: int,
+        dropout: float,
     ) -> None:
         super().__init__()
         stem = [leads, width // 2, width // 2, width]
-        blocks: list[nn.Module] = [
-            _conv(stem[i], stem[i + 1], kernel, 2 if i == 0 else 1) for i in range(3)
-        ]
+        blocks: list[nn.Module] = [_conv(stem[i], stem[i + 1], kernel, 2 if i == 0 else 1) for i in range(3)]
         blocks.append(nn.MaxPool1d(3, stride=2, padding=1))
         inputs, outputs = width, width * expansion
         for stage, depth in enumerate(layers):

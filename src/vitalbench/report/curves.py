@@ -30,4 +30,6 @@ def reliability(y: NDArray[np.float64], p: NDArray[np.float64]) -> pd.DataFrame:
     y, p = y[known], p[known]
     bin_of = np.minimum((p * _BINS).astype(int), _BINS - 1)
     table = pd.DataFrame({"bin": bin_of, "probability": p, "positive": y}).groupby("bin")
-    return table.agg(mean_probability=("probability", "mean"), share_positive=("positive", "mean"), labels=("positive", "size")).reset_index()
+    return table.agg(
+        mean_probability=("probability", "mean"), share_positive=("positive", "mean"), labels=("positive", "size")
+    ).reset_index()

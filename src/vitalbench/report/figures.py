@@ -3,6 +3,7 @@
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
@@ -13,7 +14,7 @@ from matplotlib.ticker import LogFormatter, MaxNLocator
 # Okabe and Ito's palette: told apart with any colour vision.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 _WIDTH, _HEIGHT = 3.7, 2.9
-_STYLE = {
+_STYLE: Any = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.size": 9,
@@ -48,7 +49,7 @@ def colour(designs: list[str], name: str) -> str:
 
 def panel(name: str, caption: str, data: pd.DataFrame, draw: Callable[[Axes], None], height: float = _HEIGHT) -> Panel:
     """Draw one panel. The same data gives the same bytes: no date, and ids salted with the panel's name."""
-    with mpl.rc_context({**_STYLE, "svg.hashsalt": name}):
+    with mpl.rc_context(_STYLE | {"svg.hashsalt": name}):
         figure = Figure(figsize=(_WIDTH, height), layout="constrained")
         axes = figure.add_subplot()
         draw(axes)
@@ -62,7 +63,7 @@ def forest(name: str, caption: str, data: pd.DataFrame, designs: list[str], axis
     ordered = data.sort_values("mean").reset_index(drop=True)
 
     def draw(axes: Axes) -> None:
-        for at, row in ordered.iterrows():
+        for at, row in enumerate(ordered.to_dict("records")):
             tint = colour(designs, row["design"])
             if pd.notna(row["ci_low"]):
                 axes.plot([row["ci_low"], row["ci_high"]], [at, at], color=tint, linewidth=2.5, solid_capstyle="butt")
@@ -110,7 +111,9 @@ def reliability_panel(name: str, caption: str, data: pd.DataFrame, designs: list
     return panel(name, caption, data, draw)
 
 
-def trade_off(name: str, caption: str, data: pd.DataFrame, designs: list[str], x: str, x_label: str, y_label: str) -> Panel:
+def trade_off(
+    name: str, caption: str, data: pd.DataFrame, designs: list[str], x: str, x_label: str, y_label: str
+) -> Panel:
     """A score against what it takes. `data` has design, mean, ci_low, ci_high and the column `x`."""
 
     def draw(axes: Axes) -> None:
@@ -125,7 +128,9 @@ def trade_off(name: str, caption: str, data: pd.DataFrame, designs: list[str], x
         # Within less than a decade the minor ticks carry the numbers; more of them than four would run into one another.
         narrow = high / low < 10
         axes.xaxis.set_major_formatter(LogFormatter(labelOnlyBase=False))
-        axes.xaxis.set_minor_formatter(LogFormatter(labelOnlyBase=False, minor_thresholds=(1.2, 0.4)) if narrow else LogFormatter())
+        axes.xaxis.set_minor_formatter(
+            LogFormatter(labelOnlyBase=False, minor_thresholds=(1.2, 0.4)) if narrow else LogFormatter()
+        )
         axes.set(xlabel=x_label, ylabel=y_label)
         axes.legend(loc="best", handlelength=0.8)
 

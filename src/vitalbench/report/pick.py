@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from vitalbench.report.wording import listed
+
 Row = dict[str, str]
 
 
@@ -24,12 +26,15 @@ def _verdict(rows: list[Row], a: str, b: str) -> str:
     return "no-verdict"
 
 
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
 def pick(
-    rows: list[Row], scores: dict[str, float], controls: list[str], hours: dict[str, float], *, higher: bool, metric: str, patients: int
+    rows: list[Row],
+    scores: dict[str, float],
+    controls: list[str],
+    hours: dict[str, float],
+    *,
+    higher: bool,
+    metric: str,
+    patients: int,
 ) -> Pick:
     """Recommend a design.
 
@@ -49,27 +54,23 @@ def pick(
     if unbeaten:
         return Pick(
             None,
-            f"None: the highest-scoring design, {best}, is not shown to be better than {_listed(unbeaten)} "
+            f"None: the highest-scoring design, {best}, is not shown to be better than {listed(unbeaten)} "
             f"on {patients} test patients.",
         )
     others = [name for name in scores if name != best]
+    if not others:
+        return Pick(best, f"{best}: the only design measured, and better than its controls.")
     equivalent = [name for name in others if _verdict(rows, best, name) == "equivalent"]
-    open_cases = [name for name in others if _verdict(rows, best, name) == "no-verdict"]
+    unclear = [name for name in others if _verdict(rows, best, name) == "no-verdict"]
+    beaten = [name for name in others if name not in equivalent and name not in unclear]
     cheapest = min([best, *equivalent], key=lambda name: hours.get(name, float("inf")))
+    parts = [f"{metric} {scores[cheapest]:.3f}"]
     if cheapest != best:
-        ratio = hours[best] / hours[cheapest] if best in hours else None
-        faster = f" and trains {ratio:.1f} times faster" if ratio else ""
-        sentence = f"{cheapest}: equivalent to the highest {metric} ({best}) within the margin{faster}."
-    elif not others:
-        sentence = f"{best}: the only design measured; it is better than its controls."
-    elif len(others) == len(equivalent) + len(open_cases) and not equivalent:
-        sentence = f"{best}, with reserve: it scores highest, but {_listed(open_cases)} is not separated from it on {patients} test patients."
-        return Pick(best, sentence)
+        faster = f", and trained {hours[best] / hours[cheapest]:.1f} times faster" if best in hours else ""
+        parts.append(f"equivalent to the highest, {best}, within the margin{faster}")
     else:
-        beaten = [name for name in others if name not in equivalent and name not in open_cases]
-        parts = [f"better {metric} than {_listed(beaten)}"] if beaten else []
-        parts += [f"equivalent to {_listed(equivalent)} and cheaper to train"] if equivalent else []
-        sentence = f"{best}: {'; '.join(parts)}."
-    if open_cases:
-        sentence += f" Not separated from it on {patients} test patients: {_listed(open_cases)}."
-    return Pick(cheapest, sentence)
+        parts += [f"better than {listed(beaten)}"] if beaten else []
+        parts += [f"equivalent to {listed(equivalent)} within the margin, and cheaper to train"] if equivalent else []
+    if unclear:
+        parts.append(f"not separated from {listed(unclear)} on {patients} test patients")
+    return Pick(cheapest, f"{cheapest}: {'; '.join(parts)}.")

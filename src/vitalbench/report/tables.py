@@ -125,7 +125,14 @@ def quality_rows(results: Results) -> Iterator[Row]:
         for (check, action), count in sorted(counts.items()):
             example = findings[(findings["check"] == check) & (findings["action"] == action)].iloc[0]
             shown = f"{example['record_id']}: {example['detail']}"
-            yield {"dataset": dataset, "check": check, "action": action, "records": count, "of": total, "example": shown}
+            yield {
+                "dataset": dataset,
+                "check": check,
+                "action": action,
+                "records": count,
+                "of": total,
+                "example": shown,
+            }
         if not counts:
             yield {"dataset": dataset, "check": "any", "action": "", "records": 0, "of": total, "example": ""}
 

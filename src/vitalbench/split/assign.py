@@ -13,7 +13,9 @@ SPLITS = ("train", "val", "test", "unused", "pretrain")
 
 def _official(records: pd.DataFrame, split: Split) -> pd.Series:
     if split.column not in records.columns:
-        raise InputError(f"the records table has no fold column '{split.column}'; {choices(split.column, records.columns)}")
+        raise InputError(
+            f"the records table has no fold column '{split.column}'; {choices(split.column, records.columns)}"
+        )
     number = pd.to_numeric(records[split.column], errors="coerce")
     wrong = ~number.isin(range(1, split.folds + 1))
     if wrong.any():
@@ -53,7 +55,9 @@ def assign(records: pd.DataFrame, task: TaskData, fold: int) -> pd.DataFrame:
     carried = set().union(*records[column])
     if not carried <= set(task.classes):
         stranger = min(carried - set(task.classes))
-        raise InputError(f"label set '{task.labels}' holds '{stranger}', which is no class of the task; {choices(stranger, task.classes)}")
+        raise InputError(
+            f"label set '{task.labels}' holds '{stranger}', which is no class of the task; {choices(stranger, task.classes)}"
+        )
     number = (_official if task.split.method == "official" else _hashed)(records, task.split)
     original = (number - 1 + fold) % task.split.folds + 1
     split = np.select([original.isin(task.split.test), original.isin(task.split.val)], ["test", "val"], "train")

@@ -37,11 +37,15 @@ def read_table(path: Path) -> pd.DataFrame:
         InputError: a missing file or column, an empty id, an unknown split.
     """
     try:
-        table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, dtype=str, keep_default_na=False)
+        table = (
+            pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, dtype=str, keep_default_na=False)
+        )
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (OSError, ValueError, UnicodeDecodeError, pd.errors.ParserError) as error:
-        raise InputError(f"{path}: not readable as {path.suffix.removeprefix('.') or 'CSV'}: {str(error)[:200]}") from None
+        raise InputError(
+            f"{path}: not readable as {path.suffix.removeprefix('.') or 'CSV'}: {str(error)[:200]}"
+        ) from None
     for column in ("record_id", "patient_id"):
         if column not in table.columns:
             raise InputError(f"{path}: column '{column}' is missing; found: {', '.join(map(str, table.columns))}")
@@ -116,7 +120,9 @@ def audit(
         if group not in table.columns:
             raise InputError(f"column '{group}' is not in the table; {choices(group, table.columns)}")
 
-    def add(fold: str, check: str, pair: tuple[str, str], found: list[tuple[str, str]], severity: str = "fatal") -> None:
+    def add(
+        fold: str, check: str, pair: tuple[str, str], found: list[tuple[str, str]], severity: str = "fatal"
+    ) -> None:
         verdict = "clean" if not found else "leak" if severity == "fatal" else "noted"
         checks.append(Check(fold, check, "-".join(pair), len(found), 0, severity, verdict))
         pairs.extend({"check": check, "split": "-".join(pair), "fold": fold, "a": a, "b": b} for a, b in found)
@@ -126,8 +132,18 @@ def audit(
         present = set(table[column])
         overlaps = _overlapping_windows(timed, column) if windows else {}
         for pair in (pair for pair in PAIRS if set(pair) <= present):
-            add(fold, "patient-overlap", pair, [(who, who) for who in sorted(_shared(table, column, "patient_id", pair))])
-            add(fold, "record-overlap", pair, [(which, which) for which in sorted(_shared(table, column, "record_id", pair))])
+            add(
+                fold,
+                "patient-overlap",
+                pair,
+                [(who, who) for who in sorted(_shared(table, column, "patient_id", pair))],
+            )
+            add(
+                fold,
+                "record-overlap",
+                pair,
+                [(which, which) for which in sorted(_shared(table, column, "record_id", pair))],
+            )
             if digests is not None:
                 add(fold, "identical-samples", pair, _identical(table, column, digests, pair))
             if windows:
@@ -157,4 +173,3 @@ def receipt(checks: list[Check], table_digest: str, content: str | None) -> dict
         "checks": [asdict(check) for check in checks],
         "reason": "; ".join(f"{leak.check} {leak.split}: {leak.found}" for leak in leaks),
     }
-

@@ -29,7 +29,14 @@ from vitalbench.results import Results
 from vitalbench.train.context import SCORED, Context, Outcome, TrainingFailure
 
 T = TypeVar("T", bound=Strict)
-RUN_FILES = ("history.csv", "model.safetensors", "predictions.parquet", "metrics.json", "timing.json", "provenance.json")
+RUN_FILES = (
+    "history.csv",
+    "model.safetensors",
+    "predictions.parquet",
+    "metrics.json",
+    "timing.json",
+    "provenance.json",
+)
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,9 @@ def job_of(results: Results, cell: Cell) -> Job:
     store = results.store(cell.dataset)
     return Job(
         cell=cell,
-        dataset=validated(DatasetBuild, read_json(store.with_name("config.json"))["config"], store.with_name("config.json")),
+        dataset=validated(
+            DatasetBuild, read_json(store.with_name("config.json"))["config"], store.with_name("config.json")
+        ),
         task=resolved(TaskData, layout.TASK_SLICE),
         design=resolved(Design, layout.DESIGN_SLICE),
         target=resolved(Target, layout.TARGET_SLICE),
@@ -177,7 +186,15 @@ def run_cell(job: Job) -> str:
         return done("refused", wrong_device)
     records = _records(job)
     context = Context(
-        job.dataset, job.task, job.design, job.target, Store(job.store), records, labels_of(records, job.task), job.cell.seed, tell
+        job.dataset,
+        job.task,
+        job.design,
+        job.target,
+        Store(job.store),
+        records,
+        labels_of(records, job.task),
+        job.cell.seed,
+        tell,
     )
     recipe = importlib.import_module(f"vitalbench.train.recipes.{job.design.recipe.replace('-', '_')}")
     started = utc_now()

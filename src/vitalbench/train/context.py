@@ -16,7 +16,7 @@ TRAINED_ON = ("train",)
 SCORED = ("val", "test")
 
 
-class TrainingFailure(Exception):  # noqa: N818 - ends the cell, not the program
+class TrainingFailure(Exception):
     """Training cannot go on; the message becomes the cell's reason."""
 
 

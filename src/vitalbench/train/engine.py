@@ -118,7 +118,9 @@ def score(
     return scored
 
 
-def validation_loss(accelerator: Accelerator, model: nn.Module, batches: Batches, examples: Examples, kind: Kind) -> float:
+def validation_loss(
+    accelerator: Accelerator, model: nn.Module, batches: Batches, examples: Examples, kind: Kind
+) -> float:
     """Mean loss over all windows of the validation records."""
     model.eval()
     loss, total, count = loss_function(kind), 0.0, 0
@@ -135,7 +137,8 @@ class _Best:
 
     def __init__(self, patience: int) -> None:
         self.patience = patience
-        self.loss, self.epoch, self.weights = math.inf, 0, None
+        self.loss, self.epoch = math.inf, 0
+        self.weights: dict[str, Tensor] | None = None
 
     def offer(self, loss: float, epoch: int, model: nn.Module) -> bool:
         """Take note of an epoch; say whether to go on."""

@@ -43,7 +43,7 @@ class Record:
     generated: bool = False
 
 
-class UnreadableRecord(Exception):  # noqa: N818 - a finding about a record, not a failure of the program
+class UnreadableRecord(Exception):
     """A record that cannot be trusted: `check` names the test it failed, the message says how."""
 
     def __init__(self, check: str, detail: str) -> None:

@@ -79,11 +79,15 @@ def read_index(root: Path, config: DatasetBuild) -> pd.DataFrame:
     """One row a record of ptbxl_database.csv, with label sets and subgroups."""
     path = root / "ptbxl_database.csv"
     table = _read(path, _COLUMNS)
-    statements = _read(root / "scp_statements.csv", ("Unnamed: 0", "diagnostic", "form", "rhythm")).set_index("Unnamed: 0")
+    statements = _read(root / "scp_statements.csv", ("Unnamed: 0", "diagnostic", "form", "rhythm")).set_index(
+        "Unnamed: 0"
+    )
     codes = [_codes(text, path, record) for record, text in zip(table["ecg_id"], table["scp_codes"], strict=True)]
     unknown = {code for record in codes for code in record} - set(statements.index)
     if unknown:
-        raise InputError(f"{path}: statement '{min(unknown)}' is not one of the {len(statements)} in scp_statements.csv")
+        raise InputError(
+            f"{path}: statement '{min(unknown)}' is not one of the {len(statements)} in scp_statements.csv"
+        )
     if table["patient_id"].isna().any():
         raise InputError(f"{path}: ecg_id {table['ecg_id'][table['patient_id'].isna()].iloc[0]} has no patient_id")
     index = pd.DataFrame(

@@ -53,7 +53,15 @@ _FIELD = {"centre": 0, "width": 1, "x": 2, "y": 3, "z": 4}
 # What full expression of an axis adds to the waves. Axes that act on rhythm, gain or beats are handled in `waveforms`.
 _EFFECTS: dict[str, dict[str, float]] = {
     "pr": {"P.centre": -0.06, "L.centre": -0.06},
-    "left_bundle": {"R.width": 0.014, "R.centre": 0.015, "Q.x": 0.10, "Q.z": 0.15, "late.x": 0.35, "T.x": -0.40, "T.z": 0.25},
+    "left_bundle": {
+        "R.width": 0.014,
+        "R.centre": 0.015,
+        "Q.x": 0.10,
+        "Q.z": 0.15,
+        "late.x": 0.35,
+        "T.x": -0.40,
+        "T.z": 0.25,
+    },
     "right_bundle": {"late.x": -0.55, "late.z": -0.55, "S.width": 0.006},
     "left_axis": {"R.y": -0.90, "S.y": -0.25},
     "right_axis": {"R.x": -0.90, "R.y": 0.30},
@@ -123,7 +131,9 @@ def _waves(severity: Floats, traits: Traits) -> Floats:
     for wave in ("P", "L"):
         waves[:, _ORDER.index(wave), dipole] *= 1 - at["p_wave"]
     waves[:, _ORDER.index("T"), dipole] *= 1 - 0.6 * at["t_low"]
-    waves[:, _ORDER.index("spike"), dipole] = 0.02 * np.exp(3.2 * at["pacing"]) * np.array([0.3, 0.9, 0.3], dtype=np.float32)
+    waves[:, _ORDER.index("spike"), dipole] = (
+        0.02 * np.exp(3.2 * at["pacing"]) * np.array([0.3, 0.9, 0.3], dtype=np.float32)
+    )
     waves[:, :, 1] = np.maximum(waves[:, :, 1], 0.003)
     return waves.astype(np.float32)
 
@@ -138,7 +148,9 @@ def _tables(waves: Floats, stretch: Floats) -> Floats:
     centre[:, _ORDER.index("T")] *= stretch
     shape = np.exp(-0.5 * ((_TABLE_TIMES - centre[:, :, None]) / width[:, :, None]) ** 2)
     # An ectopic beat starts in a ventricle: no P wave, a broad QRS turned left and up, and an opposite T wave.
-    late = np.exp(-0.5 * ((_TABLE_TIMES - 0.02) / 0.045) ** 2) - 0.5 * np.exp(-0.5 * ((_TABLE_TIMES - 0.30) / 0.07) ** 2)
+    late = np.exp(-0.5 * ((_TABLE_TIMES - 0.02) / 0.045) ** 2) - 0.5 * np.exp(
+        -0.5 * ((_TABLE_TIMES - 0.30) / 0.07) ** 2
+    )
     ectopic = late[:, None] * np.array([-0.9, -0.7, 0.9], dtype=np.float32)
     tables = np.empty((len(waves), 2, len(_TABLE_TIMES), 3), dtype=np.float32)
     np.matmul(shape.transpose(0, 2, 1), waves[:, :, 2:], out=tables[:, 0])
@@ -146,7 +158,9 @@ def _tables(waves: Floats, stretch: Floats) -> Floats:
     return tables
 
 
-def _beats(severity: Floats, traits: Traits, seconds: float, rng: np.random.Generator) -> tuple[Floats, NDArray[np.bool_]]:
+def _beats(
+    severity: Floats, traits: Traits, seconds: float, rng: np.random.Generator
+) -> tuple[Floats, NDArray[np.bool_]]:
     """R-peak times in seconds, (records, beats), and which beats are ectopic. The first beat lies before the record starts."""
 
     def axis(name: str) -> Floats:
@@ -156,7 +170,9 @@ def _beats(severity: Floats, traits: Traits, seconds: float, rng: np.random.Gene
     interval = 60 / (72 * np.exp(0.45 * axis("rate") + traits.log_rate[:, None]))
     interval = np.clip(interval, 0.28, 2.0)
     beats = int(seconds / 0.2) + 4
-    jitter = rng.standard_normal((records, beats), dtype=np.float32) * np.minimum(0.03 * np.exp(1.6 * axis("irregular")), 0.3)
+    jitter = rng.standard_normal((records, beats), dtype=np.float32) * np.minimum(
+        0.03 * np.exp(1.6 * axis("irregular")), 0.3
+    )
     chance = rng.random((2, records, beats), dtype=np.float32)
     ectopic = chance[0] < np.minimum(0.01 * np.exp(2.6 * axis("ectopic")), 0.9)
     # Of a run of ectopic beats every other one stays, so that at high rates they alternate: bigeminy.
@@ -173,7 +189,13 @@ def _beats(severity: Floats, traits: Traits, seconds: float, rng: np.random.Gene
 
 
 def waveforms(
-    severity: NDArray[np.float64], traits: Traits, rng: np.random.Generator, *, rate_hz: int, seconds: float, noise_mv: float
+    severity: NDArray[np.float64],
+    traits: Traits,
+    rng: np.random.Generator,
+    *,
+    rate_hz: int,
+    seconds: float,
+    noise_mv: float,
 ) -> NDArray[np.int16]:
     """Draw one 12-lead record for every row of severities.
 
@@ -199,7 +221,7 @@ def waveforms(
     np.add.at(passed, (np.arange(records)[:, None], first_sample), 1)
     last = np.cumsum(passed[:, :samples], axis=1, dtype=np.int16).astype(np.intp) - 1
     row = np.arange(records)[:, None]
-    time = np.arange(samples, dtype=np.float32) / rate_hz
+    time = (np.arange(samples) / rate_hz).astype(np.float32)
     since = time - beat_times[row, last]
     interval = beat_times[row, last + 1] - beat_times[row, last]
     # A sample belongs to the beat before it until the next one's P wave is due.

@@ -17,11 +17,40 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-AXES = (
-    "rate irregular p_wave f_wave flutter pr premature ectopic pacing left_bundle right_bundle left_axis right_axis notch delta "
-    "lv_mass rv_mass left_atrium right_atrium voltage q_inferior q_anterior q_lateral q_posterior st_inferior st_anterior "
-    "st_lateral t_inferior t_anterior t_lateral t_low qt"
-).split()
+AXES = [
+    "rate",
+    "irregular",
+    "p_wave",
+    "f_wave",
+    "flutter",
+    "pr",
+    "premature",
+    "ectopic",
+    "pacing",
+    "left_bundle",
+    "right_bundle",
+    "left_axis",
+    "right_axis",
+    "notch",
+    "delta",
+    "lv_mass",
+    "rv_mass",
+    "left_atrium",
+    "right_atrium",
+    "voltage",
+    "q_inferior",
+    "q_anterior",
+    "q_lateral",
+    "q_posterior",
+    "st_inferior",
+    "st_anterior",
+    "st_lateral",
+    "t_inferior",
+    "t_anterior",
+    "t_lateral",
+    "t_low",
+    "qt",
+]
 
 # Amount 1 is the axis's full expression, as ecg.py draws it.
 DIAGNOSES: dict[str, dict[str, float]] = {
@@ -168,7 +197,9 @@ class Prior:
 
 
 def _factor(weights: dict[tuple[str, ...], float], codes: dict[str, dict[str, float]]) -> Prior:
-    full = {**weights, **{(code,): FLOOR for code in codes if (code,) not in weights}}
+    full: dict[tuple[str, ...], float] = dict(weights)
+    for code in codes:
+        full.setdefault((code,), FLOOR)
     mean = np.zeros((len(full), len(AXES)))
     for row, members in enumerate(full):
         for code in members:
@@ -218,7 +249,9 @@ def posterior(severity: NDArray[np.float64], separation: float, member: NDArray[
     return out
 
 
-def attainable_auroc(separation: float, member: NDArray[np.bool_], draws: int = 20_000, seed: int = 0) -> list[float | None]:
+def attainable_auroc(
+    separation: float, member: NDArray[np.bool_], draws: int = 20_000, seed: int = 0
+) -> list[float | None]:
     """The ideal observer's AUROC by class, from the parameters alone: Monte Carlo over `draws` records (error about 0.002).
 
     For one class on one axis it is Phi(separation * amount / sqrt 2), which a test holds it against.

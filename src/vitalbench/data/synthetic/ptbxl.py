@@ -84,7 +84,7 @@ def _database(records: pd.DataFrame) -> pd.DataFrame:
             "device": "vitalbench stand-in",
             "recording_date": day.strftime("%Y-%m-%d %H:%M:%S"),
             "report": "generated: " + records["codes"].map(" ".join),
-            "scp_codes": records["codes"].map(lambda codes: str({code: 100.0 for code in codes})),
+            "scp_codes": records["codes"].map(lambda codes: str(dict.fromkeys(codes, 100.0))),
             "heart_axis": empty,
             "infarction_stadium1": empty,
             "infarction_stadium2": empty,
@@ -126,7 +126,7 @@ def write_release(root: Path, config: StandIn, rate_hz: int) -> None:
         owner = np.repeat(np.arange(len(some)), some["records"])
         records = some.iloc[owner].reset_index(drop=True).assign(ecg_id=np.arange(first, first + len(owner)))
         codes, severity = draw_statements(records["diagnoses"].to_numpy(), config.separation, rng)
-        table = _database(records.assign(codes=codes))
+        table = _database(records.assign(codes=pd.Series(codes)))
         signals = ecg.waveforms(
             severity, traits.of(owner), rng, rate_hz=rate_hz, seconds=_SECONDS, noise_mv=config.noise_mv
         )
@@ -135,7 +135,9 @@ def write_release(root: Path, config: StandIn, rate_hz: int) -> None:
         for file, digital in zip(table[name], signals, strict=True):
             write_wfdb(root / file, digital, ecg.LEADS, rate_hz, ecg.UNITS_PER_MV)
         written.append(table)
-        truth.append(pd.DataFrame(severity.round(4), columns=[f"truth:{axis}" for axis in AXES]).assign(ecg_id=table["ecg_id"]))
+        truth.append(
+            pd.DataFrame(severity.round(4), columns=[f"truth:{axis}" for axis in AXES]).assign(ecg_id=table["ecg_id"])
+        )
         first += len(owner)
     write_text(root / TRUTH, _csv(pd.concat(truth)))
     write_text(root / "scp_statements.csv", STATEMENTS.read_text(encoding="utf-8"))

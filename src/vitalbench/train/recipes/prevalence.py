@@ -9,4 +9,6 @@ def fit(context: Context) -> Outcome:
     """Predict the prevalence among the training records."""
     prevalence = context.labels[context.positions(*TRAINED_ON)].astype(np.float64).mean(axis=0)
     scored = len(context.positions(*SCORED))
-    return Outcome(np.tile(prevalence, (scored, 1)), facts={"parameters": 0, "prevalence": prevalence.round(6).tolist()})
+    return Outcome(
+        np.tile(prevalence, (scored, 1)), facts={"parameters": 0, "prevalence": prevalence.round(6).tolist()}
+    )

@@ -50,7 +50,16 @@ def fit(context: Context) -> Outcome:
         accelerator, model, batches, settings, context.task.kind, training, validation,
         seed=context.seed, target=context.target, say=context.say,
     )  # fmt: skip
-    phases.append(Phase("epoch", trained.seconds, items=len(training), unit="record", batch_size=settings.batch_size, precision="fp32"))
+    phases.append(
+        Phase(
+            "epoch",
+            trained.seconds,
+            items=len(training),
+            unit="record",
+            batch_size=settings.batch_size,
+            precision="fp32",
+        )
+    )
     found = score(accelerator, trained.model, batches, rows[context.positions(*SCORED)], context.task.kind)
     return Outcome(
         probabilities=found,

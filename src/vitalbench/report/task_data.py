@@ -1,0 +1,128 @@
+"""What the tables say of one task on one data set and target."""
+
+from functools import cached_property
+
+import numpy as np
+
+from vitalbench.evaluate.score import ALL, MACRO
+from vitalbench.results import CellResult, Results
+from vitalbench.tables import number, read_table
+
+Row = dict[str, str]
+
+
+def mean_of(rows: list[Row], column: str) -> float | None:
+    """The mean of a column over rows, empty cells left out; None where nothing is left."""
+    values = [value for value in (number(row[column]) for row in rows) if value is not None]
+    return float(np.mean(values)) if values else None
+
+
+class TaskData:
+    """The rows of one (data set, task, target), and the questions the page asks of them."""
+
+    def __init__(self, results: Results, dataset: str, task: str, target: str) -> None:
+        self.results, self.dataset, self.name, self.target = results, dataset, task, target
+        self.task = results.task(task)
+        self.runs: list[CellResult] = [
+            run
+            for run in results.measured
+            if (run.cell.dataset, run.cell.task, run.cell.target) == (dataset, task, target)
+        ]
+        self.designs = list(dict.fromkeys(run.cell.design for run in self.runs))
+        self.slug = f"{dataset}-{task}-{target}"
+        self.summary = self._rows("summary")
+        self.comparison = self._rows("comparison")
+        self.timing = [row for row in self._rows("timing") if row["exclusive"] == "true"]
+        self.cost = self._rows("cost")
+        self.matrix = self._rows("matrix")
+
+    def _rows(self, table: str) -> list[Row]:
+        place = {"dataset": self.dataset, "task": self.name, "target": self.target}
+        rows = read_table(table, self.results.table(table))
+        return [row for row in rows if all(row[key] == value for key, value in place.items())]
+
+    def described(self, design: str) -> dict[str, str]:
+        """A design's configuration."""
+        found: dict[str, str] = self.results.suite["designs"][design]
+        return found
+
+    def is_control(self, design: str) -> bool:
+        """Whether a design is there to be beaten, or never to be."""
+        return self.described(design)["role"] == "control"
+
+    @property
+    def lower_controls(self) -> list[str]:
+        """The controls a design has to beat."""
+        return [
+            name
+            for name in self.designs
+            if self.is_control(name) and self.described(name)["recipe"] != "ideal-observer"
+        ]
+
+    @cached_property
+    def metric_rows(self) -> list[dict[str, object]]:
+        """The first run's metrics: sizes and class counts, which all designs share."""
+        rows: list[dict[str, object]] = self.runs[0].read("metrics.json")["rows"]
+        return rows
+
+    @property
+    def patients(self) -> int:
+        """Patients in the test split."""
+        whole = (row for row in self.metric_rows if row["split"] == "test" and row["subgroup"] == ALL)
+        return int(str(next(whole)["n_patients"]))
+
+    def score(self, design: str, metric: str, label: str = MACRO, subgroup: str = ALL) -> Row | None:
+        """A row of summary.csv on the test split."""
+        wanted = {"design": design, "metric": metric, "label": label, "subgroup": subgroup, "split": "test"}
+        return next((row for row in self.summary if all(row[key] == value for key, value in wanted.items())), None)
+
+    def primary(self, design: str) -> float | None:
+        """A design's primary metric, macro, all test patients."""
+        row = self.score(design, self.task.primary)
+        return float(row["mean"]) if row else None
+
+    @property
+    def primary_pairs(self) -> list[Row]:
+        """The comparisons of the primary metric, macro, all test patients."""
+        key = (self.task.primary, MACRO, ALL)
+        return [row for row in self.comparison if (row["metric"], row["label"], row["subgroup"]) == key]
+
+    @cached_property
+    def hours(self) -> dict[str, float]:
+        """Training hours by design, measured step x steps, the mean over runs."""
+        found = {}
+        for design in self.designs:
+            mean = mean_of([r for r in self.cost if r["design"] == design and r["phase"] == "train"], "hours")
+            if mean is not None:
+                found[design] = mean
+        return found
+
+    @property
+    def first_sku(self) -> str:
+        """The machine the page prices training on: the target's first price."""
+        return next((row["sku"] for row in self.cost), "")
+
+    def usd(self, design: str) -> float | None:
+        """What training cost on that machine."""
+        wanted = {"design": design, "phase": "train", "sku": self.first_sku}
+        return mean_of([row for row in self.cost if all(row[k] == v for k, v in wanted.items())], "usd")
+
+    def latency(self, design: str) -> float | None:
+        """Seconds for one record in a batch of one."""
+        wanted = {"design": design, "phase": "inference", "batch_size": "1"}
+        return mean_of([row for row in self.timing if all(row[k] == v for k, v in wanted.items())], "median_s")
+
+    def parameters(self, design: str) -> int | None:
+        """Trainable parameters."""
+        return next(
+            (int(row["parameters"]) for row in self.matrix if row["design"] == design and row["parameters"]), None
+        )
+
+    @property
+    def ceiling(self) -> dict[str, float]:
+        """The AUROC the generator's parameters allow, by class; empty for real records."""
+        for run in self.runs:
+            facts = run.read("provenance.json")["facts"]
+            if "attainable_auroc" in facts:
+                return {name: value for name, value in facts["attainable_auroc"].items() if value is not None}
+        return {}

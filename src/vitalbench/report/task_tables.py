@@ -1,0 +1,100 @@
+"""The tables of a task's section."""
+
+from typing import Any
+
+from vitalbench.evaluate.score import ALL, MACRO
+from vitalbench.report.task_data import Row, TaskData
+from vitalbench.report.wording import badge, count, metric_name, score, seconds
+from vitalbench.tables import number
+
+
+def _shown(row: Row | None) -> Any:
+    return score(number(row["mean"]), number(row["ci_low"]), number(row["ci_high"])) if row else "none"
+
+
+def _three(row: Row | None) -> str:
+    return f"{float(row['mean']):.3f}" if row else ""
+
+
+def main_table(data: TaskData) -> tuple[list[str], list[dict[str, Any]]]:
+    """Every design, best first: its scores, what it took and what it cost."""
+    primary = data.task.primary
+    beside = next(
+        metric
+        for metric in ("fmax", "auprc", "accuracy", "brier")
+        if metric != primary and any(data.score(design, metric) for design in data.designs)
+    )
+    head = [
+        "Design",
+        f"#{metric_name(primary)}, 95 % interval",
+        "#between seeds",
+        f"#{metric_name(beside)}",
+        "#ECE",
+        "#parameters",
+        "#training",
+        "#USD",
+        "#one record",
+    ]
+    sign = 1 if data.task.direction == "lower" else -1
+    rows = []
+    for design in sorted(data.designs, key=lambda name: sign * (data.primary(name) or 0)):
+        row = data.score(design, primary)
+        spread, parameters, usd = number(row["sd_seeds"]) if row else None, data.parameters(design), data.usd(design)
+        cells = [
+            design,
+            _shown(row),
+            "" if spread is None else f"±{spread:.3f}",
+            _three(data.score(design, beside)),
+            _three(data.score(design, "ece")),
+            count(parameters) if parameters else "",
+            seconds(data.hours[design] * 3600) if design in data.hours else "",
+            "" if usd is None else f"{usd:.5f}",
+            seconds(data.latency(design)),
+        ]
+        rows.append({"cells": cells, "control": data.is_control(design)})
+    return head, rows
+
+
+def pair_rows(data: TaskData) -> list[list[Any]]:
+    """Every pair of designs on the primary metric."""
+    rows = []
+    for row in data.primary_pairs:
+        low, high, p, ratio = (number(row[name]) for name in ("ci_low", "ci_high", "p_corrected", "time_ratio"))
+        rows.append(
+            [
+                row["design_a"],
+                row["design_b"],
+                f"{float(row['difference']):+.3f}",
+                "" if low is None or high is None else f"{low:+.3f} to {high:+.3f}",
+                "" if p is None else f"{p:.3f}",
+                "" if ratio is None else f"{ratio:.2f}",
+                badge(row["verdict"]),
+            ]
+        )
+    return rows
+
+
+def class_table(data: TaskData) -> tuple[list[str], list[list[Any]]]:
+    """The primary metric of every class, a column a design."""
+    primary = data.task.primary
+    positives = {
+        str(row["label"]): row.get("n_positive")
+        for row in data.metric_rows
+        if row["split"] == "test" and row["subgroup"] == ALL and row["metric"] == primary and row["label"] != MACRO
+    }
+    rows = [
+        [label, found, *(_shown(data.score(design, primary, label)) for design in data.designs)]
+        for label, found in positives.items()
+    ]
+    return ["Class", "#positives", *(f"#{design}" for design in data.designs)], rows
+
+
+def group_table(data: TaskData) -> tuple[list[str], list[list[Any]]]:
+    """The primary metric of every subgroup, a column a design."""
+    sizes = {str(row["subgroup"]): row["n_records"] for row in data.metric_rows if row["split"] == "test"}
+    rows = [
+        [group.replace("=", ": ").replace("_", " "), size]
+        + [_shown(data.score(design, data.task.primary, subgroup=group)) for design in data.designs]
+        for group, size in sizes.items()
+    ]
+    return ["Subgroup", "#records", *(f"#{design}" for design in data.designs)], rows

@@ -1,0 +1,75 @@
+"""How numbers are written for people."""
+
+from markupsafe import Markup
+
+METRIC_NAMES = {
+    "auroc": "AUROC",
+    "auprc": "AUPRC",
+    "f1": "F1",
+    "fmax": "F-max",
+    "brier": "Brier score",
+    "ece": "ECE",
+    "kl": "KL divergence",
+}
+
+
+def metric_name(metric: str) -> str:
+    """A metric as a heading writes it."""
+    return METRIC_NAMES.get(metric, metric)
+
+
+def count(value: int) -> str:
+    """Thousands apart.
+
+    >>> count(21799)
+    '21,799'
+    """
+    return f"{value:,}"
+
+
+def plain(value: float) -> str:
+    """A number without trailing zeros.
+
+    >>> plain(21837.0), plain(680.272), plain(0.5)
+    ('21,837', '680.3', '0.5')
+    """
+    if value == int(value):
+        return f"{value:,.0f}"
+    return f"{value:,.4g}"
+
+
+def seconds(value: float | None) -> str:
+    """Seconds in the unit that leaves few zeros.
+
+    >>> seconds(0.00462), seconds(11.23), seconds(400.0), seconds(None)
+    ('4.62 ms', '11.2 s', '6.7 min', '')
+    """
+    if value is None:
+        return ""
+    if value < 1e-3:
+        return f"{value * 1e6:.0f} µs"
+    if value < 1:
+        return f"{value * 1e3:.3g} ms"
+    return f"{value:.3g} s" if value < 120 else f"{value / 60:.1f} min"
+
+
+def score(mean: float | None, low: float | None, high: float | None) -> Markup | str:
+    """A value with its interval."""
+    if mean is None:
+        return "none"
+    around = "no interval" if low is None or high is None else f"{low:.3f} to {high:.3f}"
+    return Markup('{} <span class="range">{}</span>').format(f"{mean:.3f}", around)
+
+
+def badge(word: str) -> Markup:
+    """A status or verdict, coloured by its class."""
+    return Markup('<span class="{0}">{0}</span>').format(word)
+
+
+def listed(names: list[str]) -> str:
+    """Names as a sentence lists them.
+
+    >>> listed(["a"]), listed(["a", "b", "c"])
+    ('a', 'a, b and c')
+    """
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
