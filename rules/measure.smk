@@ -11,6 +11,8 @@ rule measure_design:
         in_suite(layout.MEASUREMENT),
     log:
         in_suite("log/measure/{dataset}.{task}.{design}.{target}.txt"),
+    benchmark:
+        in_suite("log/measure/{dataset}.{task}.{design}.{target}.tsv")
     params:
         suite=SUITE,
         measurement="{dataset}/{task}/{design}/{target}",

@@ -11,6 +11,8 @@ rule train_cell:
         in_suite(f"{layout.RUN}/status.json"),
     log:
         in_suite("log/train/{dataset}.{task}.{design}.{target}.seed{seed}-fold{fold}.txt"),
+    benchmark:
+        in_suite("log/train/{dataset}.{task}.{design}.{target}.seed{seed}-fold{fold}.tsv")
     params:
         suite=SUITE,
         cell="{dataset}/{task}/{design}/{target}/seed{seed}-fold{fold}",

@@ -25,18 +25,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Look round and print."""
     disk = shutil.disk_usage(Path.cwd()).free / 1e9
-    print(f"processor   {cpu_name()}, {cpu_count()} cores usable")
-    print(f"memory      {total_memory_gb():.1f} GB; {disk:.0f} GB of disk free here")
-    print(f"GPU         {', '.join(cuda_names()) or 'none found by nvidia-smi'}")
+    print(f"processor     {cpu_name()}, {cpu_count()} cores usable")
+    print(f"memory        {total_memory_gb():.1f} GB; {disk:.0f} GB of disk free here")
+    print(f"GPU           {', '.join(cuda_names()) or 'none found by nvidia-smi'}")
     for package in _PACKAGES:
         try:
-            print(f"{package:<12}{version(package)}")
+            print(f"{package:<14}{version(package)}")
         except PackageNotFoundError:
-            print(f"{package:<12}MISSING: run make demo, or pip install -e .")
+            print(f"{package:<14}MISSING: run make demo, or pip install -e .")
     for tool, use in _TOOLS.items():
-        print(f"{tool:<12}{'found' if shutil.which(tool) else 'not found'}: {use}")
+        print(f"{tool:<14}{'found' if shutil.which(tool) else 'not found'}: {use}")
     folder = ConfigFolder(args.configs)
     for name in folder.names("targets"):
         target = folder.target(name)
         why = mismatch(target.device, target.match)
-        print(f"target      {name}: {'runs here' if why is None else f'does not run here: {why}'}")
+        print(f"target        {name}: {'runs here' if why is None else f'does not run here: {why}'}")

@@ -88,10 +88,10 @@ def _pick(data: TaskData) -> Pick:
     )
 
 
-def task_section(results: Results, dataset: str, task: str, target: str) -> TaskSection:
-    """Gather a task's section from the tables and the runs."""
+def task_section(results: Results, dataset: str, task: str, target: str, *, figures: bool = True) -> TaskSection:
+    """Gather a task's section from the tables and, for its figures, the runs."""
     data = TaskData(results, dataset, task, target)
-    scored = test_predictions(data)
+    scored = test_predictions(data) if figures else []
     several = len(results.suite["targets"]) > 1
     return TaskSection(
         title=f"{results.suite['datasets'][dataset]['title']}: {task}" + (f" on {target}" if several else ""),
@@ -105,7 +105,7 @@ def task_section(results: Results, dataset: str, task: str, target: str) -> Task
         pairs=pair_rows(data),
         classes=class_table(data),
         groups=group_table(data),
-        score_panels=score_panels(data),
-        roc_panels=roc_panels(data, scored),
-        more_panels=more_panels(data, scored),
+        score_panels=score_panels(data) if figures else [],
+        roc_panels=roc_panels(data, scored) if figures else [],
+        more_panels=more_panels(data, scored) if figures else [],
     )

@@ -61,6 +61,18 @@ def score(mean: float | None, low: float | None, high: float | None) -> Markup |
     return Markup('{} <span class="range">{}</span>').format(f"{mean:.3f}", around)
 
 
+def strip_markup(text: Markup | str) -> str:
+    """The text alone, for a table that is not HTML; an interval is put in brackets.
+
+    >>> strip_markup(score(0.8, 0.75, 0.85)), strip_markup("s4d")
+    ('0.800 [0.750, 0.850]', 's4d')
+    """
+    if not isinstance(text, Markup):
+        return text
+    value, _, around = text.striptags().partition(" ")
+    return f"{value} [{around.replace(' to ', ', ')}]" if " to " in around else f"{value} {around}".strip()
+
+
 def badge(word: str) -> Markup:
     """A status or verdict, coloured by its class."""
     return Markup('<span class="{0}">{0}</span>').format(word)

@@ -20,7 +20,7 @@ def _official(records: pd.DataFrame, split: Split) -> pd.Series:
     wrong = ~number.isin(range(1, split.folds + 1))
     if wrong.any():
         record, value = records.loc[wrong, ["record_id", split.column]].iloc[0]
-        raise InputError(f"record {record}: {split.column} is {value!r}; allowed: 1 to {split.folds}")
+        raise InputError(f"record {record}: {split.column} is {value}; allowed: 1 to {split.folds}")
     return number.astype(int)
 
 

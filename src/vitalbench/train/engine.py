@@ -82,7 +82,7 @@ class Step:
         """Forward, backward and update on one batch; returns the loss. A loss that is not finite updates nothing."""
         loss = self.loss(self.model(x.to(self.accelerator.device)), y.to(self.accelerator.device))
         if not torch.isfinite(loss):
-            return loss
+            return loss.detach()
         self.optimiser.zero_grad(set_to_none=True)
         self.accelerator.backward(loss)
         if self.clip_norm is not None:

@@ -1,0 +1,63 @@
+"""What tests share: the project's own configuration, a small store, and the folder of real records."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from vitalbench.config.folder import ConfigFolder
+from vitalbench.config.schema import Dataset
+from vitalbench.data.release import acquire
+from vitalbench.data.standardise import standardise
+from vitalbench.data.store import join
+from vitalbench.files import read_json
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def configs() -> ConfigFolder:
+    return ConfigFolder(ROOT / "configs")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A copy of what a user edits and runs: Snakefile, rules, configs, profiles."""
+    for name in ("rules", "configs", "profiles"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    shutil.copy(ROOT / "Snakefile", tmp_path)
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
+def small_dataset(configs: ConfigFolder) -> Dataset:
+    """PTB-XL with a stand-in of 150 patients."""
+    dataset = configs.dataset("ptbxl")
+    assert dataset.standin
+    return dataset.model_copy(update={"standin": dataset.standin.model_copy(update={"patients": 150}), "parts": 3})
+
+
+def build(name: str, dataset: Dataset, source: str, root: Path | None, folder: Path) -> Path:
+    """Acquire, standardise and join a data set in `folder`; returns the store."""
+    release = acquire(dataset, source, root, folder / "release.json")
+    parts = [folder / "parts" / f"part-{number:04d}.h5" for number in range(dataset.parts)]
+    for number, part in enumerate(parts):
+        standardise(name, dataset, release, root or folder / "release", number, part)
+    join(dataset, read_json(folder / "release.json"), parts, folder / "store.h5")
+    return folder / "store.h5"
+
+
+@pytest.fixture(scope="session")
+def small_store(small_dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """store.h5 of the small stand-in; its release lies beside it."""
+    return build("ptbxl", small_dataset, "generated", None, tmp_path_factory.mktemp("store"))
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real records, or a skip that says how to have it."""
+    folder = os.environ.get("VITALBENCH_REAL_DATA")
+    if not folder:
+        pytest.skip("real records: set VITALBENCH_REAL_DATA to a folder that holds ptbxl/ to run these")
+    return Path(folder)

@@ -1,0 +1,159 @@
+"""A cell ends in exactly one status, and never trains on a split whose receipt does not fit."""
+
+import pandas as pd
+import pytest
+
+from vitalbench.config.plan import Cell
+from vitalbench.config.schema import Design
+from vitalbench.errors import GateError, InputError
+from vitalbench.files import file_digest, read_json, write_json
+from vitalbench.split.assign import assign
+from vitalbench.split.audit import audit, read_table, receipt
+from vitalbench.train.cell import Job, run_cell
+
+TINY = {"epochs": 1, "batch_size": 32, "learning_rate": 0.01}
+
+
+@pytest.fixture
+def job(configs, small_dataset, small_store, tmp_path):
+    """A job factory on the small store: a design in, a Job out."""
+    task = configs.task("superdiagnostic")
+    split = tmp_path / "fold0.csv"
+    records = pd.read_parquet(small_store.with_name("records.parquet"))
+    assign(records, task, 0).to_csv(split, index=False)
+    checks, _ = audit(read_table(split))
+    content = read_json(small_store.with_name("manifest.json"))["content"]
+    write_json(tmp_path / "receipt.json", receipt(checks, file_digest(split), content))
+
+    def make(design: Design, target: str = "cpu", seed: int = 0) -> Job:
+        cell = Cell("ptbxl", "superdiagnostic", "d", target, seed, 0)
+        return Job(
+            cell, small_dataset, task, design, configs.target(target), "code", small_store, split,
+            tmp_path / "receipt.json", tmp_path / "run",
+        )  # fmt: skip
+
+    return make
+
+
+@pytest.fixture
+def tiny(configs):
+    design = configs.design("xresnet1d101", "small")
+    options = {**design.model.options, "layers": [1], "width": 16}
+    return design.model_copy(
+        update={
+            "model": design.model.model_copy(update={"options": options}),
+            "train": design.train.model_copy(update=TINY),
+        }
+    )
+
+
+def test_a_measured_run_leaves_every_file(job, tiny):
+    made = job(tiny)
+    assert run_cell(made) == "measured"
+    left = {path.name for path in made.out.iterdir()}
+    assert left == {
+        "status.json", "config.json", "provenance.json", "history.csv", "model.safetensors", "timing.json", "log.txt",
+        "predictions.parquet",
+    }  # fmt: skip
+    predictions = pd.read_parquet(made.out / "predictions.parquet")
+    assert set(predictions["split"]) == {"val", "test"}
+    assert predictions.filter(like="y_prob:").shape[1] == 5
+    assert predictions["n_votes"].eq(7).all()
+    assert {"group:sex", "group:age_band"} <= set(predictions.columns)
+    facts = read_json(made.out / "provenance.json")
+    assert facts["data_source"] == "generated"
+    assert facts["run_id"] == read_json(made.out / "status.json")["run_id"]
+    assert str(made.out) not in (made.out / "provenance.json").read_text()
+
+
+def test_the_same_run_again_gives_the_same_bytes_and_id(job, tiny):
+    made = job(tiny)
+    run_cell(made)
+    names = ("model.safetensors", "predictions.parquet", "status.json", "config.json")
+    first = {name: (made.out / name).read_bytes() for name in names}
+    run_cell(made)
+    assert {name: (made.out / name).read_bytes() for name in names} == first
+
+
+def test_the_id_follows_configuration_and_code(job, tiny):
+    from dataclasses import replace
+
+    made = job(tiny)
+
+    def run_id(job: Job) -> str:
+        run_cell(job)
+        return str(read_json(job.out / "status.json")["run_id"])
+
+    slower = tiny.model_copy(update={"train": tiny.train.model_copy(update={"learning_rate": 0.02})})
+    assert len({run_id(made), run_id(job(slower)), run_id(replace(made, code="other")), run_id(job(tiny, seed=1))}) == 4
+
+
+def test_a_receipt_for_another_split_stops_training(job, tiny):
+    made = job(tiny)
+    made.split.write_text(made.split.read_text().replace("train", "test", 1))
+    with pytest.raises(GateError, match="audit the split again"):
+        run_cell(made)
+    assert not (made.out / "status.json").exists()
+
+
+def test_no_receipt_no_training(job, tiny):
+    made = job(tiny)
+    made.receipt.unlink()
+    with pytest.raises(InputError, match="receipt"):
+        run_cell(made)
+
+
+def test_a_leaking_split_is_not_allowed(job, tiny):
+    made = job(tiny)
+    left = read_json(made.receipt)
+    write_json(made.receipt, left | {"verdict": "leak", "reason": "patient-overlap train-test: 3"})
+    assert run_cell(made) == "not-allowed"
+    status = read_json(made.out / "status.json")
+    assert "patient-overlap train-test: 3" in status["reason"]
+    assert not (made.out / "predictions.parquet").exists()
+
+
+def test_other_silicon_than_declared_is_refused(job, tiny):
+    assert run_cell(job(tiny, target="h100")) == "refused"
+
+
+def test_a_crash_is_a_status_with_its_traceback_in_the_log(job, tiny):
+    broken = tiny.model_copy(update={"model": tiny.model.model_copy(update={"options": {"nonsense": 1}})})
+    made = job(broken)
+    assert run_cell(made) == "failed"
+    assert "nonsense" in read_json(made.out / "status.json")["reason"]
+    assert "Traceback" in (made.out / "log.txt").read_text()
+
+
+def test_nothing_of_an_earlier_run_survives_a_failure(job, tiny):
+    run_cell(job(tiny))
+    broken = tiny.model_copy(update={"model": tiny.model.model_copy(update={"options": {"nonsense": 1}})})
+    made = job(broken)
+    run_cell(made)
+    assert not (made.out / "predictions.parquet").exists()
+    assert not (made.out / "model.safetensors").exists()
+
+
+def test_the_controls(job, configs):
+    for name in ("prevalence", "ideal-observer"):
+        made = job(configs.design(name, "small"))
+        assert run_cell(made) == "measured"
+        predictions = pd.read_parquet(made.out / "predictions.parquet")
+        spread = predictions.filter(like="y_prob:").nunique()
+        assert (spread == 1).all() if name == "prevalence" else (spread > 20).all()
+
+
+def test_shuffled_labels_train_on_the_same_labels_in_another_order(job, tiny, monkeypatch):
+    seen = {}
+
+    def catch(accelerator, model, batches, settings, kind, training, validation, **_):
+        seen[settings.shuffle_labels] = training.labels
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("vitalbench.train.engine.train", catch)
+    for shuffle in (False, True):
+        design = tiny.model_copy(update={"train": tiny.train.model_copy(update={"shuffle_labels": shuffle})})
+        with pytest.raises(KeyboardInterrupt):
+            run_cell(job(design))
+    assert not (seen[True] == seen[False]).all()
+    assert (seen[True].sum(axis=0) == seen[False].sum(axis=0)).all()

@@ -1,0 +1,134 @@
+"""A verdict is computed from numbers; a price is dated; neither is ever taken on trust."""
+
+import pytest
+
+from vitalbench.claims.expression import UnknownFact, evaluate
+from vitalbench.claims.ledger import Claim, judge, read_documents
+from vitalbench.cost.prices import read_prices
+from vitalbench.cost.table import hours
+from vitalbench.errors import ConfigError
+from vitalbench.measure.phases import Phase
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1 + 2 * 3", 7),
+        ("2 ** 10 / 4", 256),
+        ("-(3 - 5)", 2),
+        ("ceil(17418 / 32)", 545),
+        ("max(1, a.b)", 4),
+        ("a.c['PRC(S)'] + 1", 11),
+    ],
+)
+def test_arithmetic(text, value):
+    assert evaluate(text, {"a.b": 4, "a.c.PRC(S)": 10})[0] == value
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "__import__('os')",
+        "a.__class__()",
+        "1 if 2 else 3",
+        "[1]",
+        "9 ** 9 ** 9",
+        "1 / 0",
+        "lambda: 1",
+        "'a' * 9",
+        "x := 1",
+        "1 +",
+        "abs(1)",
+        "2**1000",
+    ],
+)
+def test_anything_else_is_refused(text):
+    with pytest.raises((ConfigError, UnknownFact)):
+        evaluate(text, {})
+
+
+def claim(**more) -> Claim:
+    return Claim(
+        **(
+            {"id": "c", "location": "l", "text": "t", "reported": 10.0, "unit": "records", "method": "arithmetic"}
+            | more
+        )
+    )
+
+
+def test_reproduced_refuted_and_not_run():
+    assert judge(claim(check="5 * 2"), {}, {})["verdict"] == "reproduced"
+    refuted = judge(claim(check="a.b", reported=10.0), {"a.b": 12}, {})
+    assert refuted["verdict"] == "refuted" if "a.b" else False
+    assert refuted["reason"] == "off by +2 records"
+    assert refuted["interval_low"] == refuted["interval_high"] == 12
+    assert judge(claim(check="12", tolerance=2.0), {}, {})["verdict"] == "reproduced"
+    waiting = judge(claim(check="measured.x.records", method="measured"), {}, {"x": "needs the whole x"})
+    assert (waiting["verdict"], waiting["reason"]) == ("not-run", "needs the whole x")
+    assert judge(claim(method="untestable", reason="no data"), {}, {})["verdict"] == "untestable"
+
+
+def test_the_ledger_that_ships_is_consistent(configs):
+    documents = read_documents(configs.path / "claims")
+    assert sum(len(document.claims) for document in documents.values()) >= 15
+
+
+def test_a_claim_id_is_used_once(tmp_path):
+    text = (
+        "source: s\nclaims:\n  - {id: a, location: l, text: t, reported: 1, unit: u, method: arithmetic, check: '1'}\n"
+    )
+    (tmp_path / "one.yaml").write_text(text)
+    (tmp_path / "two.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=r"the id is taken in one\.yaml"):
+        read_documents(tmp_path)
+
+
+def test_an_unknown_beginning_of_a_fact_is_an_error_not_a_verdict():
+    with pytest.raises(ConfigError, match="begins with neither"):
+        judge(claim(check="declard.ptbxl.records"), {}, {})
+
+
+HEAD = "key,provider,sku,region,purchase,gpus,usd_per_hour,price_date,price_source\n"
+
+
+def test_the_prices_that_ship_are_dated_and_sourced(configs):
+    for path in (configs.path / "prices").glob("*.csv"):
+        prices = read_prices(path)
+        assert all(price.price_date == path.stem for price in prices.values())
+    known = set(prices)
+    for name in configs.names("targets"):
+        assert set(configs.target(name).prices) <= known, name
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("k,p,s,r,on-demand,0,free,2026-01-01,x", "must be numbers"),
+        ("k,p,s,r,on-demand,0,-1,2026-01-01,x", "must be positive"),
+        ("k,p,s,r,on-demand,0,nan,2026-01-01,x", "must be positive"),
+        ("k,p,s,r,on-demand,0,1,,x", "date and its source"),
+        ("k,p,s,r,on-demnd,0,1,2026-01-01,x", "nearest: on-demand"),
+        ("k,p,s,r,spot,0,1,2026-01-01,x\nk,p,s,r,spot,0,1,2026-01-01,x", "stands there twice"),
+    ],
+)
+def test_a_wrong_price_names_its_line(tmp_path, row, message):
+    (tmp_path / "p.csv").write_text(HEAD + row + "\n")
+    with pytest.raises(ConfigError, match=message) as caught:
+        read_prices(tmp_path / "p.csv")
+    assert "p.csv: line " in str(caught.value)
+
+
+def test_hours_are_measured_step_times_steps(monkeypatch):
+    class Run:
+        def read(self, name):
+            return {"facts": {"steps": 100, "steps_an_epoch": 10}}
+
+    phases = [
+        Phase("train_step", [1.0, 2.0, 3.0], items=32, batch_size=32),
+        Phase("inference", [0.1] * 3, items=1, batch_size=1),
+        Phase("inference", [0.2] * 3, items=32, batch_size=32),
+    ]
+    found = hours(Run(), phases)
+    assert found["train"] == pytest.approx((150 / 3600, 200 / 3600, 250 / 3600))
+    assert found["epoch"][1] == pytest.approx(20 / 3600)
+    assert found["inference_1000"][1] == pytest.approx(0.2 / 32 * 1000 / 3600)

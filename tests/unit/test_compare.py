@@ -1,0 +1,91 @@
+"""Verdicts follow from intervals, corrected p-values and margins, and from nothing else."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vitalbench.evaluate.compare import holm, paired_difference, two_sided_p, verdict
+from vitalbench.report.pick import pick
+
+
+@pytest.mark.parametrize(
+    ("difference", "low", "high", "p", "margin", "metric", "expected"),
+    [
+        (0.05, 0.02, 0.08, 0.01, 0.01, "auroc", "better"),
+        (-0.05, -0.08, -0.02, 0.01, 0.01, "auroc", "worse"),
+        (-0.05, -0.08, -0.02, 0.01, None, "brier", "better"),
+        (0.05, -0.01, 0.11, 0.10, 0.01, "auroc", "no-verdict"),
+        (0.05, 0.001, 0.11, 0.06, 0.01, "auroc", "no-verdict"),
+        (0.001, -0.004, 0.006, 0.7, 0.01, "auroc", "equivalent"),
+        (0.005, 0.002, 0.008, 0.001, 0.01, "auroc", "equivalent"),
+        (0.001, -0.004, 0.006, 0.7, None, "f1", "no-verdict"),
+        (0.05, None, None, None, 0.01, "auroc", "no-verdict"),
+    ],
+)
+def test_verdicts(difference, low, high, p, margin, metric, expected):
+    assert verdict(difference, low, high, p, margin, metric) == expected
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_is_between_none_and_bonferroni(p_values):
+    corrected = holm(p_values)
+    for p, c in zip(p_values, corrected, strict=True):
+        assert p <= c <= min(1, p * len(p_values)) + 1e-12
+    order = np.argsort(p_values)
+    assert np.all(np.diff(np.array(corrected)[order]) >= 0)
+
+
+def test_a_bootstrap_p_is_never_zero_and_one_in_the_middle():
+    assert two_sided_p(np.full(999, 0.3)) == pytest.approx(2 / 1000)
+    assert two_sided_p(np.concatenate([np.full(500, -1.0), np.full(500, 1.0)])) == 1.0
+
+
+def test_pairing_removes_what_both_share():
+    rng = np.random.default_rng(0)
+    shared = rng.normal(0.8, 0.05, (1, 2000))
+    a, b = shared + 0.02 + rng.normal(0, 0.002, (1, 2000)), shared
+    difference = paired_difference(a, b, rng)
+    assert difference.std() < 0.005
+    assert two_sided_p(difference) < 0.01
+
+
+def test_seeds_widen_the_difference():
+    rng = np.random.default_rng(0)
+    steady = np.tile(rng.normal(0.8, 0.01, (1, 2000)), (3, 1))
+    restless = steady + np.array([[-0.05], [0.0], [0.05]])
+    assert paired_difference(restless, steady, rng).std() > 3 * paired_difference(steady, steady, rng).std()
+
+
+def row(a: str, b: str, verdict: str) -> dict[str, str]:
+    return {"design_a": a, "design_b": b, "verdict": verdict}
+
+
+def recommend(rows, scores, controls=("chance",), hours=None):
+    return pick(rows, scores, list(controls), hours or {}, higher=True, metric="macro AUROC", patients=200)
+
+
+def test_the_better_design_is_picked():
+    found = recommend(
+        [row("x", "y", "better"), row("x", "chance", "better"), row("y", "chance", "better")], {"x": 0.9, "y": 0.8}
+    )
+    assert found.design == "x"
+    assert "better than y" in found.sentence
+
+
+def test_of_two_equivalent_designs_the_cheaper_is_picked():
+    rows = [row("x", "y", "equivalent"), row("x", "chance", "better")]
+    found = recommend(rows, {"x": 0.9, "y": 0.899}, hours={"x": 4.0, "y": 1.0})
+    assert found.design == "y"
+    assert "4.0 times faster" in found.sentence
+
+
+def test_designs_that_are_not_separated_are_named():
+    found = recommend([row("y", "x", "no-verdict"), row("x", "chance", "better")], {"x": 0.9, "y": 0.8})
+    assert "not separated from y on 200 test patients" in found.sentence
+
+
+def test_nothing_is_picked_that_does_not_beat_chance():
+    found = recommend([row("x", "chance", "no-verdict")], {"x": 0.6})
+    assert found.design is None
+    assert "chance" in found.sentence

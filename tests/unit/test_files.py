@@ -1,0 +1,35 @@
+"""A file is written whole or not at all."""
+
+import pytest
+
+from vitalbench.errors import InputError
+from vitalbench.files import atomic, read_json, write_if_changed, write_json
+
+
+def test_an_error_leaves_the_old_content_and_no_rubbish(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), atomic(path) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_equal_content_keeps_the_time_stamp(tmp_path):
+    path = tmp_path / "a.json"
+    assert write_if_changed(path, "x")
+    stamp = path.stat().st_mtime_ns
+    assert not write_if_changed(path, "x")
+    assert path.stat().st_mtime_ns == stamp
+
+
+def test_json_round_trip_and_damage(tmp_path):
+    path = tmp_path / "a.json"
+    write_json(path, {"b": 1, "a": [0.1]})
+    assert read_json(path) == {"a": [0.1], "b": 1}
+    path.write_text("{")
+    with pytest.raises(InputError, match=r"a\.json: not readable"):
+        read_json(path)
+    with pytest.raises(InputError, match="no such file"):
+        read_json(tmp_path / "b.json")

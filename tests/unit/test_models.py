@@ -1,0 +1,88 @@
+"""Every architecture is the published one: its parameter count, its shapes, and for S4D its recurrence."""
+
+import pytest
+import torch
+
+from vitalbench.config.model_options import model_names
+from vitalbench.models import build, parameter_count
+from vitalbench.models.s4d import DiagonalStateSpace
+from vitalbench.train.batches import window_samples
+from vitalbench.train.engine import make_step, prepare_torch
+
+
+def full_size(configs):
+    for name in configs.names("designs"):
+        design = configs.design(name, "full")
+        if design.model:
+            yield name, design
+
+
+def test_every_full_size_design_takes_a_step_at_batch_two(configs):
+    dataset, task, target = configs.dataset("ptbxl"), configs.task("all"), configs.target("cpu")
+    taken = []
+    for name, design in full_size(configs):
+        samples, _ = window_samples(design.window, dataset.signal.samples, dataset.signal.rate_hz)
+        accelerator = prepare_torch(target, 0)
+        model = build(design.model.name, design.model.options, leads=12, samples=samples, classes=71)
+        step = make_step(accelerator, model, design.train, task.kind)
+        before = [parameter.detach().clone() for parameter in model.parameters()]
+        loss = float(step(torch.randn(2, 12, samples), torch.ones(2, 71)))
+        assert loss == loss
+        assert any(not torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True)), name
+        taken.append(name)
+    assert {"xresnet1d101", "s4d", "shuffled-labels"} <= set(taken)
+
+
+def test_every_full_size_design_has_its_published_parameter_count(configs):
+    checked = []
+    for name, design in full_size(configs):
+        if design.published is None:
+            continue
+        stated = design.published
+        model = build(design.model.name, design.model.options, leads=stated.leads, samples=250, classes=stated.classes)
+        assert parameter_count(model) == stated.parameters, name
+        checked.append(name)
+    assert {"xresnet1d101", "s4d"} <= set(checked)
+
+
+def test_the_shuffled_control_is_the_same_network_and_recipe(configs):
+    for size in ("small", "full"):
+        design, control = configs.design("xresnet1d101", size), configs.design("shuffled-labels", size)
+        assert control.model == design.model
+        assert control.window == design.window
+        assert control.train == design.train.model_copy(update={"shuffle_labels": True})
+
+
+@pytest.mark.parametrize("name", model_names())
+def test_any_length_and_any_number_of_leads_and_classes(name):
+    for leads, samples, classes in ((1, 130, 1), (8, 1000, 7)):
+        model = build(name, {}, leads=leads, samples=samples, classes=classes).eval()
+        assert model(torch.randn(2, leads, samples)).shape == (2, classes)
+
+
+def test_the_s4d_convolution_is_its_recurrence():
+    """x' = exp(dt A) x + (exp(dt A) - 1) / A u, y = 2 Re C x + D u, a step at a time."""
+    torch.manual_seed(0)
+    space = DiagonalStateSpace(width=3, state=8).double()
+    u = torch.randn(2, 3, 40, dtype=torch.float64)
+    with torch.no_grad():
+        pole = torch.complex(-space.log_decay.exp(), space.frequency)
+        step = torch.exp(pole * space.log_dt.exp()[:, None])
+        gain = (step - 1) / pole
+        output = torch.view_as_complex(space.output)
+        state = torch.zeros(2, 3, 4, dtype=torch.complex128)
+        plain = torch.empty_like(u)
+        for at in range(u.shape[-1]):
+            state = step * state + gain * u[..., at, None]
+            plain[..., at] = 2 * (output * state).sum(-1).real + space.skip * u[..., at]
+        assert torch.allclose(space(u), plain, atol=1e-10)
+
+
+def test_slow_parameters_are_capped_and_not_decayed(configs):
+    from vitalbench.train.optimiser import make_optimiser
+
+    design = configs.design("s4d", "small")
+    model = build("s4d", design.model.options, leads=12, samples=250, classes=5)
+    groups = make_optimiser(model, design.train).param_groups
+    rates = {(group["lr"], group["weight_decay"]) for group in groups}
+    assert rates == {(0.01, 0.01), (0.001, 0.0)}
