@@ -42,6 +42,7 @@ rule comparison:
         suite=in_suite(layout.SUITE_SLICE),
         metrics=rules.evaluate.input,
         cost=rules.cost.output,
+        timing=in_suite(layout.TABLE.format(table="timing")),
         code=stage_slice("compare"),
     output:
         in_suite(layout.TABLE.format(table="comparison")),

@@ -73,6 +73,7 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "n_positive | records of the class | count",
             "threshold | the probability at which the class is decided for",
             "redrawn | share of resamples redrawn because they lost the class (macro: the largest) | fraction",
+            "n_supported | of n_labels, the classes with five positive patients or more | count",
         ),
     ),
     "summary": (
@@ -159,6 +160,7 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "time_ratio | training time a / b, measured step x steps | ratio",
             "cost_ratio | cost a / b at the same price | ratio",
             "verdict | better, worse, equivalent or no-verdict: of a against b",
+            "reason | why there is no verdict where the interval alone would give one",
         ),
     ),
     "leakage": (

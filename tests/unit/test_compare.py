@@ -70,6 +70,7 @@ def test_the_better_design_is_picked():
         [row("x", "y", "better"), row("x", "chance", "better"), row("y", "chance", "better")], {"x": 0.9, "y": 0.8}
     )
     assert found.design == "x"
+    assert found.sentence.startswith("Pick x: ")
     assert "better than y" in found.sentence
 
 

@@ -100,6 +100,9 @@ def test_few_positive_patients_have_a_value_without_an_interval(tmp_path):
     assert np.isnan(row["ci_low"])
     assert "3 positive patients, fewer than 5" in row["reason"]
     assert row["redrawn"] > 0
+    macro = pick(scores(table, tmp_path), "auroc")
+    assert (macro["n_labels"], macro["n_supported"]) == (2, 1)
+    assert "1 classes with fewer than 5 positive patients" in macro["reason"]
 
 
 def test_unlabelled_records_are_masked_for_their_class_alone(tmp_path):

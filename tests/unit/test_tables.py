@@ -10,17 +10,18 @@ from vitalbench.files import read_json
 # As outside scripts read them: columns may be appended, never renamed or moved.
 CONTRACT = {
     "matrix": "dataset task design target seed fold status reason data_source sources run_id",
-    "metrics": "dataset task design target seed fold run_id split subgroup metric label value ci_low ci_high n_records "
-    "n_patients n_labels reason",
+    "metrics": """dataset task design target seed fold run_id split subgroup metric label value ci_low ci_high n_records
+        n_patients n_labels reason""",
     "summary": "dataset task design target split subgroup metric label mean sd_seeds n_seeds ci_low ci_high",
-    "timing": "dataset task design target seed fold run_id device_name threads world_size phase batch_size precision median_s iqr_s "
-    "p50_s p95_s p99_s repeats per_second unit peak_memory_mb flops bytes exclusive disturbed",
-    "cost": "dataset task design target seed fold run_id phase provider sku region purchase gpus usd_per_hour price_date "
-    "price_source hours usd energy_kwh basis usd_low usd_high",
-    "comparison": "dataset task target split subgroup design_a design_b metric label difference ci_low ci_high p_value p_corrected "
-    "margin n_patients n_seeds time_ratio cost_ratio verdict",
+    "timing": """dataset task design target seed fold run_id device_name threads world_size phase batch_size precision
+        median_s iqr_s p50_s p95_s p99_s repeats per_second unit peak_memory_mb flops bytes exclusive disturbed""",
+    "cost": """dataset task design target seed fold run_id phase provider sku region purchase gpus usd_per_hour price_date
+        price_source hours usd energy_kwh basis usd_low usd_high""",
+    "comparison": """dataset task target split subgroup design_a design_b metric label difference ci_low ci_high p_value
+        p_corrected margin n_patients n_seeds time_ratio cost_ratio verdict""",
     "leakage": "dataset task split fold check found allowed severity verdict",
-    "claims": "claim source location method reported unit measured interval_low interval_high tolerance verdict evidence reason",
+    "claims": """claim source location method reported unit measured interval_low interval_high tolerance verdict evidence
+        reason""",
 }
 
 

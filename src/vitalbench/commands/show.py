@@ -27,4 +27,4 @@ def run(args: argparse.Namespace) -> None:
         print("|" + "|".join("---:" if name.startswith("#") else "---" for name in head) + "|")
         for row in rows:
             print("| " + " | ".join(strip_markup(cell) for cell in row["cells"]) + " |")
-        print(f"\nPick {section.pick.sentence}\n")
+        print(f"\n{section.pick.sentence}\n")

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from vitalbench.config.schema import LOWER_IS_BETTER
 from vitalbench.evaluate.bootstrap import interval
 from vitalbench.evaluate.run import Key, read_replicates
-from vitalbench.evaluate.score import ALL, MACRO
+from vitalbench.evaluate.score import ALL, FEW_PATIENTS, MACRO
 from vitalbench.results import CellResult, Results
 from vitalbench.tables import number, read_table
 
@@ -67,20 +68,40 @@ def _by_seed(runs: list[CellResult]) -> dict[Key, Array]:
     }
 
 
-def _values(runs: list[CellResult]) -> dict[Key, tuple[float, int]]:
-    """The mean value over runs, and the patients, by key; only what every run has."""
-    found: dict[Key, list[tuple[float, int]]] = defaultdict(list)
+@dataclass(frozen=True)
+class _Value:
+    """A metric averaged over a design's runs, and on whom it rests."""
+
+    mean: float
+    patients: int
+    labels: int
+    supported: int | None
+
+
+def _values(runs: list[CellResult]) -> dict[Key, _Value]:
+    """By key; only what every run has."""
+    found: dict[Key, list[dict[str, Any]]] = defaultdict(list)
     for run in runs:
         for row in run.read("metrics.json")["rows"]:
             if row["value"] is not None:
-                found[row["split"], row["subgroup"], row["metric"], row["label"]].append(
-                    (row["value"], row["n_patients"])
-                )
+                found[row["split"], row["subgroup"], row["metric"], row["label"]].append(row)
     return {
-        key: (float(np.mean([value for value, _ in rows])), rows[0][1])
+        key: _Value(
+            float(np.mean([row["value"] for row in rows])),
+            rows[0]["n_patients"],
+            rows[0]["n_labels"],
+            rows[0].get("n_supported"),
+        )
         for key, rows in found.items()
         if len(rows) == len(runs)
     }
+
+
+def _too_thin(value: _Value) -> str:
+    """Why a macro difference gets no verdict: its interval cannot show what classes of a few patients vary."""
+    if value.supported is None or 2 * value.supported >= value.labels:
+        return ""
+    return f"only {value.supported} of {value.labels} classes have {FEW_PATIENTS} positive patients or more"
 
 
 def paired_difference(a: Array, b: Array, rng: np.random.Generator) -> Array:
@@ -106,10 +127,18 @@ def _wanted(key: Key, primary: str) -> bool:
 
 
 def _ratios(results: Results) -> dict[tuple[str, str, str, str], tuple[float, float | None]]:
-    """Training hours, and USD at the target's first price, by data set, task, design and target: means over runs."""
+    """Training hours, and USD at the target's first price, by data set, task, design and target: means over runs.
+
+    A step that was timed beside foreign work gives no ratio.
+    """
     spent: dict[tuple[str, str, str, str], dict[str, list[tuple[float, float]]]] = defaultdict(
         lambda: defaultdict(list)
     )
+    disturbed = {
+        tuple(row[name] for name in ("dataset", "task", "design", "target"))
+        for row in read_table("timing", results.table("timing"))
+        if row["phase"] == "train_step" and row["disturbed"] == "true"
+    }
     for row in read_table("cost", results.table("cost")):
         hours, usd = number(row["hours"]), number(row["usd"])
         if row["phase"] == "train" and hours is not None and usd is not None:
@@ -118,6 +147,7 @@ def _ratios(results: Results) -> dict[tuple[str, str, str, str], tuple[float, fl
         key: (float(np.mean([h for h, _ in first])), float(np.mean([u for _, u in first])))
         for key, by_sku in spent.items()
         for first in [next(iter(by_sku.values()))]
+        if key not in disturbed
     }
 
 
@@ -140,9 +170,10 @@ def comparison_rows(results: Results) -> Iterator[dict[str, Any]]:
                 row: dict[str, Any] = {
                     "dataset": dataset, "task": task, "target": target, "split": split, "subgroup": subgroup,
                     "design_a": a, "design_b": b, "metric": metric, "label": label,
-                    "difference": values[a][key][0] - values[b][key][0],
+                    "difference": values[a][key].mean - values[b][key].mean,
                     "margin": described["margin"] if metric == described["primary"] else None,
-                    "n_patients": values[a][key][1],
+                    "n_patients": values[a][key].patients,
+                    "reason": _too_thin(values[a][key]),
                     "n_seeds": min(len({run.cell.seed for run in designs[name]}) for name in (a, b)),
                 }  # fmt: skip
                 if key in series[a] and key in series[b]:
@@ -160,12 +191,16 @@ def comparison_rows(results: Results) -> Iterator[dict[str, Any]]:
             for row, p in zip(tested, holm([row["p_value"] for row in tested]), strict=True):
                 row["p_corrected"] = p
             for row in family:
-                row["verdict"] = verdict(
-                    row["difference"],
-                    row.get("ci_low"),
-                    row.get("ci_high"),
-                    row.get("p_corrected"),
-                    row["margin"],
-                    key[2],
+                row["verdict"] = (
+                    "no-verdict"
+                    if row["reason"]
+                    else verdict(
+                        row["difference"],
+                        row.get("ci_low"),
+                        row.get("ci_high"),
+                        row.get("p_corrected"),
+                        row["margin"],
+                        key[2],
+                    )
                 )
                 yield row

@@ -229,6 +229,7 @@ def _rows(subset: _Subset, kind: Kind, thresholds: Thresholds, out: Scores, spli
                 "n_labels": int(k in subset.scored),
                 "n_positive": records,
                 "redrawn": subset.redrawn.get(k),
+                "n_supported": int(k in subset.scored and not few),
             }
             if metric in _DECISION and k in subset.scored and kind != "multiclass":
                 more["threshold"] = thresholds.value[k]
@@ -244,13 +245,19 @@ def _rows(subset: _Subset, kind: Kind, thresholds: Thresholds, out: Scores, spli
             reason = ["no class has a positive and a negative patient"]
         elif not enough:
             reason.append(f"no interval: no class has {FEW_PATIENTS} positive patients")
-        labels = len(subset.scored) if by_class else len(data.classes)
+        supported = sum(counts[k][1] >= FEW_PATIENTS for k in subset.scored)
+        if enough and by_class and supported < len(subset.scored):
+            thin = len(subset.scored) - supported
+            reason.append(
+                f"the interval leaves out what {thin} classes with fewer than {FEW_PATIENTS} positive patients vary"
+            )
         add(
             metric,
             MACRO,
             reason,
             enough,
-            n_labels=labels,
+            n_labels=len(subset.scored) if by_class else len(data.classes),
+            n_supported=supported if by_class else None,
             redrawn=max(subset.redrawn.values(), default=None) if by_class else None,
         )
 

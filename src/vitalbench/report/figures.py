@@ -9,7 +9,7 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogFormatter, MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 # Okabe and Ito's palette: told apart with any colour vision.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
@@ -123,14 +123,13 @@ def trade_off(
                 axes.plot([row[x], row[x]], [row["ci_low"], row["ci_high"]], color=tint, linewidth=1.5, alpha=0.6)
             axes.plot(row[x], row["mean"], "o", color=tint, label=row["design"], markersize=6)
         axes.set_xscale("log")
-        low, high = data[x].min(), data[x].max()
-        axes.set_xlim(low / 1.6, high * 1.6)
-        # Within less than a decade the minor ticks carry the numbers; more of them than four would run into one another.
-        narrow = high / low < 10
-        axes.xaxis.set_major_formatter(LogFormatter(labelOnlyBase=False))
-        axes.xaxis.set_minor_formatter(
-            LogFormatter(labelOnlyBase=False, minor_thresholds=(1.2, 0.4)) if narrow else LogFormatter()
-        )
+        low, high = data[x].min() / 1.6, data[x].max() * 1.6
+        axes.set_xlim(low, high)
+        # Two to four labelled ticks, whatever the range: 1, 2 and 5 within a decade and a half, else powers of ten.
+        steps = (1.0, 2.0, 5.0) if high / low < 30 else (1.0,)
+        axes.xaxis.set_major_locator(LogLocator(subs=steps, numticks=8))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_locator(NullLocator())
         axes.set(xlabel=x_label, ylabel=y_label)
         axes.legend(loc="best", handlelength=0.8)
 
@@ -147,6 +146,9 @@ def history_panel(name: str, caption: str, data: pd.DataFrame, designs: list[str
             axes.plot(run["epoch"], run["val_loss"], color=tint, linewidth=1.4, label=str(design) if first else None)
             axes.plot(run["epoch"], run["train_loss"], color=tint, linewidth=1, linestyle=":")
         axes.set(xlabel="epoch", ylabel="loss (validation; dotted: training)")
+        losses = data[["train_loss", "val_loss"]]
+        if losses.max().max() > 20 * losses.min().min():
+            axes.set_yscale("log")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(loc="best", handlelength=1.2)
 

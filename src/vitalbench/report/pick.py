@@ -9,7 +9,7 @@ Row = dict[str, str]
 
 @dataclass(frozen=True)
 class Pick:
-    """A recommendation: the design, or none, and the sentence that says why."""
+    """A recommendation: the design, or none, and the sentence that says it and why."""
 
     design: str | None
     sentence: str
@@ -48,18 +48,18 @@ def pick(
         patients: in the test split.
     """
     if not scores:
-        return Pick(None, "No design was measured, so there is none to pick.")
+        return Pick(None, "No pick: no design was measured.")
     best = (max if higher else min)(scores, key=lambda name: scores[name])
     unbeaten = [control for control in controls if _verdict(rows, best, control) != "better"]
     if unbeaten:
         return Pick(
             None,
-            f"None: the highest-scoring design, {best}, is not shown to be better than {listed(unbeaten)} "
+            f"No pick: the highest-scoring design, {best}, is not shown to be better than {listed(unbeaten)} "
             f"on {patients} test patients.",
         )
     others = [name for name in scores if name != best]
     if not others:
-        return Pick(best, f"{best}: the only design measured, and better than its controls.")
+        return Pick(best, f"Pick {best}: the only design measured, and better than its controls.")
     equivalent = [name for name in others if _verdict(rows, best, name) == "equivalent"]
     unclear = [name for name in others if _verdict(rows, best, name) == "no-verdict"]
     beaten = [name for name in others if name not in equivalent and name not in unclear]
@@ -73,4 +73,4 @@ def pick(
         parts += [f"equivalent to {listed(equivalent)} within the margin, and cheaper to train"] if equivalent else []
     if unclear:
         parts.append(f"not separated from {listed(unclear)} on {patients} test patients")
-    return Pick(cheapest, f"{cheapest}: {'; '.join(parts)}.")
+    return Pick(cheapest, f"Pick {cheapest}: {'; '.join(parts)}.")

@@ -107,6 +107,12 @@ class TaskData:
         wanted = {"design": design, "phase": "train", "sku": self.first_sku}
         return mean_of([row for row in self.cost if all(row[k] == v for k, v in wanted.items())], "usd")
 
+    def disturbed(self, design: str) -> bool:
+        """Whether foreign work ran beside the measurement of its training step."""
+        return any(
+            row["disturbed"] == "true" for row in self.timing if (row["design"], row["phase"]) == (design, "train_step")
+        )
+
     def latency(self, design: str) -> float | None:
         """Seconds for one record in a batch of one."""
         wanted = {"design": design, "phase": "inference", "batch_size": "1"}

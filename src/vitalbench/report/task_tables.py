@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from markupsafe import Markup
+
 from vitalbench.evaluate.score import ALL, MACRO
 from vitalbench.report.task_data import Row, TaskData
 from vitalbench.report.wording import badge, count, metric_name, score, seconds
@@ -14,6 +16,12 @@ def _shown(row: Row | None) -> Any:
 
 def _three(row: Row | None) -> str:
     return f"{float(row['mean']):.3f}" if row else ""
+
+
+def _training(data: TaskData, design: str) -> str:
+    if design not in data.hours:
+        return ""
+    return seconds(data.hours[design] * 3600) + (" (disturbed)" if data.disturbed(design) else "")
 
 
 def main_table(data: TaskData) -> tuple[list[str], list[dict[str, Any]]]:
@@ -47,7 +55,7 @@ def main_table(data: TaskData) -> tuple[list[str], list[dict[str, Any]]]:
             _three(data.score(design, beside)),
             _three(data.score(design, "ece")),
             count(parameters) if parameters else "",
-            seconds(data.hours[design] * 3600) if design in data.hours else "",
+            _training(data, design),
             "" if usd is None else f"{usd:.5f}",
             seconds(data.latency(design)),
         ]
@@ -68,7 +76,8 @@ def pair_rows(data: TaskData) -> list[list[Any]]:
                 "" if low is None or high is None else f"{low:+.3f} to {high:+.3f}",
                 "" if p is None else f"{p:.3f}",
                 "" if ratio is None else f"{ratio:.2f}",
-                badge(row["verdict"]),
+                badge(row["verdict"])
+                + (Markup(' <span class="range">{}</span>').format(row["reason"]) if row["reason"] else ""),
             ]
         )
     return rows

@@ -1,0 +1,48 @@
+"""The documents keep up with the code."""
+
+import re
+
+import pytest
+from pydantic import BaseModel
+
+from tests.conftest import ROOT
+from vitalbench import cli
+from vitalbench.claims.ledger import Claim, Document
+from vitalbench.config import schema
+
+CONFIGURED = [getattr(schema, name) for name in dir(schema) if not name.startswith("_")]
+SECTIONS = [item for item in CONFIGURED if isinstance(item, type) and issubclass(item, BaseModel) and item.model_fields]
+
+
+@pytest.mark.parametrize("section", [*SECTIONS, Claim, Document], ids=lambda section: section.__name__)
+def test_every_configuration_key_is_explained(section):
+    text = (ROOT / "docs/CONFIGURATION.md").read_text()
+    missing = [
+        key
+        for key in section.model_fields
+        if f"`{key}`" not in text and key not in text.split("prices/ and claims/")[1]
+    ]
+    assert missing == []
+
+
+def test_every_metric_is_defined():
+    text = (ROOT / "docs/METRICS.md").read_text()
+    assert {f"`{name}`" for names in schema.METRICS.values() for name in names} <= set(re.findall(r"`\w+`", text))
+
+
+def test_no_document_names_a_file_that_is_not_there():
+    """Paths in the documents' code spans exist; what a run makes, what an example adds and what a user names aside."""
+    made = ("results/", "tables/", "figures/", "runs/", "splits/", "measure/", "/", "config/")
+    example = set(re.findall(r"^```\w+ (\S+)$", (ROOT / "docs/ADDING.md").read_text(), re.M))
+    for document in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        for span in re.findall(r"`([\w./-]+/[\w./-]*)`", document.read_text()):
+            if span.startswith(made) or span in example:
+                continue
+            places = [ROOT / span, ROOT / "src/vitalbench" / span, ROOT / "configs" / span]
+            assert any(place.exists() for place in places), f"{document.name}: {span}"
+
+
+def test_the_commands_of_the_documents_exist():
+    for document in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        for name in re.findall(r"`?vitalbench ([a-z]+)[ `\n]", document.read_text()):
+            assert name in {*cli.command_names(), "needs", "itself"}, f"{document.name}: vitalbench {name}"
