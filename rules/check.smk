@@ -8,6 +8,6 @@ rule check:
     log:
         in_suite("log/check.txt"),
     params:
-        suite=SUITE,
+        suite=subpath(output[0], parent=True),
     shell:
         "vitalbench check --results {params.suite} 2>&1 | tee {log}"

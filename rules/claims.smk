@@ -9,7 +9,7 @@ rule claims:
     log:
         in_suite("log/claims.txt"),
     params:
-        suite=SUITE,
+        suite=subpath(input.suite, ancestor=2),
         configs=f"{workflow.basedir}/configs",
     shell:
         "vitalbench claims --results {params.suite} --configs {params.configs} 2>&1 | tee {log}"

@@ -32,14 +32,44 @@ def stage_slice(stage):
 
 def store_of(wildcards):
     """The store of a data set, from the source this plan found for it."""
-    return f"{DATA}/store.h5".format(dataset=wildcards.dataset, source=PLAN.sources[wildcards.dataset])
+    return f"{DATA}/store.h5".format(
+        dataset=wildcards.dataset, source=PLAN.sources[wildcards.dataset]
+    )
 
 
 def each_running(pattern, **fixed):
     """A pattern filled in for every cell that will be started, without repeats."""
-    return list(dict.fromkeys(in_suite(pattern).format(**cell.keys, **fixed) for cell in PLAN.running))
+    return list(
+        dict.fromkeys(
+            in_suite(pattern).format(**cell.keys, **fixed) for cell in PLAN.running
+        )
+    )
 
 
 def each_source(pattern):
     """A pattern filled in for every data set that has records here."""
-    return [pattern.format(dataset=name, source=source) for name, source in PLAN.sources.items() if source]
+    return [
+        pattern.format(dataset=name, source=source)
+        for name, source in PLAN.sources.items()
+        if source
+    ]
+
+
+def index_files(wildcards):
+    """A local release's own tables: records are built again when they change."""
+    root = PLAN.roots.get(wildcards.dataset)
+    return (
+        [str(root / name) for name in PLAN.datasets[wildcards.dataset].index_files]
+        if root
+        else []
+    )
+
+
+def parts_of(wildcards):
+    """Every part of a data set; how many is configured, so the DAG is known before the data."""
+    count = PLAN.datasets[wildcards.dataset].parts
+    return expand(
+        f"{DATA}/parts/part-{{part}}.h5",
+        part=[f"{n:04d}" for n in range(count)],
+        allow_missing=True,
+    )

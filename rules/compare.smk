@@ -16,7 +16,7 @@ rule tables:
     log:
         in_suite("log/tables.txt"),
     params:
-        suite=SUITE,
+        suite=subpath(input.suite, ancestor=2),
     shell:
         "vitalbench tables --results {params.suite} 2>&1 | tee {log}"
 
@@ -32,7 +32,7 @@ rule cost:
     log:
         in_suite("log/cost.txt"),
     params:
-        suite=SUITE,
+        suite=subpath(input.suite, ancestor=2),
     shell:
         "vitalbench cost --results {params.suite} 2>&1 | tee {log}"
 
@@ -49,7 +49,7 @@ rule comparison:
     log:
         in_suite("log/compare.txt"),
     params:
-        suite=SUITE,
+        suite=subpath(input.suite, ancestor=2),
     shell:
         "vitalbench compare --results {params.suite} 2>&1 | tee {log}"
 

@@ -3,8 +3,18 @@
 rule cpu_image:
     input:
         definition="containers/cpu.def",
-        envs=["envs/setup.sh", "envs/bootstrap.txt", "envs/torch.txt", "envs/lock.txt", "envs/requirements.in"],
-        source=[str(path) for path in sorted(Path("src").rglob("*")) if path.suffix in (".py", ".csv", ".html", ".css")],
+        envs=[
+            "envs/setup.sh",
+            "envs/bootstrap.txt",
+            "envs/torch.txt",
+            "envs/lock.txt",
+            "envs/requirements.in",
+        ],
+        source=[
+            str(path)
+            for path in sorted(Path("src").rglob("*"))
+            if path.suffix in (".py", ".csv", ".html", ".css")
+        ],
         project="pyproject.toml",
     output:
         "containers/cpu.sif",

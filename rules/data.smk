@@ -1,26 +1,14 @@
 # Records: acquired, standardised part by part, joined to a store. A killed build resumes at its last part.
-def index_files(wildcards):
-    """A local release's own tables: records are built again when they change."""
-    root = PLAN.roots.get(wildcards.dataset)
-    return [str(root / name) for name in PLAN.datasets[wildcards.dataset].index_files] if root else []
-
-
-def parts_of(wildcards):
-    """Every part of a data set; how many is configured, so the DAG is known before the data."""
-    count = PLAN.datasets[wildcards.dataset].parts
-    return expand(f"{DATA}/parts/part-{{part}}.h5", part=[f"{n:04d}" for n in range(count)], allow_missing=True)
-
-
 rule acquire:
     input:
-        f"{DATA}/config.json",
         index_files,
+        config=f"{DATA}/config.json",
     output:
         f"{DATA}/release.json",
     log:
         f"{DATA}/log/acquire.txt",
     params:
-        folder=DATA,
+        folder=subpath(input.config, parent=True),
     shell:
         "vitalbench acquire --data {params.folder} 2>&1 | tee {log}"
 
@@ -36,7 +24,7 @@ rule standardise:
     log:
         f"{DATA}/log/part-{{part}}.txt",
     params:
-        folder=DATA,
+        folder=subpath(input.config, parent=True),
         part=lambda wildcards: int(wildcards.part),
     shell:
         "vitalbench standardise --data {params.folder} --part {params.part} 2>&1 | tee {log}"
@@ -55,7 +43,7 @@ rule store:
     log:
         f"{DATA}/log/store.txt",
     params:
-        folder=DATA,
+        folder=subpath(input.config, parent=True),
     shell:
         "vitalbench store --data {params.folder} 2>&1 | tee {log}"
 

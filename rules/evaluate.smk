@@ -7,9 +7,11 @@ rule evaluate_cell:
     output:
         in_suite(f"{layout.RUN}/metrics.json"),
     log:
-        in_suite("log/evaluate/{dataset}.{task}.{design}.{target}.seed{seed}-fold{fold}.txt"),
+        in_suite(
+            "log/evaluate/{dataset}.{task}.{design}.{target}.seed{seed}-fold{fold}.txt"
+        ),
     params:
-        suite=SUITE,
+        suite=subpath(input.task, ancestor=3),
         cell="{dataset}/{task}/{design}/{target}/seed{seed}-fold{fold}",
     shell:
         "vitalbench evaluate --results {params.suite} --cell {params.cell} 2>&1 | tee {log}"

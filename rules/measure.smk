@@ -13,17 +13,21 @@ rule measure_design:
         in_suite("log/measure/{dataset}.{task}.{design}.{target}.txt"),
     benchmark:
         in_suite("log/measure/{dataset}.{task}.{design}.{target}.tsv")
-    params:
-        suite=SUITE,
-        measurement="{dataset}/{task}/{design}/{target}",
     threads: workflow.cores
     resources:
         mem_mb=lambda wildcards: PLAN.targets[wildcards.target].scheduler.mem_mb,
         runtime=lambda wildcards: PLAN.targets[wildcards.target].scheduler.runtime_min,
+    params:
+        suite=subpath(input.task, ancestor=3),
+        measurement="{dataset}/{task}/{design}/{target}",
     shell:
         "vitalbench measure --results {params.suite} --measurement {params.measurement} --exclusive 2>&1 | tee {log}"
 
 
 rule measure:
     input:
-        [in_suite(layout.MEASUREMENT).format(**cell.keys) for cell in PLAN.running if PLAN.designs[cell.design].model],
+        [
+            in_suite(layout.MEASUREMENT).format(**cell.keys)
+            for cell in PLAN.running
+            if PLAN.designs[cell.design].model
+        ],

@@ -5,11 +5,15 @@ rule report:
         claims=rules.claims.output,
         code=stage_slice("report"),
     output:
-        report(in_suite(layout.REPORT), category="Report", labels={"page": "the whole suite on one page"}),
+        report(
+            in_suite(layout.REPORT),
+            category="Report",
+            labels={"page": "the whole suite on one page"},
+        ),
         directory(in_suite("figures")),
     log:
         in_suite("log/report.txt"),
     params:
-        suite=SUITE,
+        suite=subpath(input.code, ancestor=3),
     shell:
         "vitalbench report --results {params.suite} 2>&1 | tee {log}"

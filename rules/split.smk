@@ -9,7 +9,7 @@ rule assign:
     log:
         in_suite("log/split/{dataset}.{task}.fold{fold}.txt"),
     params:
-        suite=SUITE,
+        suite=subpath(input.task, ancestor=3),
     shell:
         "vitalbench split --results {params.suite} --dataset {wildcards.dataset} --task {wildcards.task}"
         " --fold {wildcards.fold} 2>&1 | tee {log}"

@@ -10,16 +10,20 @@ rule train_cell:
     output:
         in_suite(f"{layout.RUN}/status.json"),
     log:
-        in_suite("log/train/{dataset}.{task}.{design}.{target}.seed{seed}-fold{fold}.txt"),
+        in_suite(
+            "log/train/{dataset}.{task}.{design}.{target}.seed{seed}-fold{fold}.txt"
+        ),
     benchmark:
-        in_suite("log/train/{dataset}.{task}.{design}.{target}.seed{seed}-fold{fold}.tsv")
-    params:
-        suite=SUITE,
-        cell="{dataset}/{task}/{design}/{target}/seed{seed}-fold{fold}",
+        in_suite(
+            "log/train/{dataset}.{task}.{design}.{target}.seed{seed}-fold{fold}.tsv"
+        )
     threads: lambda wildcards: PLAN.targets[wildcards.target].threads
     resources:
         mem_mb=lambda wildcards: PLAN.targets[wildcards.target].scheduler.mem_mb,
         runtime=lambda wildcards: PLAN.targets[wildcards.target].scheduler.runtime_min,
+    params:
+        suite=subpath(input.task, ancestor=3),
+        cell="{dataset}/{task}/{design}/{target}/seed{seed}-fold{fold}",
     shell:
         "vitalbench train --results {params.suite} --cell {params.cell} 2>&1 | tee {log}"
 

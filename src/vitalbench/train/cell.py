@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from vitalbench import layout
 from vitalbench.config.plan import Cell
 from vitalbench.config.schema import DatasetBuild, Design, Target, TaskData
+from vitalbench.config.slices import design_code
 from vitalbench.config.strict import Strict, validated
 from vitalbench.data.store import Store
 from vitalbench.errors import GateError, InputError
@@ -74,15 +75,22 @@ def job_of(results: Results, cell: Cell) -> Job:
         return validated(model, read_json(path)["config"], path)
 
     store = results.store(cell.dataset)
+    design, code = (
+        resolved(Design, layout.DESIGN_SLICE),
+        read_json(results.folder / layout.DESIGN_SLICE.format(**cell.keys))["code"],
+    )
+    if design_code(design) != code:
+        # An image built of older source, or an edit since the workflow started: a result would be filed under the wrong code.
+        raise GateError(f"{results.folder}: this is not the code the suite was resolved with; start the workflow again")
     return Job(
         cell=cell,
         dataset=validated(
             DatasetBuild, read_json(store.with_name("config.json"))["config"], store.with_name("config.json")
         ),
         task=resolved(TaskData, layout.TASK_SLICE),
-        design=resolved(Design, layout.DESIGN_SLICE),
+        design=design,
         target=resolved(Target, layout.TARGET_SLICE),
-        code=read_json(results.folder / layout.DESIGN_SLICE.format(**cell.keys))["code"],
+        code=code,
         store=store,
         split=results.split(cell.dataset, cell.task, cell.fold),
         receipt=results.receipt(cell.dataset, cell.task, cell.fold),
