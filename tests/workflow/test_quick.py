@@ -304,3 +304,21 @@ def test_a_leaking_release_is_refused_in_the_dag_and_shown(quick, tmp_path):
     assert leakage.query("verdict == 'leak'")["check"].tolist() == ["patient-overlap"]
     assert "patient-overlap" in (results / "report.html").read_text()
     assert not (results / "checked.json").exists()
+
+
+def table_of(text: str) -> dict[str, list[str]]:
+    """The rows of the first Markdown table of a text, by their first cell."""
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
+    return {row[0]: row[1:] for row in rows if not set(row[0]) <= set("-:")}
+
+
+def test_the_readmes_table_is_what_the_command_prints(quick):
+    command = [str(BIN / "vitalbench"), "show", "--results", "results/quick"]
+    printed = subprocess.run(command, cwd=quick.folder, capture_output=True, text=True, check=True).stdout
+    here, shown = table_of(printed), table_of((ROOT / "README.md").read_text())
+    assert here["Design"] == shown["Design"]
+    assert set(here) == set(shown)
+    for design in set(here) - {"Design"}:
+        # Scores come back on any machine of a kind; times are the machine's own.
+        assert float(here[design][0].split()[0]) == pytest.approx(float(shown[design][0].split()[0]), abs=0.02), design
+        assert here[design][4] == shown[design][4], f"{design}: parameters"
