@@ -1,4 +1,5 @@
-# Timing. A measuring job takes every core, so that nothing of this workflow runs beside it; its threads are the target's.
+# Timing. On this machine a measuring job takes every core, so that nothing of this workflow runs beside it; where another
+# scheduler places the jobs it asks for what its target declares. Its own threads are the target's either way.
 rule measure_design:
     input:
         data=lambda wildcards: f"{DATA}/config.json".format(
@@ -13,7 +14,9 @@ rule measure_design:
         in_suite("log/measure/{dataset}.{task}.{design}.{target}.txt"),
     benchmark:
         in_suite("log/measure/{dataset}.{task}.{design}.{target}.tsv")
-    threads: workflow.cores
+    threads:
+        lambda wildcards: workflow.resource_settings.cores
+        or PLAN.targets[wildcards.target].threads
     resources:
         mem_mb=lambda wildcards: PLAN.targets[wildcards.target].scheduler.mem_mb,
         runtime=lambda wildcards: PLAN.targets[wildcards.target].scheduler.runtime_min,

@@ -108,7 +108,8 @@ class Store:
     def _map(path: Path) -> NDArray[np.int16]:
         with h5py.File(path) as file:
             signals = file["signals"]
-            return np.memmap(path, dtype="<i2", mode="r", offset=signals.id.get_offset(), shape=signals.shape)
+            mapped = np.memmap(path, dtype="<i2", mode="r", offset=signals.id.get_offset(), shape=signals.shape)
+        return np.asarray(mapped)  # a plain view: indexing numpy's memmap class costs more than the copy it does
 
     def read(
         self, rows: NDArray[np.intp], start: int | NDArray[np.intp] = 0, length: int | None = None
@@ -130,6 +131,8 @@ class Store:
         for at, (row, piece, first) in enumerate(zip(rows.tolist(), part.tolist(), starts.tolist(), strict=True)):
             digital[at] = self._maps[piece][row - self._starts[piece], :, first : first + length]
         physical = digital.astype(np.float32)
-        physical -= self._baseline[rows][:, :, None]
+        baseline = self._baseline[rows]
+        if baseline.any():
+            physical -= baseline[:, :, None]
         physical /= self._gain[rows][:, :, None]
         return physical
