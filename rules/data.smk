@@ -5,6 +5,7 @@ rule acquire:
         config=f"{DATA}/config.json",
     output:
         f"{DATA}/release.json",
+        f"{DATA}/index.parquet",
     log:
         f"{DATA}/log/acquire.txt",
     params:
@@ -16,11 +17,13 @@ rule acquire:
 rule standardise:
     input:
         config=f"{DATA}/config.json",
-        release=f"{DATA}/release.json",
+        index=f"{DATA}/index.parquet",
     output:
-        f"{DATA}/parts/part-{{part}}.h5",
-        f"{DATA}/parts/part-{{part}}.parquet",
-        f"{DATA}/parts/part-{{part}}.findings.csv",
+        # Left in place until the job has looked: a part of which nothing changed is kept.
+        update(f"{DATA}/parts/part-{{part}}.h5"),
+        update(f"{DATA}/parts/part-{{part}}.parquet"),
+        update(f"{DATA}/parts/part-{{part}}.findings.csv"),
+        update(f"{DATA}/parts/part-{{part}}.json"),
     log:
         f"{DATA}/log/part-{{part}}.txt",
     params:

@@ -8,6 +8,7 @@ import pytest
 
 from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.schema import Dataset
+from vitalbench.data.index import read_part
 from vitalbench.data.release import acquire
 from vitalbench.data.standardise import standardise
 from vitalbench.data.store import join
@@ -40,10 +41,11 @@ def small_dataset(configs: ConfigFolder) -> Dataset:
 
 def build(name: str, dataset: Dataset, source: str, root: Path | None, folder: Path) -> Path:
     """Acquire, standardise and join a data set in `folder`; returns the store."""
-    release = acquire(dataset, source, root, folder / "release.json")
+    acquire(name, dataset, source, root, folder / "release.json")
     parts = [folder / "parts" / f"part-{number:04d}.h5" for number in range(dataset.parts)]
     for number, part in enumerate(parts):
-        standardise(name, dataset, release, root or folder / "release", number, part)
+        rows = read_part(folder / "index.parquet", number)
+        standardise(rows, dataset, source, root or folder / "release", part)
     join(dataset, read_json(folder / "release.json"), parts, folder / "store.h5")
     return folder / "store.h5"
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from tests.conftest import build
 from vitalbench.config.schema import Quality
 from vitalbench.data.datasets import Record, ptbxl
+from vitalbench.data.index import part_of
 from vitalbench.data.quality import INVALID, sample_checks
 from vitalbench.data.release import acquire
-from vitalbench.data.standardise import part_of
 from vitalbench.data.store import Store
 from vitalbench.errors import InputError
 from vitalbench.files import read_json
@@ -103,7 +103,7 @@ def test_a_copy_under_another_name_is_flagged(small_store, small_dataset, tmp_pa
 
 def test_a_stand_in_is_never_taken_for_the_release(small_store, small_dataset, tmp_path):
     with pytest.raises(InputError, match="this is a stand-in"):
-        acquire(small_dataset, "local", small_store.parent / "release", tmp_path / "release.json")
+        acquire("ptbxl", small_dataset, "local", small_store.parent / "release", tmp_path / "release.json")
     root = copy_release(small_store, tmp_path)
     header = next(root.rglob("*.hea"))
     header.write_text(header.read_text() + "# vitalbench stand-in: generated, not a recording of a person\n")
@@ -117,7 +117,7 @@ def test_an_index_that_leaves_its_folder_is_refused(small_store, small_dataset, 
     table.loc[0, "filename_lr"] = "../../secret"
     table.to_csv(root / "ptbxl_database.csv", index=False)
     with pytest.raises(InputError, match="outside the release"):
-        acquire(small_dataset, "local", root, tmp_path / "release.json")
+        acquire("ptbxl", small_dataset, "local", root, tmp_path / "release.json")
 
 
 def test_a_damaged_store_is_named(tmp_path):

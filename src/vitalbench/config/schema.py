@@ -16,6 +16,7 @@ Count = Annotated[int, Field(ge=1)]
 Kind = Literal["multilabel", "multiclass", "softlabel", "binary"]
 Source = Literal["generated", "local"]
 Size = Literal["small", "full"]
+Codec = Literal["none", "gzip", "zstd"]
 
 
 class Knobs(Strict):
@@ -73,12 +74,18 @@ class Signal(Strict):
         return round(self.rate_hz * self.seconds)
 
 
+SampleCheck = Literal["invalid-sample", "missing-lead", "flat-lead", "clipping", "powerline", "amplitude"]
+
+
 class Quality(Strict):
     """When the samples of a readable record are questioned, and for which findings it is quarantined (data/quality.py)."""
 
-    flat_seconds: Positive = 9.9
+    flat_seconds: Positive = 5.0
+    clipping_seconds: Positive = 0.05
+    clipping_mv: Positive = 3.0
+    powerline_share: Fraction = 0.3
     max_abs_mv: Positive = 30.0
-    quarantine: list[Literal["invalid-sample", "flat-lead", "amplitude"]] = ["invalid-sample"]
+    quarantine: list[SampleCheck] = ["invalid-sample", "missing-lead"]
 
 
 class StandIn(Strict):
@@ -111,6 +118,7 @@ class DatasetBuild(Strict):
     index_files: Annotated[list[str], Field(min_length=1)]
     signal: Signal
     parts: Annotated[int, Field(ge=1, le=1024)] = 8
+    codec: Codec = "none"
     quality: Quality = Quality()
     standin: StandIn | None = None
     expected: Expected | None = None

@@ -7,9 +7,11 @@ from typing import Any
 
 from vitalbench.config.schema import DatasetBuild
 from vitalbench.config.strict import validated
+from vitalbench.data.index import read_part
 from vitalbench.data.release import acquire
 from vitalbench.data.standardise import standardise
 from vitalbench.data.store import join
+from vitalbench.data.versions import recover
 from vitalbench.errors import ConfigError
 from vitalbench.files import read_json
 
@@ -41,19 +43,25 @@ class DataFolder:
         return self.path / "parts" / f"part-{number:04d}.h5"
 
     def acquire(self) -> None:
-        """Make the release available and write release.json."""
-        acquire(
-            self.config, self.slice["source"], self.root if self.slice["root"] else None, self.path / "release.json"
-        )
+        """Make the release available, write release.json and index.parquet."""
+        local = self.root if self.slice["root"] else None
+        acquire(self.slice["dataset"], self.config, self.slice["source"], local, self.path / "release.json")
 
     def standardise(self, number: int) -> None:
-        """Write one part."""
+        """Write one part, or keep it where nothing of it changed."""
         if not 0 <= number < self.config.parts:
             raise ConfigError(f"part {number}: the data set has parts 0 to {self.config.parts - 1}")
-        release = read_json(self.path / "release.json")
-        standardise(self.slice["dataset"], self.config, release, self.root, number, self.part(number))
+        rows = read_part(self.path / "index.parquet", number)
+        standardise(rows, self.config, self.slice["source"], self.root, self.part(number), self.slice["code"])
 
     def join(self) -> None:
         """Join all parts to the store."""
         parts = [self.part(number) for number in range(self.config.parts)]
         join(self.config, read_json(self.path / "release.json"), parts, self.path / "store.h5")
+
+    def recover(self, version: str, out: Path) -> Path:
+        """Build the store of an older version again, in a folder of its own; returns it."""
+        manifest, parts = recover(self.path / "versions", version, out)
+        config = validated(DatasetBuild, manifest["config"], self.path / "versions" / f"{version}.json")
+        join(config, manifest["release"], parts, out / "store.h5")
+        return out / "store.h5"

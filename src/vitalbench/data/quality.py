@@ -3,11 +3,15 @@
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from vitalbench.config.schema import Quality, Signal
 from vitalbench.data.datasets import Record
 
 INVALID = -32768  # WFDB format 16's mark for a sample that was not recorded
+_MAINS_HZ = (50.0, 60.0)
+_LINE_HZ = 1.0  # half the width of a mains line
+_DRIFT_HZ = 1.0  # baseline wander below this is no part of the share
 
 
 @dataclass(frozen=True)
@@ -25,29 +29,68 @@ def sample_checks(record: Record, signal: Signal, limits: Quality) -> list[tuple
     """Check one record's samples.
 
     Returns:
-        (check, detail) for every finding: `invalid-sample`, `flat-lead` (one value for `flat_seconds` or longer),
+        (check, detail) for every finding, the details naming the leads:
+        `invalid-sample` (marked as not recorded: becomes NaN in physical units), `missing-lead` (one value from end to end),
+        `flat-lead` (one value for `flat_seconds` or longer), `clipping` (the lead's extreme, beyond `clipping_mv`, held for
+        `clipping_seconds` or longer), `powerline` (more than `powerline_share` of a lead's power within 1 Hz of 50 or 60 Hz),
         `amplitude` (beyond `max_abs_mv` from the baseline).
     """
     found: list[tuple[str, str]] = []
-    invalid = (record.digital == INVALID).any(axis=1)
-    if invalid.any():
-        found.append(("invalid-sample", "lead " + " ".join(np.array(signal.leads)[invalid])))
-    flat = _longest_run(record.digital) >= limits.flat_seconds * signal.rate_hz
-    if flat.any():
-        found.append(("flat-lead", "lead " + " ".join(np.array(signal.leads)[flat])))
-    with np.errstate(divide="ignore"):
-        physical = np.abs((record.digital - record.baseline[:, None]) / record.gain[:, None])
-    peak = physical.max(axis=1)
-    if (peak > limits.max_abs_mv).any():
-        found.append(("amplitude", f"{peak.max():.1f} mV in lead {signal.leads[int(peak.argmax())]}"))
+
+    def tell(check: str, leads: NDArray[np.bool_], detail: str = "") -> None:
+        if leads.any():
+            found.append((check, "lead " + " ".join(np.array(signal.leads)[leads]) + detail))
+
+    digital = record.digital
+    tell("invalid-sample", (digital == INVALID).any(axis=1))
+    length, high, low = _longest_runs(digital)
+    missing = length == digital.shape[1]
+    tell("missing-lead", missing)
+    tell("flat-lead", (length >= limits.flat_seconds * signal.rate_hz) & ~missing)
+    physical = (digital - record.baseline[:, None]) / record.gain[:, None]
+    largest, smallest = physical.max(axis=1), physical.min(axis=1)
+    held = limits.clipping_seconds * signal.rate_hz
+    # A negative gain turns the signal over: its highest unit is its lowest millivolt.
+    above, below = np.where(record.gain > 0, high, low), np.where(record.gain > 0, low, high)
+    clipped = (above >= held) & (largest > limits.clipping_mv) | (below >= held) & (smallest < -limits.clipping_mv)
+    tell("clipping", clipped & ~missing)
+    share = mains_share(physical, signal.rate_hz)
+    tell("powerline", share > limits.powerline_share, f": up to {share.max():.0%} of the power")
+    peak = np.maximum(largest, -smallest)
+    tell("amplitude", peak > limits.max_abs_mv, f": {peak.max():.1f} mV")
     return found
 
 
-def _longest_run(digital: np.ndarray) -> np.ndarray:
-    """The longest run of one value in each lead, in samples."""
-    changed = np.diff(digital, axis=1) != 0
-    runs = np.zeros(len(digital), dtype=int)
-    for lead, change in enumerate(changed):
-        edges = np.concatenate([[-1], np.flatnonzero(change), [len(change)]])
-        runs[lead] = np.diff(edges).max()
-    return runs
+def _longest_runs(digital: NDArray[np.int16]) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """The longest run of one value in each lead; of its highest value; of its lowest. In samples."""
+    longest, high, low = (np.zeros(len(digital), dtype=np.intp) for _ in range(3))
+    for at, lead in enumerate(digital):
+        starts = np.concatenate([[0], np.flatnonzero(lead[1:] != lead[:-1]) + 1])
+        lengths, values = np.diff(starts, append=len(lead)), lead[starts]
+        longest[at] = lengths.max()
+        high[at] = lengths[values == values.max()].max()
+        low[at] = lengths[values == values.min()].max()
+    return longest, high, low
+
+
+def mains_share(physical: NDArray[np.floating], rate_hz: int) -> NDArray[np.float64]:
+    """The share of each lead's power that lies within 1 Hz of 50 or of 60 Hz, whichever is more.
+
+    Args:
+        physical: (leads, samples).
+        rate_hz: samples a second; a mains frequency too near half of it to be told apart counts as absent.
+
+    Returns:
+        (leads,) from 0 to 1; power is counted above 1 Hz.
+    """
+    seen = [mains for mains in _MAINS_HZ if mains + _LINE_HZ < rate_hz / 2]
+    if not seen:
+        return np.zeros(len(physical))
+    samples = physical.shape[1]
+    centred = physical - physical.mean(axis=1, keepdims=True)
+    power = np.abs(np.fft.rfft(centred * np.hanning(samples), axis=1)) ** 2
+    frequency = np.fft.rfftfreq(samples, 1 / rate_hz)
+    total = power[:, frequency > _DRIFT_HZ].sum(axis=1)
+    lines = [power[:, np.abs(frequency - mains) <= _LINE_HZ].sum(axis=1) for mains in seen]
+    share: NDArray[np.float64] = np.divide(np.max(lines, axis=0), total, out=np.zeros(len(physical)), where=total > 0)
+    return share

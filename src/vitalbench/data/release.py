@@ -6,6 +6,7 @@ from typing import Any
 
 from vitalbench.config.schema import DatasetBuild, Source
 from vitalbench.data.datasets import load
+from vitalbench.data.index import part_index, write_index
 from vitalbench.data.wfdb_record import WATERMARK
 from vitalbench.errors import InputError
 from vitalbench.files import digest, file_digest, write_json
@@ -21,10 +22,11 @@ def _stray_files(root: Path, listed: set[str]) -> list[str]:
     return sorted(str(path) for path in found if str(path.with_suffix("")) not in listed)
 
 
-def acquire(config: DatasetBuild, source: Source, local: Path | None, out: Path) -> dict[str, Any]:
-    """Make a release available and describe it in `out` (release.json).
+def acquire(name: str, config: DatasetBuild, source: Source, local: Path | None, out: Path) -> dict[str, Any]:
+    """Make a release available, describe it in `out` (release.json), and list its records in index.parquet beside it.
 
     Args:
+        name: the data set's, which its ids are put under.
         config: the data set's configuration.
         source: `generated` writes the stand-in beside `out`; `local` takes the folder as it is.
         local: the folder, for `local`.
@@ -69,6 +71,7 @@ def acquire(config: DatasetBuild, source: Source, local: Path | None, out: Path)
         "stray_files": stray,
         "index": {name: file_digest(root / name) for name in config.index_files},
     }
+    write_index(part_index(index, name, config.parts), out.with_name("index.parquet"))
     write_json(out, description | {"digest": digest(description["index"])})
     say(
         f"{config.release} {config.version}: {description['records']} records of {description['patients']} patients, {source}"

@@ -1,8 +1,9 @@
-"""Standardise: one part of a release, read, checked and written as HDF5. A patient's part is a hash of the id."""
+"""Standardise: one part of a release, read, checked and written as HDF5, or kept as it is where nothing of it changed."""
 
 import hashlib
 from dataclasses import asdict
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import h5py
@@ -10,29 +11,24 @@ import numpy as np
 import pandas as pd
 
 from vitalbench.config.schema import DatasetBuild
-from vitalbench.data.datasets import Record, UnreadableRecord, load
+from vitalbench.data.datasets import Record, UnreadableRecord, load, record_files
+from vitalbench.data.part import PartWriter
 from vitalbench.data.quality import Finding, sample_checks
 from vitalbench.errors import InputError
-from vitalbench.files import atomic, write_text
+from vitalbench.files import atomic, digest, file_digest, read_json, write_json, write_text
 from vitalbench.progress import say
 
 FINDINGS = ["record_id", "patient_id", "check", "detail", "action"]
 
 
-def part_of(patient_id: str, parts: int) -> int:
-    """The part a patient's records go to: fixed by the id alone, so an added patient touches one part.
-
-    >>> part_of("ptbxl/15709", 4) == part_of("ptbxl/15709", 4) < 4
-    True
-    """
-    return int.from_bytes(hashlib.sha256(patient_id.encode()).digest()[:8], "big") % parts
-
-
-def part_rows(index: pd.DataFrame, name: str, part: int, parts: int) -> pd.DataFrame:
-    """The rows of one part, ids namespaced as <dataset>/<id>."""
-    spaced = index.assign(record_id=name + "/" + index["record_id"], patient_id=name + "/" + index["patient_id"])
-    patients = {patient: part_of(patient, parts) for patient in spaced["patient_id"].unique()}
-    return spaced[spaced["patient_id"].map(patients) == part].reset_index(drop=True)
+def part_files(part: Path) -> dict[str, Path]:
+    """A part's files by what they hold, its HDF5 file given."""
+    return {
+        "signals": part,
+        "records": part.with_suffix(".parquet"),
+        "findings": part.with_suffix(".findings.csv"),
+        "receipt": part.with_suffix(".json"),
+    }
 
 
 def _dicts(rows: pd.DataFrame) -> list[dict[str, Any]]:
@@ -43,15 +39,58 @@ def _sample_digest(record: Record) -> str:
     return hashlib.sha256(np.ascontiguousarray(record.digital).tobytes()).hexdigest()[:16]
 
 
-def standardise(name: str, config: DatasetBuild, release: dict[str, Any], root: Path, part: int, out: Path) -> None:
-    """Write part number `part`: `out` (HDF5), and beside it the table of its records and what was found wrong.
+def _state(path: Path) -> list[int] | None:
+    """What tells a changed file without reading it."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return [found.st_size, found.st_mtime_ns]
 
-    The file holds `signals` (records, leads, samples) int16 and `gain`, `baseline` (records, leads) float32, contiguous and
-    uncompressed, so that a reader may map them; physical = (signal - baseline) / gain in millivolt.
+
+def _inputs(rows: pd.DataFrame, config: DatasetBuild, module: ModuleType, root: Path, source: str, code: str) -> str:
+    """The hash of everything a part's content depends on."""
+    files = [name for file in rows["file"] for name in record_files(module, str(file), config)]
+    used = config.model_dump(include={"module", "signal", "codec", "quality"})
+    table = rows.to_json(orient="split", double_precision=15)
+    return digest(
+        {"rows": table, "config": used, "files": [_state(root / name) for name in files]}
+        | {"source": source, "code": code}
+    )
+
+
+def _unchanged(part: Path, inputs: str) -> bool:
+    """Whether a part of these inputs is there, whole."""
+    files = part_files(part)
+    if not all(path.is_file() for path in files.values()):
+        return False
+    try:
+        receipt = read_json(files["receipt"])
+    except InputError:  # damaged: made again
+        return False
+    made = {name: file_digest(path) for name, path in files.items() if name != "receipt"}
+    return bool(receipt.get("inputs") == inputs and receipt.get("sha256") == made)
+
+
+def standardise(rows: pd.DataFrame, config: DatasetBuild, source: str, root: Path, part: Path, code: str = "") -> None:
+    """Write one part: `part` (HDF5, data/part.py), and beside it the table of its records, what was found wrong, and a receipt.
+
+    Args:
+        rows: the part's rows of the index.
+        source: generated | local.
+        root: the release's folder.
+        part: the HDF5 file. A part made from the same rows, files, configuration and code is kept, not made again.
+        code: the hash of the code that makes it.
+
+    Raises:
+        InputError: a generated record in what was given as a release.
     """
     module = load(config.module)
-    rows = part_rows(module.read_index(root, config), name, part, config.parts)
-    shape = (len(config.signal.leads), config.signal.samples)
+    inputs = _inputs(rows, config, module, root, source, code)
+    files = part_files(part)
+    if _unchanged(part, inputs):
+        say(f"{part.name}: unchanged, kept")
+        return
     findings: list[Finding] = []
     kept: list[int] = []
     digests: list[str] = []
@@ -59,18 +98,15 @@ def standardise(name: str, config: DatasetBuild, release: dict[str, Any], root: 
     def report(row: dict[str, Any], check: str, detail: str, action: str) -> None:
         findings.append(Finding(row["record_id"], row["patient_id"], check, detail, action))
 
-    with atomic(out) as temporary, h5py.File(temporary, "w", libver="latest") as file:
-        # Sized for every row: quarantined ones leave room at the end, which `records` says is unused.
-        signals = file.create_dataset("signals", (len(rows), *shape), dtype="<i2")
-        gain = file.create_dataset("gain", (len(rows), shape[0]), dtype="<f4")
-        baseline = file.create_dataset("baseline", (len(rows), shape[0]), dtype="<f4")
+    with atomic(part) as temporary, h5py.File(temporary, "w", libver="latest") as file:
+        writer = PartWriter(file, len(rows), (len(config.signal.leads), config.signal.samples), config.codec)
         for at, row in enumerate(_dicts(rows)):
             try:
                 record: Record = module.read_record(root, row, config)
             except UnreadableRecord as problem:
                 report(row, problem.check, str(problem), "quarantined")
                 continue
-            if record.generated and release["source"] != "generated":
+            if record.generated and source != "generated":
                 raise InputError(
                     f"{root / row['file']}: a generated record in a folder given as {config.release} {config.version}"
                 )
@@ -80,14 +116,16 @@ def standardise(name: str, config: DatasetBuild, release: dict[str, Any], root: 
                 report(row, check, detail, "quarantined" if bad else "flagged")
             if bad:
                 continue
-            signals[len(kept)], gain[len(kept)], baseline[len(kept)] = record.digital, record.gain, record.baseline
+            writer.add(record)
             kept.append(at)
             digests.append(_sample_digest(record))
-        file.attrs["records"] = len(kept)
+        writer.close()
     table = rows.iloc[kept].assign(digest=digests).reset_index(drop=True)
-    with atomic(out.with_suffix(".parquet")) as temporary:
+    with atomic(files["records"]) as temporary:
         table.to_parquet(temporary, index=False)
     written = pd.DataFrame([asdict(finding) for finding in findings], columns=FINDINGS)
-    write_text(out.with_suffix(".findings.csv"), written.to_csv(index=False, lineterminator="\n"))
+    write_text(files["findings"], written.to_csv(index=False, lineterminator="\n"))
+    made = {name: file_digest(path) for name, path in files.items() if name != "receipt"}
+    write_json(files["receipt"], {"inputs": inputs, "records": len(kept), "sha256": made})
     out_of_store = sum(finding.action == "quarantined" for finding in findings)
-    say(f"{name} part {part}: {len(kept)} records stored, {out_of_store} findings quarantine, {len(findings)} in all")
+    say(f"{part.name}: {len(kept)} records stored, {out_of_store} findings quarantine, {len(findings)} in all")

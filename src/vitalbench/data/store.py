@@ -9,82 +9,101 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from vitalbench.config.schema import DatasetBuild
-from vitalbench.data.standardise import FINDINGS
+from vitalbench.data.part import PartSignals
+from vitalbench.data.standardise import FINDINGS, part_files
+from vitalbench.data.versions import keep, version_of
 from vitalbench.errors import InputError
-from vitalbench.files import atomic, digest, write_json, write_text
+from vitalbench.files import atomic, digest, read_json, write_json, write_text
 
-MANIFEST_VERSION = 1
+MANIFEST_VERSION = 2
+
+
+def _read_part(part: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """A part's records and its receipt, held against each other."""
+    files = part_files(part)
+    receipt = read_json(files["receipt"])
+    table = pd.read_parquet(files["records"])
+    with h5py.File(part) as file:
+        stored = int(file.attrs["records"])
+    if len({len(table), stored, receipt["records"]}) > 1:
+        raise InputError(
+            f"{part}: holds {stored} records, its table {len(table)}, its receipt {receipt['records']}; "
+            "delete them to build the part again"
+        )
+    return table, receipt
+
+
+def _join_signals(config: DatasetBuild, parts: list[Path], counts: list[int], out: Path) -> None:
+    leads = len(config.signal.leads)
+    arrays = (
+        ("signals", (leads, config.signal.samples), "<i2"),
+        ("gain", (leads,), "<f4"),
+        ("baseline", (leads,), "<f4"),
+    )
+    with atomic(out) as temporary, h5py.File(temporary, "w", libver="latest") as file:
+        for name, tail, kind in arrays:
+            layout = h5py.VirtualLayout((sum(counts), *tail), dtype=kind)
+            start = 0
+            for path, count in zip(parts, counts, strict=True):
+                if count:
+                    with h5py.File(path) as part:
+                        shape = part[name].shape
+                    source = h5py.VirtualSource(str(path.relative_to(out.parent)), name, shape, dtype=kind)
+                    layout[start : start + count] = source[:count]
+                start += count
+            file.create_virtual_dataset(name, layout)
+        file.attrs.update(leads=config.signal.leads, rate_hz=config.signal.rate_hz, unit="mV")
+
+
+def _duplicates(records: pd.DataFrame) -> pd.DataFrame:
+    """A finding for every record whose samples another has too."""
+    repeated = records[records["digest"].duplicated(keep=False)].sort_values(["digest", "record_id"])
+    first = repeated.groupby("digest")["record_id"].transform("first")
+    told = repeated.assign(check="duplicate", detail="same samples as " + first, action="flagged")
+    return told[repeated["record_id"] != first][FINDINGS]
 
 
 def join(config: DatasetBuild, release: dict[str, Any], parts: list[Path], out: Path) -> None:
     """Join parts to `out` (store.h5), with records.parquet, quality.csv and manifest.json beside it.
 
-    Every row of the records table has `row`, its position in the store; parts stay where they are and are referred to.
+    Every row of the records table has `row`, its position in the store; parts stay where they are and are referred to. The build
+    is also kept as a version (data/versions.py).
     """
-    tables: list[pd.DataFrame] = []
-    counts: list[int] = []
-    for path in parts:
-        with h5py.File(path) as file:
-            counts.append(int(file.attrs["records"]))
-        table = pd.read_parquet(path.with_suffix(".parquet"))
-        if len(table) != counts[-1]:
-            raise InputError(
-                f"{path}: holds {counts[-1]} records, its table {len(table)}; delete both to build the part again"
-            )
-        tables.append(table)
-    records = pd.concat(tables, ignore_index=True)
+    found = [_read_part(path) for path in parts]
+    counts = [len(table) for table, _ in found]
+    records = pd.concat([table for table, _ in found], ignore_index=True)
     records.insert(2, "row", range(len(records)))
     if records.empty:
         raise InputError(
-            f"{out.parent}: no record of {config.release} could be stored; see {out.parent / 'quality.csv'}"
+            f"{out.parent}: no record of {config.release} could be stored; see {part_files(parts[0])['findings']}"
         )
-    leads, samples = len(config.signal.leads), config.signal.samples
-    with atomic(out) as temporary, h5py.File(temporary, "w", libver="latest") as file:
-        for name, tail, kind in (
-            ("signals", (leads, samples), "<i2"),
-            ("gain", (leads,), "<f4"),
-            ("baseline", (leads,), "<f4"),
-        ):
-            layout = h5py.VirtualLayout((len(records), *tail), dtype=kind)
-            start = 0
-            for path, count in zip(parts, counts, strict=True):
-                if count:
-                    with h5py.File(path) as part:
-                        source = h5py.VirtualSource(
-                            str(path.relative_to(out.parent)), name, part[name].shape, dtype=kind
-                        )
-                    layout[start : start + count] = source[:count]
-                start += count
-            file.create_virtual_dataset(name, layout)
-        file.attrs.update(leads=config.signal.leads, rate_hz=config.signal.rate_hz, unit="mV")
+    _join_signals(config, parts, counts, out)
     with atomic(out.with_name("records.parquet")) as temporary:
         records.to_parquet(temporary, index=False)
-    findings = pd.concat(
-        [pd.read_csv(path.with_suffix(".findings.csv"), dtype=str) for path in parts], ignore_index=True
-    )
-    repeated = records[records["digest"].duplicated(keep=False)].sort_values(["digest", "record_id"])
-    first = repeated.groupby("digest")["record_id"].transform("first")
-    duplicates = repeated.assign(check="duplicate", detail="same samples as " + first, action="flagged")[
-        repeated["record_id"] != first
-    ]
-    findings = pd.concat([findings, duplicates[FINDINGS]], ignore_index=True)
-    write_text(out.with_name("quality.csv"), findings.to_csv(index=False, lineterminator="\n"))
+    findings = [pd.read_csv(part_files(path)["findings"], dtype=str) for path in parts]
+    quality = pd.concat([*findings, _duplicates(records)], ignore_index=True)
+    write_text(out.with_name("quality.csv"), quality.to_csv(index=False, lineterminator="\n"))
+    made = {path.name: receipt["sha256"] for path, (_, receipt) in zip(parts, found, strict=True)}
     manifest = {
         "manifest_version": MANIFEST_VERSION,
+        "version": version_of(made),
         "release": release,
+        "config": config.model_dump(),
         "records": len(records),
         "patients": int(records["patient_id"].nunique()),
-        "parts": dict(zip((path.name for path in parts), counts, strict=True)),
+        "parts": {
+            path.name: {"records": count, "sha256": made[path.name]} for path, count in zip(parts, counts, strict=True)
+        },
         "content": digest(records[["record_id", "patient_id", "digest"]].sort_values("record_id").to_numpy().tolist()),
     }
+    keep(manifest, parts, out.parent / "versions")
     write_json(out.with_name("manifest.json"), manifest)
 
 
 class Store:
     """Random access to a store's signals, in millivolt, with memory use independent of its size.
 
-    Parts hold contiguous arrays, so they are mapped and batches are gathered from the mapping; the operating system keeps
-    what is used often.
+    Parts without a codec are mapped and batches gathered from the mapping; the operating system keeps what is used often.
     """
 
     def __init__(self, path: Path) -> None:
@@ -96,20 +115,14 @@ class Store:
                 self._gain = file["gain"][:].astype(np.float32)
                 self._baseline = file["baseline"][:].astype(np.float32)
                 pieces = [
-                    (piece.file_name, piece.vspace.get_select_bounds()) for piece in file["signals"].virtual_sources()
+                    (piece.vspace.get_select_bounds()[0][0], path.parent / piece.file_name)
+                    for piece in file["signals"].virtual_sources()
                 ]
         except (OSError, KeyError) as error:
             raise InputError(f"{path}: not a store: {error}") from None
-        self._starts = np.array(sorted(bounds[0][0] for _, bounds in pieces))
-        ordered = sorted(pieces, key=lambda piece: piece[1][0][0])
-        self._maps = [self._map(path.parent / name) for name, _ in ordered]
-
-    @staticmethod
-    def _map(path: Path) -> NDArray[np.int16]:
-        with h5py.File(path) as file:
-            signals = file["signals"]
-            mapped = np.memmap(path, dtype="<i2", mode="r", offset=signals.id.get_offset(), shape=signals.shape)
-        return np.asarray(mapped)  # a plain view: indexing numpy's memmap class costs more than the copy it does
+        pieces.sort()
+        self._starts = np.array([start for start, _ in pieces])
+        self._parts = [PartSignals(part) for _, part in pieces]
 
     def read(
         self, rows: NDArray[np.intp], start: int | NDArray[np.intp] = 0, length: int | None = None
@@ -127,9 +140,10 @@ class Store:
         length = self.samples if length is None else length
         starts = np.broadcast_to(start, rows.shape)
         digital = np.empty((len(rows), len(self.leads), length), dtype=np.int16)
+        begins = self._starts.tolist()
         part = np.searchsorted(self._starts, rows, side="right") - 1
         for at, (row, piece, first) in enumerate(zip(rows.tolist(), part.tolist(), starts.tolist(), strict=True)):
-            digital[at] = self._maps[piece][row - self._starts[piece], :, first : first + length]
+            digital[at] = self._parts[piece].record(row - begins[piece])[:, first : first + length]
         physical = digital.astype(np.float32)
         baseline = self._baseline[rows]
         if baseline.any():

@@ -1,4 +1,4 @@
-"""WFDB records: read with the library of the field, every declared property checked; written for stand-ins."""
+"""WFDB records: every declared property checked as they are read; written for stand-ins."""
 
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from vitalbench.config.schema import Signal
 from vitalbench.data.datasets import Record, UnreadableRecord
+from vitalbench.data.wfdb_formats import Recording, ShortFile, parse_header, read_samples
 from vitalbench.files import write_text
 
 WATERMARK = "vitalbench stand-in: generated, not a recording of a person"
@@ -18,18 +19,77 @@ WATERMARK = "vitalbench stand-in: generated, not a recording of a person"
 _DAMAGE = (ValueError, IndexError, KeyError, TypeError, AttributeError, OSError, OverflowError)
 
 
-def _parse(path: Path) -> Any:
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())[:120] or type(error).__name__
+
+
+def _by_library(path: Path) -> Recording:
+    """The general case: other formats, several files or segments, skew, mixed rates."""
     try:
-        return wfdb.rdrecord(str(path), physical=False)
+        header = wfdb.rdheader(str(path))
     except _DAMAGE as error:
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise UnreadableRecord("bad-header", f"{path.name}.hea: {_reason(error)}") from None
+    named = [str(name) for name in getattr(header, "file_name", None) or []]
+    _refuse_outside(path, named)
+    missing = [name for name in named if not (path.parent / name).is_file()]
+    if missing:
+        raise UnreadableRecord("missing-file", f"{missing[0]} is not there")
     try:
-        wfdb.rdheader(str(path))
+        record: Any = wfdb.rdrecord(str(path), physical=False)
+        return Recording(
+            rate_hz=float(record.fs),
+            leads=[str(name) for name in record.sig_name or []],
+            units=[str(unit) for unit in record.units],
+            gain=[float(gain) for gain in record.adc_gain],
+            baseline=[int(value) for value in record.baseline],
+            checksum=[int(value) for value in record.checksum],
+            comments=list(record.comments),
+            digital=record.d_signal.T,
+        )
     except _DAMAGE as error:
-        raise UnreadableRecord(
-            "bad-header", f"{path.name}.hea: {' '.join(str(error).split())[:120] or type(error).__name__}"
-        ) from None
-    raise UnreadableRecord("short-file", f"{path.name}.dat: {reason}")
+        raise UnreadableRecord("short-file", f"{' '.join(named[:1]) or path.name}: {_reason(error)}") from None
+
+
+def _refuse_outside(path: Path, files: list[str]) -> None:
+    if any("/" in name or "\\" in name or name in (".", "..") for name in files):
+        raise UnreadableRecord("bad-header", f"{path.name}.hea names a file outside its own folder")
+
+
+def read_recording(path: Path) -> Recording:
+    """Read one record as its files state it, by the fast reader where it can and else by the library.
+
+    Args:
+        path: without extension.
+
+    Raises:
+        UnreadableRecord: a file is missing, short or damaged, or the header names a file elsewhere.
+    """
+    described = path.with_name(path.name + ".hea")
+    try:
+        header = parse_header(described.read_bytes().decode("utf-8", errors="replace"))
+    except FileNotFoundError:
+        raise UnreadableRecord("missing-file", f"{described.name} is not there") from None
+    except OSError as error:
+        raise UnreadableRecord("bad-header", f"{described.name}: {_reason(error)}") from None
+    if header is None:
+        return _by_library(path)
+    _refuse_outside(path, [header.file])
+    try:
+        digital = read_samples(path.with_name(header.file), header)
+    except FileNotFoundError:
+        raise UnreadableRecord("missing-file", f"{header.file} is not there") from None
+    except (ShortFile, OSError) as error:
+        raise UnreadableRecord("short-file", f"{header.file}: {_reason(error)}") from None
+    return Recording(
+        header.rate_hz,
+        header.leads,
+        header.units,
+        header.gain,
+        header.baseline,
+        header.checksum,
+        header.comments,
+        digital,
+    )
 
 
 def read_wfdb(path: Path, signal: Signal) -> Record:
@@ -42,31 +102,26 @@ def read_wfdb(path: Path, signal: Signal) -> Record:
     Raises:
         UnreadableRecord: a file is missing, short or damaged; the checksum, rate, leads or length differ.
     """
-    for extension in (".hea", ".dat"):
-        if not path.with_suffix(extension).is_file():
-            raise UnreadableRecord("missing-file", f"{path.name}{extension} is not there")
-    record = _parse(path)
-    if any("/" in str(name) or "\\" in str(name) for name in record.file_name):
-        raise UnreadableRecord("bad-header", f"{path.name}.hea names a file outside its own folder")
-    names = [str(name).upper() for name in record.sig_name or []]
+    record = read_recording(path)
+    names = [name.upper() for name in record.leads]
     wanted = [name.upper() for name in signal.leads]
     if sorted(names) != sorted(wanted):
         raise UnreadableRecord("wrong-leads", f"leads {' '.join(names) or 'none'}, not {' '.join(wanted)}")
-    if record.fs != signal.rate_hz:
-        raise UnreadableRecord("wrong-rate", f"{record.fs} Hz, not {signal.rate_hz}")
-    if any(str(unit).lower() != "mv" for unit in record.units):
-        raise UnreadableRecord("wrong-unit", f"units {' '.join(sorted(set(map(str, record.units))))}, not mV")
-    if record.d_signal.shape[0] != signal.samples:
-        raise UnreadableRecord("wrong-length", f"{record.d_signal.shape[0]} samples, not {signal.samples}")
-    declared = [int(value) % 65536 for value in record.checksum]
-    if declared != [value % 65536 for value in record.calc_checksum()]:
-        raise UnreadableRecord("bad-checksum", f"{path.name}.dat does not match the checksums of its header")
-    if record.d_signal.min() < -32768 or record.d_signal.max() > 32767:
+    if record.rate_hz != signal.rate_hz:
+        raise UnreadableRecord("wrong-rate", f"{record.rate_hz:g} Hz, not {signal.rate_hz}")
+    if any(unit.lower() != "mv" for unit in record.units):
+        raise UnreadableRecord("wrong-unit", f"units {' '.join(sorted(set(record.units)))}, not mV")
+    if record.digital.shape[1] != signal.samples:
+        raise UnreadableRecord("wrong-length", f"{record.digital.shape[1]} samples, not {signal.samples}")
+    sums = record.digital.sum(axis=1, dtype=np.int64) % 65536
+    if [value % 65536 for value in record.checksum] != sums.tolist():
+        raise UnreadableRecord("bad-checksum", f"{path.name}: the samples do not match the checksums of their header")
+    if record.digital.dtype != np.int16 and (record.digital.min() < -32768 or record.digital.max() > 32767):
         raise UnreadableRecord("wrong-range", "samples exceed 16 bits")
     order = [names.index(name) for name in wanted]
     return Record(
-        digital=np.ascontiguousarray(record.d_signal.T[order].astype(np.int16)),
-        gain=np.array(record.adc_gain, dtype=np.float32)[order],
+        digital=np.ascontiguousarray(record.digital[order], dtype=np.int16),
+        gain=np.array(record.gain, dtype=np.float32)[order],
         baseline=np.array(record.baseline, dtype=np.float32)[order],
         generated=any(WATERMARK in comment for comment in record.comments),
     )

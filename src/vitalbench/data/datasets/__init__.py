@@ -13,6 +13,8 @@ A data set's module has three functions; its configuration (configs/datasets/<na
         The samples of one row of the index. Raises UnreadableRecord, with the reason, for one that cannot be trusted.
     write_standin(root, config) -> None
         Generated records in exactly the release's layout, watermarked. Optional: a data set without it is only ever local.
+    record_files(file, config) -> list[str]
+        The files below `root` that the index's `file` stands for. Optional: without it, the file itself.
 """
 
 import importlib
@@ -23,6 +25,7 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import NDArray
 
+from vitalbench.config.schema import DatasetBuild
 from vitalbench.errors import ConfigError, choices
 
 
@@ -61,3 +64,9 @@ def load(module: str) -> ModuleType:
     if module not in names():
         raise ConfigError(f"data set module {module!r}: {choices(module, names())}")
     return importlib.import_module(f"{__name__}.{module}")
+
+
+def record_files(module: ModuleType, file: str, config: DatasetBuild) -> list[str]:
+    """The files of one record below the release's folder."""
+    listed = getattr(module, "record_files", None)
+    return list(listed(file, config)) if listed else [file]

@@ -114,6 +114,11 @@ def read_record(root: Path, row: dict[str, Any], config: DatasetBuild) -> Record
     return read_wfdb(root / str(row["file"]), config.signal)
 
 
+def record_files(file: str, config: DatasetBuild) -> list[str]:  # noqa: ARG001 - the same at both rates
+    """A record's header and samples."""
+    return [f"{file}.hea", f"{file}.dat"]
+
+
 def write_standin(root: Path, config: DatasetBuild) -> None:
     """Generated records in PTB-XL's layout: ptbxl_database.csv, scp_statements.csv and the records' WFDB files."""
     if config.standin is None:

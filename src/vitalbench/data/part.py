@@ -1,0 +1,118 @@
+"""A part file: the signals of some patients' records in HDF5, written a record at a time, read at random.
+
+`signals` (records, leads, samples) int16, `gain` and `baseline` (records, leads) float32; physical = (signal - baseline) / gain in
+millivolt. Stored with no codec the signals are one contiguous array, which readers map; with gzip or zstd each record is a chunk of
+its own behind HDF5's byte shuffle, which any HDF5 reader with the filter reads too.
+"""
+
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import h5py
+import numpy as np
+import zstandard
+from numpy.typing import NDArray
+
+from vitalbench.config.schema import Codec
+from vitalbench.data.datasets import Record
+from vitalbench.errors import InputError
+
+_ZSTD_FILTER = 32015  # as registered with the HDF Group
+_LEVEL = {"gzip": 4, "zstd": 3}
+
+
+def _shuffled(digital: NDArray[np.int16]) -> bytes:
+    """HDF5's shuffle: all low bytes, then all high bytes, so that a compressor sees two calm streams instead of one nervous one."""
+    return digital.astype("<i2", copy=False).reshape(-1).view(np.uint8).reshape(-1, 2).T.tobytes()
+
+
+def _unshuffled(content: bytes, shape: tuple[int, ...]) -> NDArray[np.int16]:
+    pairs = np.frombuffer(content, dtype=np.uint8).reshape(2, -1)
+    digital: NDArray[np.int16] = np.ascontiguousarray(pairs.T).view("<i2").reshape(shape)
+    return digital
+
+
+def _encoder(codec: Codec) -> Callable[[bytes], bytes]:
+    if codec == "gzip":
+        return lambda content: zlib.compress(content, _LEVEL["gzip"])
+    return zstandard.ZstdCompressor(level=_LEVEL["zstd"]).compress
+
+
+class PartWriter:
+    """Writes records one after the other into an open HDF5 file, so that a part's memory is one record's.
+
+    Args:
+        file: open for writing.
+        room: most records there will be; room not used stays empty at the end, and the attribute `records` says how much is.
+        shape: (leads, samples).
+        codec: how the signals are stored.
+    """
+
+    def __init__(self, file: h5py.File, room: int, shape: tuple[int, int], codec: Codec) -> None:
+        self._file, self._codec, self.records = file, codec, 0
+        self._gain = file.create_dataset("gain", (room, shape[0]), dtype="<f4")
+        self._baseline = file.create_dataset("baseline", (room, shape[0]), dtype="<f4")
+        if codec == "none" or not room:
+            self._signals = file.create_dataset("signals", (room, *shape), dtype="<i2")
+            self._encode = None
+            return
+        layout = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        layout.set_obj_track_times(False)  # the same records make the same bytes
+        layout.set_chunk((1, *shape))
+        layout.set_shuffle()
+        if codec == "gzip":
+            layout.set_deflate(_LEVEL["gzip"])
+        else:
+            # Optional, because the library itself need not have the filter: chunks are written ready-made.
+            layout.set_filter(_ZSTD_FILTER, h5py.h5z.FLAG_OPTIONAL, (_LEVEL["zstd"],))
+        space = h5py.h5s.create_simple((room, *shape))
+        self._signals = h5py.Dataset(h5py.h5d.create(file.id, b"signals", h5py.h5t.STD_I16LE, space, layout))
+        self._encode = _encoder(codec)
+
+    def add(self, record: Record) -> None:
+        """Write the next record."""
+        at = self.records
+        if self._encode is None:
+            self._signals[at] = record.digital
+        else:
+            self._signals.id.write_direct_chunk((at, 0, 0), self._encode(_shuffled(record.digital)))
+        self._gain[at], self._baseline[at] = record.gain, record.baseline
+        self.records += 1
+
+    def close(self) -> None:
+        """Say how many records there are."""
+        self._file.attrs.update(records=self.records, codec=self._codec)
+
+
+class PartSignals:
+    """Random access to a part's signals, as stored."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            file = h5py.File(path)
+            signals = file["signals"]
+            codec = str(file.attrs["codec"])
+        except (OSError, KeyError) as error:
+            raise InputError(f"{path}: not a part of a store: {error}") from None
+        self._shape = signals.shape[1:]
+        self._mapped: NDArray[np.int16] | None = None
+        if signals.chunks is None:
+            offset = signals.id.get_offset()
+            if offset is None:  # nothing was ever written
+                self._mapped = np.empty((0, *self._shape), dtype=np.int16)
+            else:
+                mapped = np.memmap(path, dtype="<i2", mode="r", offset=offset, shape=signals.shape)
+                self._mapped = np.asarray(mapped)  # indexing numpy's memmap class costs more than the copy it does
+            file.close()
+            return
+        self._chunks = signals.id
+        self._decode = zlib.decompress if codec == "gzip" else zstandard.ZstdDecompressor().decompress
+
+    def record(self, row: int) -> NDArray[np.int16]:
+        """One record, (leads, samples); a view where the part is mapped."""
+        if self._mapped is not None:
+            view: NDArray[np.int16] = self._mapped[row]
+            return view
+        _, content = self._chunks.read_direct_chunk((row, 0, 0))
+        return _unshuffled(self._decode(content), self._shape)
