@@ -1,5 +1,8 @@
 """What must be fast, timed beside its plain version in one run: machines differ, ratios on one machine do not much."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from statistics import median
 from time import perf_counter
 
@@ -7,15 +10,22 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+import wfdb
 from sklearn.metrics import roc_auc_score
+from torch.nn import functional
 
 from tests.plain_ecg import waveform
+from vitalbench.config.schema import Window
 from vitalbench.data.store import Store
 from vitalbench.data.synthetic import ecg
 from vitalbench.data.synthetic.ecg_statements import AXES
+from vitalbench.data.wfdb_record import read_recording
 from vitalbench.evaluate.bootstrap import patient_index, resample
 from vitalbench.evaluate.predictions import read_predictions
 from vitalbench.evaluate.score import score
+from vitalbench.models import build as build_model
+from vitalbench.train.ahead import Ahead
+from vitalbench.train.batches import Batches, Scale
 
 pytestmark = pytest.mark.slow
 
@@ -106,17 +116,116 @@ def test_generator_against_the_plain_loop(benchmark):
 
 
 def test_random_batches_against_a_loop_over_hdf5(benchmark, small_store):
-    """256 random records as a training batch reads them, against one HDF5 read a record through the virtual dataset."""
+    """256 random records as a training batch reads them, against the plain loop: what a record needs, read from the file.
+
+    The loop that holds all gains and baselines in memory beforehand is told beside it.
+    """
     store = Store(small_store)
     rows = np.random.default_rng(0).integers(0, store.records, 256)
     with h5py.File(small_store) as file:
-        signals, gain = file["signals"], file["gain"][:]
+        signals, gain, baseline = file["signals"], file["gain"], file["baseline"]
 
         def plain():
-            return np.stack([signals[row].astype(np.float32) / gain[row][:, None] for row in rows])
+            return np.stack(
+                [(signals[row].astype(np.float32) - baseline[row][:, None]) / gain[row][:, None] for row in rows]
+            )
 
         loop = seconds(plain)
+        gain, baseline = gain[:], baseline[:]
+        with_gains_in_memory = seconds(plain)
+        assert np.array_equal(plain(), store.read(rows))
     benchmark.pedantic(lambda: store.read(rows), rounds=10, warmup_rounds=2)
     ratio = loop / benchmark.stats["median"]
     benchmark.extra_info["plain / fast"] = round(ratio, 1)
+    benchmark.extra_info["gains in memory / fast"] = round(with_gains_in_memory / benchmark.stats["median"], 1)
+    assert ratio >= 5
+
+
+def paired_ratio(plain, fast, pairs: int = 7) -> float:
+    """The median over interleaved pairs of plain time over fast time."""
+    plain(), fast()
+    found = []
+    for _ in range(pairs):
+        start = perf_counter()
+        plain()
+        middle = perf_counter()
+        fast()
+        found.append((middle - start) / (perf_counter() - middle))
+    return median(found)
+
+
+def written(folder: Path, records: int, leads: int, samples: int, form: str, suffix: str = "dat") -> list[Path]:
+    """Records in a WFDB format, by the library's own writer."""
+    rng = np.random.default_rng(0)
+    for number in range(records):
+        values = rng.integers(-2000, 2000, (samples, leads))
+        name = f"r{number}"
+        names = [f"L{k}" for k in range(leads)]
+        fixed = {"adc_gain": [1000.0] * leads, "baseline": [0] * leads, "fmt": [form] * leads}
+        wfdb.wrsamp(name, fs=500, units=["mV"] * leads, sig_name=names, d_signal=values, write_dir=str(folder), **fixed)
+        if suffix == "mat":
+            header = folder / f"{name}.hea"
+            header.write_text(header.read_text().replace(f"{name}.dat 16", f"{name}.mat 16+24"))
+            (folder / f"{name}.mat").write_bytes(bytes(24) + (folder / f"{name}.dat").read_bytes())
+    return [folder / f"r{number}" for number in range(records)]
+
+
+@pytest.mark.parametrize("threads", [1, os.cpu_count() or 1])
+@pytest.mark.parametrize(
+    ("form", "leads", "samples", "suffix"),
+    [("16", 12, 1000, "dat"), ("16", 12, 5000, "mat"), ("212", 2, 2500, "dat")],
+    ids=["16", "mat", "212"],
+)
+def test_reading_records_against_the_library(benchmark, tmp_path, form, leads, samples, suffix, threads):
+    """Ten-second records: at least ten times the records a second of a loop over the field's library, and the same samples."""
+    paths = written(tmp_path, 60, leads, samples, form, suffix)
+    with ThreadPoolExecutor(threads) as pool:
+
+        def plain():
+            return list(pool.map(lambda path: wfdb.rdrecord(str(path), physical=False).d_signal, paths))
+
+        def fast():
+            return list(pool.map(lambda path: read_recording(path).digital, paths))
+
+        assert all(np.array_equal(ours.T, theirs) for ours, theirs in zip(fast(), plain(), strict=True))
+        ratio = paired_ratio(plain, fast)
+        benchmark.extra_info["plain / fast"] = round(ratio, 1)
+        benchmark.pedantic(fast, rounds=5)
+    assert ratio >= 10
+
+
+def test_reading_half_hours_of_212_against_the_library(benchmark, tmp_path):
+    """Half an hour of two leads, where unpacking is all and the library's is vectorised too."""
+    paths = written(tmp_path, 3, 2, 650_000, "212")
+
+    def plain():
+        return [wfdb.rdrecord(str(path), physical=False).d_signal for path in paths]
+
+    def fast():
+        return [read_recording(path).digital for path in paths]
+
+    ratio = paired_ratio(plain, fast)
+    benchmark.extra_info["plain / fast"] = round(ratio, 1)
+    benchmark.pedantic(fast, rounds=5)
     assert ratio >= 2
+
+
+def test_training_does_not_wait_for_data(benchmark, small_store, configs):
+    """The share of an epoch of the smallest configured model that its loop stands still for a batch: under two per cent."""
+    store = Store(small_store)
+    options = configs.design("s4d", "small", "").model.options
+    rows = np.arange(store.records)
+    labels = np.eye(len(rows), 5, dtype=np.float32)
+    model = build_model("s4d", options, leads=12, samples=250, classes=5)
+    batches = Batches(store, Scale(0.0, 1.0), Window(seconds=2.5, stride_seconds=1.25, aggregate="max"), 32)
+    shares = []
+
+    def epoch():
+        watch, made = perf_counter(), Ahead(batches.epoch(rows, labels, 0, 1, True))
+        for x, y, _ in made:
+            functional.binary_cross_entropy_with_logits(model(x), y).backward()
+        shares.append(made.waited / (perf_counter() - watch))
+
+    benchmark.pedantic(epoch, rounds=5, warmup_rounds=1)
+    benchmark.extra_info["share waited"] = round(median(shares), 4)
+    assert median(shares) < 0.02

@@ -61,7 +61,9 @@ def test_212_ends_where_it_ends(values):
     for first, second in zip(numbers[::2], [*numbers[1::2], 0], strict=False):
         packed += bytes([first & 0xFF, (first >> 8 & 0x0F) | (second >> 8 & 0x0F) << 4, second & 0xFF])
     whole = np.frombuffer(bytes(packed), dtype=np.uint8)
-    assert unpack_212(whole[: -(-values * 3 // 2)], values).tolist() == numbers.tolist()
+    unpacked = unpack_212(whole[: -(-values * 3 // 2)], values)
+    assert unpacked.T.reshape(-1)[:values].tolist() == numbers.tolist()
+    assert unpacked.shape == (2, -(-values // 2))
 
 
 @pytest.mark.parametrize(

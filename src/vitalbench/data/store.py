@@ -139,12 +139,11 @@ class Store:
         """
         length = self.samples if length is None else length
         starts = np.broadcast_to(start, rows.shape)
-        digital = np.empty((len(rows), len(self.leads), length), dtype=np.int16)
+        physical = np.empty((len(rows), len(self.leads), length), dtype=np.float32)
         begins = self._starts.tolist()
         part = np.searchsorted(self._starts, rows, side="right") - 1
         for at, (row, piece, first) in enumerate(zip(rows.tolist(), part.tolist(), starts.tolist(), strict=True)):
-            digital[at] = self._parts[piece].record(row - begins[piece])[:, first : first + length]
-        physical = digital.astype(np.float32)
+            physical[at] = self._parts[piece].record(row - begins[piece])[:, first : first + length]
         baseline = self._baseline[rows]
         if baseline.any():
             physical -= baseline[:, :, None]

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 _GAIN = re.compile(r"([+-]?\d+\.?\d*(?:[eE][+-]?\d+)?)(?:\(([+-]?\d+)\))?(?:/(\S+))?")
-_FORMAT = re.compile(r"(16|212)(?:\+(\d+))?")
+_FORMAT = re.compile(r"(16|212)(?:x1)?(?:\+(\d+))?")
+_BLOCK = 65536
 _SIGNAL_FIELDS = 9  # file, format, gain, resolution, zero, first value, checksum, block size, description
 
 
@@ -113,26 +114,43 @@ def _needed(header: Header) -> int:
     return values * 2 if header.bits == 16 else (values * 3 + 1) // 2
 
 
-def unpack_212(packed: NDArray[np.uint8], values: int) -> NDArray[np.int16]:
-    """Unpack format 212: two 12-bit two's complement values in three bytes, the second's high bits in the middle byte's high half.
+def unpack_212(packed: NDArray[np.uint8], values: int, interleaved: bool = False) -> NDArray[np.int16]:
+    """Unpack format 212: two 12-bit two's complement values in three bytes, the middle byte holding the high bits of both.
 
     Args:
         packed: at least ceil(1.5 x values) bytes.
         values: how many to unpack.
+        interleaved: lay them out in memory in the order they are stored, and not each position by itself.
+
+    Returns:
+        (2, ceil(values / 2)): the values of even position, and those of odd position.
 
     >>> unpack_212(np.array([0x01, 0xF0, 0xFF], dtype=np.uint8), 2)
-    array([ 1, -1], dtype=int16)
+    array([[ 1],
+           [-1]], dtype=int16)
     """
     pairs = -(-values // 2)
-    whole = np.zeros(pairs * 3, dtype=np.uint8) if len(packed) < pairs * 3 else packed[: pairs * 3]
-    if len(packed) < pairs * 3:
-        whole[: len(packed)] = packed
-    low, middle, high = (whole[start::3].astype(np.uint16) for start in range(3))
-    unpacked = np.empty((pairs, 2), dtype=np.uint16)
-    # Each value is moved to the top of its 16 bits, so that shifting it back as a signed number extends its sign.
-    np.bitwise_or(low << 4, middle << 12, out=unpacked[:, 0])
-    np.bitwise_or(high << 4, (middle & 0xF0) << 8, out=unpacked[:, 1])
-    return (unpacked.view(np.int16) >> 4).reshape(-1)[:values]
+    if len(packed) < 3 * pairs:  # the last value stands alone, in two bytes
+        packed = np.concatenate([packed, np.zeros(3 * pairs - len(packed), dtype=np.uint8)])
+    unpacked = np.empty((pairs, 2), dtype=np.int16).T if interleaved else np.empty((2, pairs), dtype=np.int16)
+    scratch = np.empty((2, min(pairs, _BLOCK)), dtype=np.int16)
+    for start in range(0, pairs, _BLOCK):  # by blocks, because what stays in the cache need not be fetched nine times
+        count = min(_BLOCK, pairs - start)
+        even, odd = unpacked[:, start : start + count]
+        value, low = scratch[:, :count]
+        # Little-endian 16-bit words, three bytes apart: first and middle byte; middle and last.
+        first = np.ndarray(count, dtype="<i2", buffer=packed, offset=3 * start, strides=(3,))
+        second = np.ndarray(count, dtype="<i2", buffer=packed, offset=3 * start + 1, strides=(3,))
+        np.left_shift(first, 4, out=value)  # the twelve bits to the top, so that shifting back extends the sign
+        np.right_shift(value, 4, out=even)
+        low[:] = second
+        np.left_shift(low, 8, out=value)  # the middle byte alone; its high half becomes bits 8 to 11 and the sign
+        value >>= 4
+        value &= -256
+        low >>= 8
+        low &= 255
+        np.bitwise_or(value, low, out=odd)
+    return unpacked
 
 
 def read_samples(path: Path, header: Header) -> NDArray[np.int16]:
@@ -145,13 +163,17 @@ def read_samples(path: Path, header: Header) -> NDArray[np.int16]:
         ShortFile: the file ends before the header's last sample.
         OSError: it cannot be read.
     """
-    content = path.read_bytes()
+    content = np.fromfile(path, dtype=np.uint8)
     needed = header.offset + _needed(header)
     if len(content) < needed:
         raise ShortFile(f"{len(content)} bytes, its header needs {needed}")
-    leads = len(header.leads)
+    leads, values = len(header.leads), header.samples * len(header.leads)
+    stored = content[header.offset :]
     if header.bits == 16:
-        flat = np.frombuffer(content, dtype="<i2", offset=header.offset, count=header.samples * leads)
+        flat = stored[: 2 * values].view("<i2")
     else:
-        flat = unpack_212(np.frombuffer(content, dtype=np.uint8, offset=header.offset), header.samples * leads)
+        unpacked = unpack_212(stored, values, interleaved=leads != 2)
+        if leads == 2:  # the two positions are the two leads
+            return unpacked
+        flat = unpacked.T.reshape(-1)[:values]
     return np.ascontiguousarray(flat.reshape(header.samples, leads).T)

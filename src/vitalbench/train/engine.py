@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from vitalbench.config.schema import Kind, Target, Train
 from vitalbench.measure.clock import Stopwatch, nothing_to_wait_for
+from vitalbench.train.ahead import Ahead
 from vitalbench.train.batches import Batches
 from vitalbench.train.context import TrainingFailure
 from vitalbench.train.optimiser import make_optimiser, make_schedule
@@ -105,7 +106,7 @@ def score(
     take_max = batches.window is not None and batches.window.aggregate == "max"
     found: Tensor | None = None
     with torch.inference_mode():
-        for x, some in batches.windows(rows):
+        for x, some in Ahead(batches.windows(rows)):
             p = probabilities(model(x.to(accelerator.device)), kind).double().cpu()
             if found is None:
                 found = torch.zeros(len(rows), p.shape[1], dtype=torch.float64)
@@ -125,7 +126,7 @@ def validation_loss(
     model.eval()
     loss, total, count = loss_function(kind), 0.0, 0
     with torch.inference_mode():
-        for x, some in batches.windows(examples.rows):
+        for x, some in Ahead(batches.windows(examples.rows)):
             y = torch.from_numpy(examples.labels[some]).to(accelerator.device)
             total += float(loss(model(x.to(accelerator.device)), y)) * len(x)
             count += len(x)
@@ -174,7 +175,8 @@ def train(
     for epoch in range(1, settings.epochs + 1):
         step.model.train()
         running = 0.0
-        for x, y, chosen in batches.epoch(training.rows, training.labels, seed, epoch, settings.drop_last):
+        made = Ahead(batches.epoch(training.rows, training.labels, seed, epoch, settings.drop_last))
+        for x, y, chosen in made:
             loss = float(step(x, y))
             if not math.isfinite(loss):
                 culprits = ", ".join(training.names[i] for i in chosen[:8])
@@ -194,6 +196,7 @@ def train(
                 "val_loss": val,
                 "learning_rate": step.optimiser.param_groups[0]["lr"],
                 "seconds": round(seconds, 4),
+                "data_wait_s": round(made.waited, 4),
             }
         )
         shown = "" if val is None else f", validation {val:.4f}"
