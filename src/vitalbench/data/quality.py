@@ -63,14 +63,18 @@ def sample_checks(record: Record, signal: Signal, limits: Quality) -> list[tuple
 
 def _longest_runs(digital: NDArray[np.int16]) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
     """The longest run of one value in each lead; of its highest value; of its lowest. In samples."""
-    longest, high, low = (np.zeros(len(digital), dtype=np.intp) for _ in range(3))
-    for at, lead in enumerate(digital):
-        starts = np.concatenate([[0], np.flatnonzero(lead[1:] != lead[:-1]) + 1])
-        lengths, values = np.diff(starts, append=len(lead)), lead[starts]
-        longest[at] = lengths.max()
-        high[at] = lengths[values == values.max()].max()
-        low[at] = lengths[values == values.min()].max()
-    return longest, high, low
+    leads, samples = digital.shape
+    begins = np.ones((leads, samples), dtype=bool)
+    np.not_equal(digital[:, 1:], digital[:, :-1], out=begins[:, 1:])
+    starts = np.flatnonzero(begins)  # of the runs of all leads, one lead after the other
+    lengths, lead = np.diff(starts, append=digital.size), starts // samples
+    values = digital.reshape(-1)[starts]
+    first = np.searchsorted(lead, np.arange(leads))
+
+    def longest(held: NDArray[np.bool_] | bool) -> NDArray[np.intp]:
+        return np.maximum.reduceat(np.where(held, lengths, 0), first)
+
+    return longest(True), longest(values == digital.max(axis=1)[lead]), longest(values == digital.min(axis=1)[lead])
 
 
 def mains_share(physical: NDArray[np.floating], rate_hz: int) -> NDArray[np.float64]:

@@ -14,8 +14,8 @@ from functools import cache
 from itertools import product
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 AXES = [
     "rate",
@@ -260,7 +260,7 @@ def attainable_auroc(
     prior = joint()
     chosen = rng.choice(len(prior.sets), size=draws, p=prior.probability)
     severity = prior.mean[chosen] + rng.standard_normal((draws, len(AXES))) / separation
-    rank = rankdata(posterior(severity, separation, member), axis=0)
+    rank = pd.DataFrame(posterior(severity, separation, member)).rank().to_numpy()
     positives = member[chosen]
     found: list[float | None] = []
     for ranks, positive in zip(rank.T, positives.T, strict=True):
