@@ -65,6 +65,24 @@ def index_files(wildcards):
     )
 
 
+def where_from(wildcards):
+    """Where a release is downloaded from. Ancient: another mirror changes nothing, so it is no reason to run again."""
+    return (
+        ancient(f"{DATA}/{layout.DOWNLOAD_SLICE}")
+        if wildcards.source == "download"
+        else []
+    )
+
+
+def fetched_part(wildcards):
+    """What says that the files of a part are here, where they are downloaded part by part."""
+    return (
+        f"{DATA}/parts/part-{{part}}.fetched.json"
+        if wildcards.source == "download"
+        else []
+    )
+
+
 def parts_of(wildcards):
     """Every part of a data set; how many is configured, so the DAG is known before the data."""
     count = PLAN.datasets[wildcards.dataset].parts

@@ -1,7 +1,9 @@
-# Records: acquired, standardised part by part, joined to a store. A killed build resumes at its last part.
+# Records: acquired, standardised part by part, joined to a store. A killed build resumes at its last part. A release that is
+# downloaded is fetched part by part too, so that parts are standardised while others are still coming.
 rule acquire:
     input:
         index_files,
+        where_from,
         config=f"{DATA}/config.json",
     output:
         f"{DATA}/release.json",
@@ -14,8 +16,30 @@ rule acquire:
         "vitalbench acquire --data {params.folder} 2>&1 | tee {log}"
 
 
+rule fetch:
+    input:
+        config=f"{DATA}/config.json",
+        where=ancient(f"{DATA}/{layout.DOWNLOAD_SLICE}"),
+        release=f"{DATA}/release.json",
+        index=f"{DATA}/index.parquet",
+    output:
+        f"{DATA}/parts/part-{{part}}.fetched.json",
+    log:
+        f"{DATA}/log/fetch-{{part}}.txt",
+    # The line is what is scarce: one part at a time, and the next before anything else.
+    priority: 1
+    resources:
+        downloads=1,
+    params:
+        folder=subpath(input.config, parent=True),
+        part=lambda wildcards: int(wildcards.part),
+    shell:
+        "vitalbench fetch --data {params.folder} --part {params.part} 2>&1 | tee {log}"
+
+
 rule standardise:
     input:
+        fetched_part,
         config=f"{DATA}/config.json",
         index=f"{DATA}/index.parquet",
     output:

@@ -4,6 +4,7 @@ RESULTS = "results"
 
 # Below results/: what suites share.
 DATA = "data/{dataset}/{source}"
+DOWNLOAD_SLICE = "download.json"  # below DATA: from where and in how many streams, which changes no record
 
 # Below results/<suite>/.
 SUITE_SLICE = "config/suite.json"

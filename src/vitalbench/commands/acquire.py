@@ -1,4 +1,4 @@
-"""Make a data set's release available: write its stand-in, or take the local folder; describe it in release.json."""
+"""Make a release available: write its stand-in, take the local folder, or download its tables; describe it in release.json."""
 
 import argparse
 from pathlib import Path

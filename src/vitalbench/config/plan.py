@@ -72,37 +72,47 @@ class Plan:
         return [planned.cell for planned in self.cells if not planned.status]
 
 
-def _source(name: str, dataset: Dataset, suite: Suite, data_root: Path | None) -> tuple[Source | None, Path | None]:
-    """Where a data set's records come from: generated, a local folder, or nowhere yet."""
+def _source(name: str, dataset: Dataset, suite: Suite, knobs: Knobs) -> tuple[Source | None, Path | None]:
+    """Where a data set's records come from: generated, a local folder, the publisher, or nowhere yet."""
     if suite.source == "generated":
         if dataset.standin is None:
             raise ConfigError(
                 f"data set '{name}': this suite runs on generated records, but the data set defines no 'standin'"
             )
         return "generated", None
-    if data_root is None:
-        return None, None
+    elsewhere: Source | None = "download" if knobs.download and dataset.download else None
+    if knobs.data_root is None:
+        return elsewhere, None
+    data_root = Path(knobs.data_root).expanduser()
     if not data_root.is_dir():
         raise ConfigError(f"data_root: {data_root}: no such folder")
     folder = data_root / dataset.release
     if not folder.is_dir():
-        return None, None
+        return elsewhere, None
     for index in dataset.index_files:
         if not (folder / index).is_file():
             raise ConfigError(f"data_root: {folder}: {index} is not there, so this is no release of {dataset.title}")
     return "local", folder.resolve()
 
 
+def _no_records(dataset: Dataset) -> str:
+    """How one comes by the records of a data set that are not here."""
+    what = f"{dataset.title} {dataset.version}"
+    folder = f"data_root=FOLDER that holds {dataset.release}/"
+    if dataset.access != "open":
+        return f"no records here: {what} needs {dataset.access}; get it at {dataset.homepage}, then pass {folder}"
+    return f"no records here: pass {folder} ({what}, {dataset.homepage})" + (
+        ", or download=true" if dataset.download else ""
+    )
+
+
 def _fate(cell: Cell, plan: Plan) -> Planned:
     source = plan.sources[cell.dataset]
     dataset, design, target = plan.datasets[cell.dataset], plan.designs[cell.design], plan.targets[cell.target]
-    if design.recipe == "ideal-observer" and source == "local":
+    if design.recipe == "ideal-observer" and source not in ("generated", None):
         return Planned(cell, source, "not-allowed", "the ideal observer knows the parameters of generated records only")
     if source is None:
-        known = (
-            f"data_root=FOLDER that holds {dataset.release}/ ({dataset.title} {dataset.version}, {dataset.homepage})"
-        )
-        return Planned(cell, source, "not-run", f"no records here: pass {known}")
+        return Planned(cell, source, "not-run", _no_records(dataset))
     here = device_here(target.device)
     if here is None:
         return Planned(
@@ -139,8 +149,7 @@ def make_plan(folder: ConfigFolder, knobs: Knobs) -> Plan:
     tasks = {item: folder.task(item, f"{file}: tasks") for item in named("tasks")}
     designs = {item: folder.design(item, suite.size, f"{file}: designs") for item in named("designs")}
     targets = {item: folder.target(item, f"{file}: targets") for item in target_names}
-    data_root = Path(knobs.data_root).expanduser() if knobs.data_root else None
-    found = {item: _source(item, dataset, suite, data_root) for item, dataset in datasets.items()}
+    found = {item: _source(item, dataset, suite, knobs) for item, dataset in datasets.items()}
     for task_name, fold in ((task, fold) for grid in suite.grids for task in grid.tasks for fold in grid.folds):
         if fold >= tasks[task_name].split.folds:
             raise ConfigError(

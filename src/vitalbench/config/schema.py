@@ -1,8 +1,9 @@
 """What each configuration file may say. The field names are the keys; docs/CONFIGURATION.md explains them to users."""
 
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from vitalbench.config.strict import Strict
@@ -12,11 +13,27 @@ Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$", max_length=64)]
 Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+# `snakemake --config` hands on YAML's true and false as text.
+Switch = Annotated[bool, BeforeValidator(lambda value: {"true": True, "false": False}.get(str(value), value))]
 
 Kind = Literal["multilabel", "multiclass", "softlabel", "binary"]
-Source = Literal["generated", "local"]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Source = Literal["generated", "local", "download"]
 Size = Literal["small", "full"]
 Codec = Literal["none", "gzip", "zstd"]
+
+
+def _plain_url(key: str, url: str, schemes: tuple[str, ...]) -> None:
+    """Refuse an address that could hold a secret, without repeating it."""
+    parts = urlsplit(url)
+    if parts.scheme not in schemes or not parts.hostname:
+        raise PydanticCustomError(
+            "url", "{key} must begin with {scheme}://", {"key": key, "scheme": " or ".join(schemes)}
+        )
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise PydanticCustomError(
+            "url", "{key} must hold no user, password, ? or #: what is secret goes to ~/.netrc", {"key": key}
+        )
 
 
 class Knobs(Strict):
@@ -26,7 +43,16 @@ class Knobs(Strict):
     targets: list[Name] | None = None
     seeds: list[Annotated[int, Field(ge=0)]] | None = None
     data_root: str | None = None
+    download: Switch = False
+    mirror: str | None = None
+    streams: Annotated[int, Field(ge=1, le=32)] = 8
     price_file: str | None = None
+
+    @model_validator(mode="after")
+    def _plain_mirror(self) -> Self:
+        if self.mirror is not None:
+            _plain_url("mirror", self.mirror, ("https", "http"))
+        return self
 
 
 class Grid(Strict):
@@ -109,6 +135,30 @@ class Expected(Strict):
     unlabelled: dict[str, int] = {}
 
 
+class Archive(Strict):
+    """A release in one zip or tar file: its name below `url`, its hash, the most bytes it may unpack to, the folder in it."""
+
+    name: str
+    sha256: Sha256
+    bytes: Count
+    folder: str = ""
+
+
+class Download(Strict):
+    """Where an open release is downloaded from and what it is held against (data/fetch.py)."""
+
+    url: str
+    checksums: str = "SHA256SUMS.txt"
+    checksums_sha256: Sha256 | None = None
+    archive: Archive | None = None
+    content: Sha256 | None = None
+
+    @model_validator(mode="after")
+    def _plain_address(self) -> Self:
+        _plain_url("url", self.url, ("https",))
+        return self
+
+
 class DatasetBuild(Strict):
     """What a data set's store depends on."""
 
@@ -121,6 +171,7 @@ class DatasetBuild(Strict):
     codec: Codec = "none"
     quality: Quality = Quality()
     standin: StandIn | None = None
+    download: Download | None = None
     expected: Expected | None = None
 
 
@@ -132,6 +183,16 @@ class Dataset(DatasetBuild):
     access: Literal["open", "registration", "credentialed"]
     citation: str
     homepage: str
+
+    @model_validator(mode="after")
+    def _open_download(self) -> Self:
+        if self.download and self.access != "open":
+            raise PydanticCustomError(
+                "download",
+                "a release of access '{access}' is never downloaded; leave out 'download'",
+                {"access": self.access},
+            )
+        return self
 
 
 class Split(Strict):

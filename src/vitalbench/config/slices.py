@@ -6,12 +6,13 @@ bare `touch` of a configuration file runs nothing, a changed value runs what dep
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from vitalbench import layout
 from vitalbench.config.code import code_digest
 from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.plan import Plan
-from vitalbench.config.schema import DatasetBuild, Design, TaskData
+from vitalbench.config.schema import Dataset, DatasetBuild, Design, TaskData
 from vitalbench.errors import ConfigError
 from vitalbench.files import to_json, write_if_changed
 
@@ -36,14 +37,24 @@ def design_code(design: Design) -> str:
 def _data_slice(plan: Plan, name: str) -> dict[str, Any]:
     dataset, source = plan.datasets[name], plan.sources[name]
     module = f"vitalbench.data.datasets.{dataset.module}"
-    unused = {"expected"} if source == "generated" else {"standin"}
+    unused = {"generated": {"expected", "download"}, "local": {"standin", "download"}, "download": {"standin"}}
     return {
         "dataset": name,
         "source": source,
         "root": str(plan.roots[name]) if name in plan.roots else None,
-        "config": dataset.model_dump(include=set(DatasetBuild.model_fields) - unused),
+        "config": dataset.model_dump(include=set(DatasetBuild.model_fields) - unused[str(source)]),
         "code": code_digest("vitalbench.data.release", "vitalbench.data.standardise", "vitalbench.data.store", module),
     }
+
+
+def _download_slice(plan: Plan, dataset: Dataset) -> dict[str, Any]:
+    """From where and in how many streams: what is downloaded does not depend on it, so no job does."""
+    if dataset.download is None:
+        raise ConfigError(f"data set '{dataset.title}' defines no 'download'")
+    url = dataset.download.url
+    if plan.knobs.mirror:
+        url = plan.knobs.mirror.rstrip("/") + urlsplit(url).path
+    return {"url": url, "streams": plan.knobs.streams}
 
 
 def _suite_slice(plan: Plan) -> dict[str, Any]:
@@ -82,7 +93,10 @@ def slices(plan: Plan, folder: ConfigFolder, results: Path) -> dict[Path, dict[s
     found: dict[Path, dict[str, Any]] = {suite / layout.SUITE_SLICE: _suite_slice(plan)}
     for name, source in plan.sources.items():
         if source:
-            found[results / layout.DATA.format(dataset=name, source=source) / "config.json"] = _data_slice(plan, name)
+            data = results / layout.DATA.format(dataset=name, source=source)
+            found[data / "config.json"] = _data_slice(plan, name)
+            if source == "download":
+                found[data / layout.DOWNLOAD_SLICE] = _download_slice(plan, plan.datasets[name])
     for name, task in plan.tasks.items():
         found[suite / layout.TASK_SLICE.format(task=name)] = {
             "name": name,

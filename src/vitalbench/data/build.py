@@ -5,8 +5,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from vitalbench.config.schema import DatasetBuild
 from vitalbench.config.strict import validated
+from vitalbench.data.datasets import load, record_files
+from vitalbench.data.download import Site
+from vitalbench.data.fetch import Remote
 from vitalbench.data.index import read_part
 from vitalbench.data.release import acquire
 from vitalbench.data.standardise import standardise
@@ -14,6 +19,7 @@ from vitalbench.data.store import join
 from vitalbench.data.versions import recover
 from vitalbench.errors import ConfigError
 from vitalbench.files import read_json
+from vitalbench.layout import DOWNLOAD_SLICE
 
 
 @dataclass(frozen=True)
@@ -42,16 +48,34 @@ class DataFolder:
         """The file of a part."""
         return self.path / "parts" / f"part-{number:04d}.h5"
 
+    @property
+    def remote(self) -> Remote:
+        """The release where it is downloaded from."""
+        if self.slice["source"] != "download":
+            raise ConfigError(f"{self.path / 'config.json'}: source is '{self.slice['source']}': nothing is downloaded")
+        how = read_json(self.path / DOWNLOAD_SLICE)
+        return Remote(self.path, self.config, Site(how["url"], how["streams"]))
+
     def acquire(self) -> None:
-        """Make the release available, write release.json and index.parquet."""
+        """Make the release available, or of a download what lists its records; write release.json and index.parquet."""
         local = self.root if self.slice["root"] else None
-        acquire(self.slice["dataset"], self.config, self.slice["source"], local, self.path / "release.json")
+        listed = self.remote.open() if self.slice["source"] == "download" else None
+        acquire(self.slice["dataset"], self.config, self.slice["source"], local, self.path / "release.json", listed)
+
+    def _rows(self, number: int) -> pd.DataFrame:
+        if not 0 <= number < self.config.parts:
+            raise ConfigError(f"part {number}: the data set has parts 0 to {self.config.parts - 1}")
+        return read_part(self.path / "index.parquet", number)
+
+    def fetch(self, number: int) -> None:
+        """Download and verify the files of one part's records."""
+        module = load(self.config.module)
+        files = [name for file in self._rows(number)["file"] for name in record_files(module, str(file), self.config)]
+        self.remote.fetch(files, self.part(number).stem)
 
     def standardise(self, number: int) -> None:
         """Write one part, or keep it where nothing of it changed."""
-        if not 0 <= number < self.config.parts:
-            raise ConfigError(f"part {number}: the data set has parts 0 to {self.config.parts - 1}")
-        rows = read_part(self.path / "index.parquet", number)
+        rows = self._rows(number)
         standardise(rows, self.config, self.slice["source"], self.root, self.part(number), self.slice["code"])
 
     def join(self) -> None:

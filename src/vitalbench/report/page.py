@@ -67,6 +67,8 @@ def _commands(results: Results) -> str:
     knobs = [f"suite={results.suite['suite']}"]
     if "local" in results.suite["sources"].values():
         knobs.append("data_root=FOLDER")
+    if "download" in results.suite["sources"].values():
+        knobs.append("download=true")
     return f"snakemake --cores all --config {' '.join(knobs)}"
 
 

@@ -72,8 +72,9 @@ def data_rows(results: Results) -> list[list[Any]]:
             rows.append([dataset["title"], dataset["version"], "none here", "", "", dataset["licence"]])
             continue
         source = manifest["release"]["source"]
-        shown = {"generated": "generated stand-in", "local": "local release"}.get(source, source)
-        if source == "local" and not manifest["release"]["complete"]:
+        kinds = {"generated": "generated stand-in", "local": "local release", "download": "downloaded release"}
+        shown = kinds[source]
+        if source != "generated" and not manifest["release"]["complete"]:
             shown += f" (part of {dataset['expected']['records']:,} records)" if dataset["expected"] else ""
         rows.append(
             [

@@ -1,0 +1,276 @@
+"""One file over HTTP: resumed where it broke off, asked for again with patience, and taken only when its hash is right."""
+
+import hashlib
+import random
+import re
+import shutil
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import requests
+import urllib3.exceptions
+
+import vitalbench
+from vitalbench.errors import InputError
+from vitalbench.files import write_text
+
+_CHUNK = 1 << 16
+_AGAIN = {408, 425, 429, 500, 502, 503, 504}
+_NO_CONNECTION = (
+    urllib3.exceptions.NewConnectionError,
+    urllib3.exceptions.ConnectTimeoutError,
+    urllib3.exceptions.ProxyError,
+)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long a server is waited for, in seconds.
+
+    Attributes:
+        attempts: in a row that bring nothing new.
+        first_attempts: the same before any server has answered: an offline machine should hear so soon.
+        first_wait_s: after a failure; doubled each time, times a random 0.5 to 1.5 so that streams do not return together.
+        longest_wait_s: most of such a wait.
+        longest_asked_s: most that a server may ask for by Retry-After; asked for more, the download ends.
+        connect_s: for a connection.
+        stall_s: without a byte.
+    """
+
+    attempts: int = 6
+    first_attempts: int = 3
+    first_wait_s: float = 0.5
+    longest_wait_s: float = 60.0
+    longest_asked_s: float = 600.0
+    connect_s: float = 10.0
+    stall_s: float = 30.0
+
+
+class Unreachable(InputError):
+    """No connection to a server could be made."""
+
+
+class Stopped(Exception):
+    """Another stream failed, so this one has no reason to go on."""
+
+
+class _Again(Exception):
+    """This attempt failed in a way that the next may not."""
+
+    def __init__(self, reason: str, wait_s: float | None = None, connected: bool = True) -> None:
+        super().__init__(reason)
+        self.wait_s, self.connected = wait_s, connected
+
+
+def shown(url: str) -> str:
+    """A URL as messages may show it: without user, password, query or fragment, any of which may be a secret.
+
+    >>> shown("https://user:secret@host:8443/a/b?token=x#y")
+    'https://host:8443/a/b'
+    """
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _asked_wait(response: requests.Response) -> float | None:
+    """Seconds of the Retry-After header, which is a number or a date; a date counts from the server's own clock."""
+    asked = response.headers.get("Retry-After", "").strip()
+    if asked.isdigit():
+        return float(asked)
+    try:
+        until, now = (parsedate_to_datetime(text) for text in (asked, response.headers.get("Date", "")))
+        return max(0.0, (until - now).total_seconds())
+    except (ValueError, TypeError):
+        return None
+
+
+def _validator(response: requests.Response) -> str:
+    """What If-Range may hold a later answer against; empty where the server gives nothing that is sure."""
+    etag = response.headers.get("ETag", "")
+    return response.headers.get("Last-Modified", "") if etag.startswith("W/") or not etag else etag
+
+
+def _sender(url: str, error: requests.RequestException) -> Exception:
+    """What a failure of the connection means. The library's own text is left out: it may hold tokens."""
+    if isinstance(error, requests.exceptions.SSLError):
+        return InputError(
+            f"{shown(url)}: the server's certificate is not trusted here; REQUESTS_CA_BUNDLE names others"
+        )
+    inner = error.args[0] if error.args else None
+    cause = getattr(inner, "reason", inner)
+    if isinstance(error, requests.exceptions.ConnectTimeout | requests.exceptions.ProxyError) or isinstance(
+        cause, _NO_CONNECTION
+    ):
+        unknown = isinstance(cause, urllib3.exceptions.NameResolutionError)
+        return _Again("its name is not known here" if unknown else "no connection", connected=False)
+    if isinstance(error, requests.Timeout) or isinstance(cause, urllib3.exceptions.ReadTimeoutError):
+        return _Again("the server stalled")
+    if isinstance(error, requests.ConnectionError | requests.exceptions.ChunkedEncodingError):
+        return _Again("the connection broke")
+    return InputError(f"{shown(url)}: cannot be asked for ({type(error).__name__})")
+
+
+class HttpFile:
+    """Fetches files one after the other over one session.
+
+    Args:
+        patience: how long to wait for what.
+        stop: set when the whole download is given up.
+        received: called with the bytes of each piece as it comes.
+        expected: called with the bytes a whole file will have, where the server says.
+    """
+
+    def __init__(
+        self,
+        patience: Patience,
+        stop: threading.Event,
+        received: Callable[[int], None],
+        expected: Callable[[int], None],
+    ) -> None:
+        self._patience, self._stop, self._received, self._expected = patience, stop, received, expected
+        self._answered = False
+        self._session = requests.Session()
+        self._session.headers["User-Agent"] = f"vitalbench/{vitalbench.__version__}"
+
+    def fetch(self, url: str, target: Path, partial: Path, sha256: str | None) -> str:
+        """Fetch one file whole.
+
+        Args:
+            url: where it is.
+            target: the name it takes once it is whole and right, never before.
+            partial: where it grows, on the same file system; what is there already is resumed.
+            sha256: what its hash must be; None takes what comes.
+
+        Returns:
+            Its SHA-256.
+
+        Raises:
+            InputError: the server does not have it or will not give it, or what it gives is wrong twice.
+            Unreachable: no connection.
+            Stopped: the whole download was given up.
+        """
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        for _ in range(2):
+            found = self._patiently(url, partial)
+            if sha256 in (None, found):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                partial.replace(target)
+                _tag(partial).unlink(missing_ok=True)
+                return found
+            _forget(partial)
+        raise InputError(f"{shown(url)}: its SHA-256 is {found}, which must be {sha256}; fetched twice and removed")
+
+    def _patiently(self, url: str, partial: Path) -> str:
+        """Attempt after attempt until the file is whole; returns its hash."""
+        failures, farthest = 0, 0
+        while True:
+            try:
+                return self._attempt(url, partial)
+            except _Again as problem:
+                reached = partial.stat().st_size if partial.is_file() else 0
+                failures = 1 if reached > farthest else failures + 1
+                farthest = max(reached, farthest)
+                self._give_up_or_wait(url, problem, failures)
+
+    def _give_up_or_wait(self, url: str, problem: _Again, failures: int) -> None:
+        patience = self._patience
+        if failures >= (patience.attempts if self._answered else patience.first_attempts):
+            if not problem.connected:
+                raise Unreachable(f"{urlsplit(url).hostname} cannot be reached: {problem}")
+            raise InputError(f"{shown(url)}: {problem}; given up after {failures} attempts that brought nothing new")
+        wait = min(patience.first_wait_s * 2 ** (failures - 1), patience.longest_wait_s) * (0.5 + random.random())
+        if problem.wait_s is not None:
+            if problem.wait_s > patience.longest_asked_s:
+                raise InputError(f"{shown(url)}: {problem}, and asks to come back in {problem.wait_s:.0f} s")
+            wait = max(wait, problem.wait_s)
+        if self._stop.wait(wait):
+            raise Stopped
+
+    def _attempt(self, url: str, partial: Path) -> str:
+        """One request for what is missing; returns the hash of the whole."""
+        start, validator = _resumable(partial)
+        headers = {"Accept-Encoding": "identity"}  # lengths and ranges are then the file's own
+        if start:
+            headers |= {"Range": f"bytes={start}-", "If-Range": validator}
+        try:
+            with closing(self._answer(url, headers)) as response:
+                if response.status_code == 416:
+                    _forget(partial)
+                    raise _Again("the server has no such range")
+                return self._receive(url, response, partial, start)
+        except requests.RequestException as error:
+            raise _sender(url, error) from None
+
+    def _answer(self, url: str, headers: dict[str, str]) -> requests.Response:
+        """The server's answer, where it is one to read on."""
+        patience = self._patience
+        response = self._session.get(url, headers=headers, stream=True, timeout=(patience.connect_s, patience.stall_s))
+        self._answered = True
+        if response.status_code in (200, 206, 416):
+            if url.startswith("https:") and not response.url.startswith("https:"):
+                response.close()
+                raise InputError(f"{shown(url)}: the server redirects to an unencrypted address")
+            return response
+        response.close()
+        told = f"{response.status_code} {response.reason or ''}".strip()
+        if response.status_code in _AGAIN:
+            raise _Again(f"the server answers {told}", _asked_wait(response))
+        raise InputError(f"{shown(url)}: the server answers {told}")
+
+    def _receive(self, url: str, response: requests.Response, partial: Path, start: int) -> str:
+        hashed = hashlib.sha256()
+        resumed = response.status_code == 206
+        if resumed:
+            span = re.match(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
+            if span is None or int(span[1]) != start:
+                _forget(partial)
+                raise _Again("the server answers another range")
+            with partial.open("rb") as stream:
+                hashed = hashlib.file_digest(stream, "sha256")
+        else:
+            start = 0
+            _forget(partial)
+            if validator := _validator(response):
+                write_text(_tag(partial), validator)
+        length = response.headers.get("Content-Length", "")
+        whole = start + int(length) if length.isdigit() and "Content-Encoding" not in response.headers else None
+        if whole is not None:
+            self._expected(whole)
+            free = shutil.disk_usage(partial.parent).free
+            if whole - start > free:
+                raise InputError(f"{shown(url)}: {whole - start:,} bytes to come, {free:,} free in {partial.parent}")
+        size = start
+        with partial.open("ab" if resumed else "wb") as stream:
+            for piece in response.iter_content(_CHUNK):
+                if self._stop.is_set():
+                    raise Stopped
+                stream.write(piece)
+                hashed.update(piece)
+                size += len(piece)
+                self._received(len(piece))
+        if whole is not None and size != whole:
+            raise _Again(f"the server sent {size:,} of {whole:,} bytes")
+        return hashed.hexdigest()
+
+
+def _tag(partial: Path) -> Path:
+    """Beside a partial file: which version of the server's file it is a part of."""
+    return partial.with_name(f"{partial.name}.tag")
+
+
+def _forget(partial: Path) -> None:
+    partial.unlink(missing_ok=True)
+    _tag(partial).unlink(missing_ok=True)
+
+
+def _resumable(partial: Path) -> tuple[int, str]:
+    """How many bytes are here, and of which version; none where the version is not known."""
+    try:
+        return partial.stat().st_size, _tag(partial).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return 0, ""
