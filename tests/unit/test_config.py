@@ -92,6 +92,27 @@ def test_misspelt_setting_on_the_command_line(project):
     assert "nearest: cpu" in refusal(project, targets=["cpuu"])
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"mirror": "ftp://host/a"}, "mirror must begin with https or http://"),
+        ({"mirror": "https://me:SECRET@host/a"}, "mirror must hold no user, password"),
+        ({"mirror": "https://host/a?token=SECRET"}, "mirror must hold no user, password"),
+        ({"streams": 33}, "key 'streams' is 33"),
+        ({"download": "yes"}, "key 'download' is 'yes'"),
+    ],
+)
+def test_a_wrong_download_setting_is_told_without_its_secret(project, given, said):
+    message = refusal(project, **given)
+    assert said in message
+    assert "SECRET" not in message
+
+
+def test_a_publisher_is_asked_over_an_encrypted_line(project):
+    edit(project, "datasets/ptbxl.yaml", "https://physionet.org/files", "http://physionet.org/files")
+    assert "url must begin with https://" in refusal(project, suite="ptbxl")
+
+
 def test_a_single_target_or_seed_may_be_given_without_a_list(configs):
     plan = make_plan(configs, configs.knobs({"targets": "cpu", "seeds": 3}))
     assert {cell.seed for cell in plan.running} == {3}

@@ -1,7 +1,14 @@
 """Every cell has one fate before anything runs, and a reason if it will not run."""
 
+import re
+
+import pytest
+
+from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.plan import make_plan
 from vitalbench.config.slices import write_slices
+from vitalbench.errors import ConfigError
+from vitalbench.files import read_json
 
 
 def plan(configs, **given):
@@ -28,8 +35,6 @@ def test_a_design_without_chance_runs_once(configs):
 
 
 def test_the_ideal_observer_is_not_allowed_on_real_records(project):
-    from vitalbench.config.folder import ConfigFolder
-
     for name in ("ptbxl_database.csv", "scp_statements.csv"):
         (project / "data" / "ptbxl").mkdir(parents=True, exist_ok=True)
         (project / "data" / "ptbxl" / name).touch()
@@ -40,6 +45,60 @@ def test_the_ideal_observer_is_not_allowed_on_real_records(project):
     fate = {planned.cell.design: (planned.status, planned.source) for planned in found.cells}
     assert fate["ideal-observer"] == ("not-allowed", "local")
     assert fate["s4d"] == ("", "local")
+
+
+def test_open_records_that_are_not_here_are_downloaded_where_asked(configs, tmp_path):
+    found = plan(configs, suite="ptbxl", download=True)
+    assert {planned.source for planned in found.cells} == {"download"}
+    assert all(not planned.status for planned in found.cells)
+    assert "or download=true" in plan(configs, suite="ptbxl").cells[0].reason
+    (tmp_path / "ptbxl").mkdir()
+    for name in ("ptbxl_database.csv", "scp_statements.csv"):
+        (tmp_path / "ptbxl" / name).touch()
+    assert plan(configs, suite="ptbxl", download=True, data_root=str(tmp_path)).sources == {"ptbxl": "local"}
+
+
+def test_quick_downloads_nothing(configs):
+    assert plan(configs, download="true").sources == {"ptbxl": "generated"}
+
+
+@pytest.mark.parametrize("access", ["credentialed", "registration"])
+def test_a_release_behind_a_door_is_never_downloaded(project, access):
+    path = project / "configs/datasets/ptbxl.yaml"
+    text = path.read_text().replace("access: open", f"access: {access}")
+    path.write_text(text)
+    folder = ConfigFolder(project / "configs")
+    with pytest.raises(ConfigError, match=f"of access '{access}' is never downloaded"):
+        plan(folder, suite="ptbxl", download=True)
+    path.write_text(re.sub(r"download:.*\n(  .*\n)+", "", text))
+    found = plan(folder, suite="ptbxl", download=True)
+    for planned in found.cells:
+        assert planned.status == "not-run"
+        assert f"needs {access}; get it at https://physionet.org/content/ptb-xl/1.0.3/" in planned.reason
+        assert planned.reason.endswith("then pass data_root=FOLDER that holds ptbxl/")
+
+
+def test_the_ideal_observer_is_not_allowed_on_downloaded_records(project):
+    suite = project / "configs/suites/quick.yaml"
+    suite.write_text(suite.read_text().replace("source: generated", "source: records"))
+    found = plan(ConfigFolder(project / "configs"), download=True)
+    fate = {planned.cell.design: (planned.status, planned.source) for planned in found.cells}
+    assert fate["ideal-observer"] == ("not-allowed", "download")
+    assert fate["s4d"] == ("", "download")
+
+
+def test_a_mirror_takes_the_place_of_the_publishers_host_and_moves_no_job(project):
+    folder = ConfigFolder(project / "configs")
+
+    def now(**given):
+        return written(plan(folder, suite="ptbxl", download=True, **given), folder, project / "results")
+
+    before = now()
+    after = now(mirror="http://mirror.local:8080/physionet/", streams=2)
+    changed = [path for path, at in after.items() if before[path] != at]
+    assert changed == [project / "results/data/ptbxl/download/download.json"]
+    told = read_json(changed[0])
+    assert told == {"url": "http://mirror.local:8080/physionet/files/ptb-xl/1.0.3/", "streams": 2}
 
 
 def test_a_target_that_is_not_here_is_not_run(configs, monkeypatch):
@@ -55,8 +114,6 @@ def written(plan, folder, results):
 
 
 def test_a_touch_rewrites_no_slice_and_a_changed_value_only_its_own(project):
-    from vitalbench.config.folder import ConfigFolder
-
     def now():
         folder = ConfigFolder(project / "configs")
         return written(make_plan(folder, folder.knobs({})), folder, project / "results")
@@ -71,8 +128,6 @@ def test_a_touch_rewrites_no_slice_and_a_changed_value_only_its_own(project):
 
 
 def test_a_description_reaches_no_job(project):
-    from vitalbench.config.folder import ConfigFolder
-
     def now():
         folder = ConfigFolder(project / "configs")
         return written(make_plan(folder, folder.knobs({})), folder, project / "results")

@@ -1,4 +1,4 @@
-"""Make a release available: write its stand-in, take the local folder, or download its tables; describe it in release.json."""
+"""Make a release available: write its stand-in, take the local folder or download its tables; describe it."""
 
 import argparse
 from pathlib import Path

@@ -62,6 +62,9 @@ def _tar_members(archive: tarfile.TarFile) -> Iterator[_Member]:
         if stream is None:
             raise InputError(f"{info.name!r} is a link or a device, not a file")
         yield _Member(safe_name(info.name), info.size, stream)
+    # The checksum of a compressed archive stands behind the last member, where tarfile does not look.
+    while archive.fileobj and archive.fileobj.read(_CHUNK):
+        continue
 
 
 @contextmanager

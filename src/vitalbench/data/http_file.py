@@ -17,7 +17,6 @@ import urllib3.exceptions
 
 import vitalbench
 from vitalbench.errors import InputError
-from vitalbench.files import write_text
 
 _CHUNK = 1 << 16
 _AGAIN = {408, 425, 429, 500, 502, 503, 504}
@@ -95,8 +94,8 @@ def _validator(response: requests.Response) -> str:
     return response.headers.get("Last-Modified", "") if etag.startswith("W/") or not etag else etag
 
 
-def _sender(url: str, error: requests.RequestException) -> Exception:
-    """What a failure of the connection means. The library's own text is left out: it may hold tokens."""
+def _meaning(url: str, error: requests.RequestException) -> Exception:
+    """What a failure of a request means. The library's own text is left out: it may hold tokens."""
     if isinstance(error, requests.exceptions.SSLError):
         return InputError(
             f"{shown(url)}: the server's certificate is not trusted here; REQUESTS_CA_BUNDLE names others"
@@ -108,9 +107,9 @@ def _sender(url: str, error: requests.RequestException) -> Exception:
     ):
         unknown = isinstance(cause, urllib3.exceptions.NameResolutionError)
         return _Again("its name is not known here" if unknown else "no connection", connected=False)
-    if isinstance(error, requests.Timeout) or isinstance(cause, urllib3.exceptions.ReadTimeoutError):
+    if isinstance(error, requests.Timeout):
         return _Again("the server stalled")
-    if isinstance(error, requests.ConnectionError | requests.exceptions.ChunkedEncodingError):
+    if isinstance(error, requests.ConnectionError):
         return _Again("the connection broke")
     return InputError(f"{shown(url)}: cannot be asked for ({type(error).__name__})")
 
@@ -204,7 +203,10 @@ class HttpFile:
                     raise _Again("the server has no such range")
                 return self._receive(url, response, partial, start)
         except requests.RequestException as error:
-            raise _sender(url, error) from None
+            raise _meaning(url, error) from None
+        except urllib3.exceptions.HTTPError as error:  # while the file comes
+            stalled = isinstance(error, urllib3.exceptions.ReadTimeoutError)
+            raise _Again("the server stalled" if stalled else "the connection broke") from None
 
     def _answer(self, url: str, headers: dict[str, str]) -> requests.Response:
         """The server's answer, where it is one to read on."""
@@ -236,7 +238,7 @@ class HttpFile:
             start = 0
             _forget(partial)
             if validator := _validator(response):
-                write_text(_tag(partial), validator)
+                _tag(partial).write_text(validator, encoding="utf-8")
         length = response.headers.get("Content-Length", "")
         whole = start + int(length) if length.isdigit() and "Content-Encoding" not in response.headers else None
         if whole is not None:
@@ -246,7 +248,8 @@ class HttpFile:
                 raise InputError(f"{shown(url)}: {whole - start:,} bytes to come, {free:,} free in {partial.parent}")
         size = start
         with partial.open("ab" if resumed else "wb") as stream:
-            for piece in response.iter_content(_CHUNK):
+            # What has arrived, however little: a line that breaks every few kilobytes gets there too.
+            while piece := response.raw.read1(_CHUNK, decode_content=True):
                 if self._stop.is_set():
                     raise Stopped
                 stream.write(piece)
