@@ -1,6 +1,7 @@
 """A publisher's server on 127.0.0.1 that serves a folder and, where it is told to, serves it badly."""
 
 import hashlib
+import ssl
 import threading
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
@@ -42,9 +43,12 @@ class ReleaseServer:
         root: the folder.
         ranges: whether Range is understood.
         rate: bytes a second of the whole line; None for no limit.
+        certificate: the paths of a certificate and its key, for an encrypted line.
     """
 
-    def __init__(self, root: Path, ranges: bool = True, rate: float | None = None) -> None:
+    def __init__(
+        self, root: Path, ranges: bool = True, rate: float | None = None, certificate: tuple[str, str] | None = None
+    ) -> None:
         self.root, self.ranges, self.rate = root, ranges, rate
         self.faults: dict[str, list[Fault]] = defaultdict(list)
         self.always: dict[str, Fault] = {}
@@ -59,11 +63,16 @@ class ReleaseServer:
 
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._http.daemon_threads = True
+        self._scheme = "https" if certificate else "http"
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._http.server_port}"
+        return f"{self._scheme}://127.0.0.1:{self._http.server_port}"
 
     def requests(self, path: str) -> list[str]:
         """The Range headers a path was asked with."""

@@ -8,9 +8,9 @@ from pydantic import BaseModel
 from tests.conftest import ROOT
 from vitalbench import cli
 from vitalbench.claims.ledger import Claim, Document
-from vitalbench.config import schema
+from vitalbench.config import publisher, schema
 
-CONFIGURED = [getattr(schema, name) for name in dir(schema) if not name.startswith("_")]
+CONFIGURED = [getattr(file, name) for file in (publisher, schema) for name in dir(file) if not name.startswith("_")]
 SECTIONS = [item for item in CONFIGURED if isinstance(item, type) and issubclass(item, BaseModel) and item.model_fields]
 
 
@@ -32,7 +32,20 @@ def test_every_metric_is_defined():
 
 def test_no_document_names_a_file_that_is_not_there():
     """Paths in the documents' code spans exist; what a run makes, what an example adds and what a user names aside."""
-    made = ("FOLDER/", "results/", "tables/", "figures/", "runs/", "splits/", "measure/", "/", "config/")
+    made = (
+        "FOLDER/",
+        "results/",
+        "tables/",
+        "figures/",
+        "runs/",
+        "splits/",
+        "measure/",
+        "/",
+        "config/",
+        "release/",
+        "partial/",
+        "receipts/",
+    )
     example = set(re.findall(r"^```\w+ (\S+)$", (ROOT / "docs/ADDING.md").read_text(), re.M))
     for document in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
         for span in re.findall(r"`([\w./-]+/[\w./-]*)`", document.read_text()):

@@ -1,18 +1,26 @@
 """Files from a server that truncates, stalls, refuses, changes and errs: whole and right in the end, or one line that says why."""
 
 import hashlib
+import ipaddress
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
+from datetime import UTC, datetime, timedelta
 from email.utils import formatdate
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from tests.release_server import SERVER_TIME, Fault, ReleaseServer
 from vitalbench.data.download import Site, download
-from vitalbench.data.http_file import HttpFile, Patience, Unreachable, shown
+from vitalbench.data.http_answers import Unreachable, shown
+from vitalbench.data.http_file import HttpFile, Patience
 from vitalbench.errors import InputError
 
 QUICK = Patience(first_wait_s=0.001, connect_s=5.0, stall_s=0.3)
@@ -182,6 +190,64 @@ def test_a_partial_file_of_an_unknown_version_is_not_built_on(server, tmp_path):
     get(server, tmp_path, "big")
     assert (tmp_path / "release/big").read_bytes() == BIG
     assert server.requests("big") == [""]
+
+
+def test_a_partial_file_that_was_whole_already_is_fetched_again(server, tmp_path):
+    """Killed between the last byte and its name: the server has no such range."""
+    partial = tmp_path / "work/partial/big.part"
+    partial.parent.mkdir(parents=True)
+    partial.write_bytes(BIG)
+    partial.with_name("big.part.tag").write_text(f'"{sha256(BIG)[:16]}"')
+    get(server, tmp_path, "big")
+    assert (tmp_path / "release/big").read_bytes() == BIG
+    assert server.requests("big") == [f"bytes={len(BIG)}-", ""]
+
+
+def test_progress_tells_rate_and_time_left(server, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("vitalbench.data.download._TELL_S", 0.0)
+    (server.root / "small").write_bytes(b"abc")
+    get(server, tmp_path, "big", "small", streams=1)
+    told = capsys.readouterr().err.splitlines()
+    assert re.fullmatch(r"files: 1 of 2 files, 400 kB received, [\d.e+]+ [kM]?B/s, \d+ s left", told[-2])
+    get(server, tmp_path, "big", wanted=sha256(BIG))
+    (tmp_path / "release/big").unlink()
+    capsys.readouterr()
+    get(server, tmp_path, "big")
+    halfway = capsys.readouterr().err.splitlines()[0]
+    assert "0 of 1 files" in halfway
+    assert halfway.endswith("s left")
+
+
+def certificate(folder) -> tuple[str, str]:
+    """A key and a certificate for 127.0.0.1 that only who is told trusts; returns their paths."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, now - timedelta(days=1), now + timedelta(days=1))
+        .add_extension(address, critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    (folder / "cert.pem").write_bytes(signed.public_bytes(pem))
+    return str(folder / "cert.pem"), str(folder / "key.pem")
+
+
+def test_an_encrypted_line_is_held_to_its_certificate_and_never_left(server, tmp_path, monkeypatch):
+    cert, key = certificate(tmp_path)
+    with ReleaseServer(server.root, certificate=(cert, key)) as secure:
+        assert secure.url.startswith("https:")
+        assert "certificate is not trusted here" in refusal(secure, tmp_path, "big")
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", cert)
+        secure.faults["big"] = [Fault(status=302, headers={"Location": f"{server.url}/big"})]
+        assert "redirects to an unencrypted address" in refusal(secure, tmp_path, "big")
+        get(secure, tmp_path, "big")
+    assert (tmp_path / "release/big").read_bytes() == BIG
 
 
 def test_a_killed_download_asks_only_for_the_rest(server, tmp_path):

@@ -11,7 +11,7 @@ from tests.release_server import Fault, ReleaseServer
 from tests.unit.test_archive import hashes, packed
 from tests.unit.test_store import copy_release
 from vitalbench import cli
-from vitalbench.config.schema import Archive, Download
+from vitalbench.config.publisher import Archive, Download
 from vitalbench.config.strict import validated
 from vitalbench.data.build import DataFolder
 from vitalbench.data.checksums import content_hash, write_checksums

@@ -54,7 +54,11 @@ def downloaded(served, tmp_path_factory):
     """A whole run, and the server that it asked."""
     folder = prepare(tmp_path_factory.mktemp("project"))
     with ReleaseServer(served) as server:
-        server.faults[f"{BASE}/records100/00000/00003_lr.dat"] = [Fault(status=503), Fault(cut=9_000), Fault(flip=20_000)]
+        server.faults[f"{BASE}/records100/00000/00003_lr.dat"] = [
+            Fault(status=503),
+            Fault(cut=9_000),
+            Fault(flip=20_000),
+        ]
         found = run(folder, server.url)
         assert found.returncode == 0, found.stdout[-4000:]
         yield folder, server

@@ -1,11 +1,11 @@
 """What each configuration file may say. The field names are the keys; docs/CONFIGURATION.md explains them to users."""
 
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from vitalbench.config.publisher import Download, plain_url
 from vitalbench.config.strict import Strict
 from vitalbench.errors import choices
 
@@ -17,23 +17,9 @@ Count = Annotated[int, Field(ge=1)]
 Switch = Annotated[bool, BeforeValidator(lambda value: {"true": True, "false": False}.get(str(value), value))]
 
 Kind = Literal["multilabel", "multiclass", "softlabel", "binary"]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Source = Literal["generated", "local", "download"]
 Size = Literal["small", "full"]
 Codec = Literal["none", "gzip", "zstd"]
-
-
-def _plain_url(key: str, url: str, schemes: tuple[str, ...]) -> None:
-    """Refuse an address that could hold a secret, without repeating it."""
-    parts = urlsplit(url)
-    if parts.scheme not in schemes or not parts.hostname:
-        raise PydanticCustomError(
-            "url", "{key} must begin with {scheme}://", {"key": key, "scheme": " or ".join(schemes)}
-        )
-    if "@" in parts.netloc or parts.query or parts.fragment:
-        raise PydanticCustomError(
-            "url", "{key} must hold no user, password, ? or #: what is secret goes to ~/.netrc", {"key": key}
-        )
 
 
 class Knobs(Strict):
@@ -51,7 +37,7 @@ class Knobs(Strict):
     @model_validator(mode="after")
     def _plain_mirror(self) -> Self:
         if self.mirror is not None:
-            _plain_url("mirror", self.mirror, ("https", "http"))
+            plain_url("mirror", self.mirror, ("https", "http"))
         return self
 
 
@@ -133,30 +119,6 @@ class Expected(Strict):
     split: dict[str, Count] = {}
     labels: dict[str, dict[str, int]] = {}
     unlabelled: dict[str, int] = {}
-
-
-class Archive(Strict):
-    """A release in one zip or tar file: its name below `url`, its hash, the most bytes it may unpack to, the folder in it."""
-
-    name: str
-    sha256: Sha256
-    bytes: Count
-    folder: str = ""
-
-
-class Download(Strict):
-    """Where an open release is downloaded from and what it is held against (data/fetch.py)."""
-
-    url: str
-    checksums: str = "SHA256SUMS.txt"
-    checksums_sha256: Sha256 | None = None
-    archive: Archive | None = None
-    content: Sha256 | None = None
-
-    @model_validator(mode="after")
-    def _plain_address(self) -> Self:
-        _plain_url("url", self.url, ("https",))
-        return self
 
 
 class DatasetBuild(Strict):

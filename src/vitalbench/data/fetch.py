@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from vitalbench.config.schema import Archive, DatasetBuild, Download
+from vitalbench.config.publisher import Archive, Download
+from vitalbench.config.schema import DatasetBuild
 from vitalbench.data.archive import unpack
 from vitalbench.data.checksums import LIST, Listed, content_hash, read_checksums, write_checksums
 from vitalbench.data.download import Site, download
-from vitalbench.data.http_file import Unreachable
+from vitalbench.data.http_answers import Unreachable
 from vitalbench.data.receipts import Receipts
 from vitalbench.errors import InputError
 from vitalbench.files import file_digest, read_json, write_json, write_text

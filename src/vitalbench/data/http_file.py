@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,15 +15,10 @@ import requests
 import urllib3.exceptions
 
 import vitalbench
+from vitalbench.data.http_answers import AGAIN, Again, Unreachable, asked_wait, meaning, shown, validator
 from vitalbench.errors import InputError
 
 _CHUNK = 1 << 16
-_AGAIN = {408, 425, 429, 500, 502, 503, 504}
-_NO_CONNECTION = (
-    urllib3.exceptions.NewConnectionError,
-    urllib3.exceptions.ConnectTimeoutError,
-    urllib3.exceptions.ProxyError,
-)
 
 
 @dataclass(frozen=True)
@@ -50,68 +44,8 @@ class Patience:
     stall_s: float = 30.0
 
 
-class Unreachable(InputError):
-    """No connection to a server could be made."""
-
-
 class Stopped(Exception):
     """Another stream failed, so this one has no reason to go on."""
-
-
-class _Again(Exception):
-    """This attempt failed in a way that the next may not."""
-
-    def __init__(self, reason: str, wait_s: float | None = None, connected: bool = True) -> None:
-        super().__init__(reason)
-        self.wait_s, self.connected = wait_s, connected
-
-
-def shown(url: str) -> str:
-    """A URL as messages may show it: without user, password, query or fragment, any of which may be a secret.
-
-    >>> shown("https://user:secret@host:8443/a/b?token=x#y")
-    'https://host:8443/a/b'
-    """
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-
-
-def _asked_wait(response: requests.Response) -> float | None:
-    """Seconds of the Retry-After header, which is a number or a date; a date counts from the server's own clock."""
-    asked = response.headers.get("Retry-After", "").strip()
-    if asked.isdigit():
-        return float(asked)
-    try:
-        until, now = (parsedate_to_datetime(text) for text in (asked, response.headers.get("Date", "")))
-        return max(0.0, (until - now).total_seconds())
-    except (ValueError, TypeError):
-        return None
-
-
-def _validator(response: requests.Response) -> str:
-    """What If-Range may hold a later answer against; empty where the server gives nothing that is sure."""
-    etag = response.headers.get("ETag", "")
-    return response.headers.get("Last-Modified", "") if etag.startswith("W/") or not etag else etag
-
-
-def _meaning(url: str, error: requests.RequestException) -> Exception:
-    """What a failure of a request means. The library's own text is left out: it may hold tokens."""
-    if isinstance(error, requests.exceptions.SSLError):
-        return InputError(
-            f"{shown(url)}: the server's certificate is not trusted here; REQUESTS_CA_BUNDLE names others"
-        )
-    inner = error.args[0] if error.args else None
-    cause = getattr(inner, "reason", inner)
-    if isinstance(error, requests.exceptions.ConnectTimeout | requests.exceptions.ProxyError) or isinstance(
-        cause, _NO_CONNECTION
-    ):
-        unknown = isinstance(cause, urllib3.exceptions.NameResolutionError)
-        return _Again("its name is not known here" if unknown else "no connection", connected=False)
-    if isinstance(error, requests.Timeout):
-        return _Again("the server stalled")
-    if isinstance(error, requests.ConnectionError):
-        return _Again("the connection broke")
-    return InputError(f"{shown(url)}: cannot be asked for ({type(error).__name__})")
 
 
 class HttpFile:
@@ -170,13 +104,13 @@ class HttpFile:
         while True:
             try:
                 return self._attempt(url, partial)
-            except _Again as problem:
+            except Again as problem:
                 reached = partial.stat().st_size if partial.is_file() else 0
                 failures = 1 if reached > farthest else failures + 1
                 farthest = max(reached, farthest)
                 self._give_up_or_wait(url, problem, failures)
 
-    def _give_up_or_wait(self, url: str, problem: _Again, failures: int) -> None:
+    def _give_up_or_wait(self, url: str, problem: Again, failures: int) -> None:
         patience = self._patience
         if failures >= (patience.attempts if self._answered else patience.first_attempts):
             if not problem.connected:
@@ -192,21 +126,21 @@ class HttpFile:
 
     def _attempt(self, url: str, partial: Path) -> str:
         """One request for what is missing; returns the hash of the whole."""
-        start, validator = _resumable(partial)
+        start, version = _resumable(partial)
         headers = {"Accept-Encoding": "identity"}  # lengths and ranges are then the file's own
         if start:
-            headers |= {"Range": f"bytes={start}-", "If-Range": validator}
+            headers |= {"Range": f"bytes={start}-", "If-Range": version}
         try:
             with closing(self._answer(url, headers)) as response:
                 if response.status_code == 416:
                     _forget(partial)
-                    raise _Again("the server has no such range")
+                    raise Again("the server has no such range")
                 return self._receive(url, response, partial, start)
         except requests.RequestException as error:
-            raise _meaning(url, error) from None
+            raise meaning(url, error) from None
         except urllib3.exceptions.HTTPError as error:  # while the file comes
             stalled = isinstance(error, urllib3.exceptions.ReadTimeoutError)
-            raise _Again("the server stalled" if stalled else "the connection broke") from None
+            raise Again("the server stalled" if stalled else "the connection broke") from None
 
     def _answer(self, url: str, headers: dict[str, str]) -> requests.Response:
         """The server's answer, where it is one to read on."""
@@ -220,8 +154,8 @@ class HttpFile:
             return response
         response.close()
         told = f"{response.status_code} {response.reason or ''}".strip()
-        if response.status_code in _AGAIN:
-            raise _Again(f"the server answers {told}", _asked_wait(response))
+        if response.status_code in AGAIN:
+            raise Again(f"the server answers {told}", asked_wait(response))
         raise InputError(f"{shown(url)}: the server answers {told}")
 
     def _receive(self, url: str, response: requests.Response, partial: Path, start: int) -> str:
@@ -231,14 +165,14 @@ class HttpFile:
             span = re.match(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
             if span is None or int(span[1]) != start:
                 _forget(partial)
-                raise _Again("the server answers another range")
+                raise Again("the server answers another range")
             with partial.open("rb") as stream:
                 hashed = hashlib.file_digest(stream, "sha256")
         else:
             start = 0
             _forget(partial)
-            if validator := _validator(response):
-                _tag(partial).write_text(validator, encoding="utf-8")
+            if version := validator(response):
+                _tag(partial).write_text(version, encoding="utf-8")
         length = response.headers.get("Content-Length", "")
         whole = start + int(length) if length.isdigit() and "Content-Encoding" not in response.headers else None
         if whole is not None:
@@ -257,7 +191,7 @@ class HttpFile:
                 size += len(piece)
                 self._received(len(piece))
         if whole is not None and size != whole:
-            raise _Again(f"the server sent {size:,} of {whole:,} bytes")
+            raise Again(f"the server sent {size:,} of {whole:,} bytes")
         return hashed.hexdigest()
 
 

@@ -1,0 +1,48 @@
+"""Where an open release is downloaded from, as a data set's file says it."""
+
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from vitalbench.config.strict import Strict
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+def plain_url(key: str, url: str, schemes: tuple[str, ...]) -> None:
+    """Refuse an address that could hold a secret, without repeating it."""
+    parts = urlsplit(url)
+    if parts.scheme not in schemes or not parts.hostname:
+        raise PydanticCustomError(
+            "url", "{key} must begin with {scheme}://", {"key": key, "scheme": " or ".join(schemes)}
+        )
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise PydanticCustomError(
+            "url", "{key} must hold no user, password, ? or #: what is secret goes to ~/.netrc", {"key": key}
+        )
+
+
+class Archive(Strict):
+    """A release in one zip or tar file: its name below `url`, its hash, the most bytes it may unpack to, the folder in it."""
+
+    name: str
+    sha256: Sha256
+    bytes: Annotated[int, Field(ge=1)]
+    folder: str = ""
+
+
+class Download(Strict):
+    """Where an open release is downloaded from and what it is held against (data/fetch.py)."""
+
+    url: str
+    checksums: str = "SHA256SUMS.txt"
+    checksums_sha256: Sha256 | None = None
+    archive: Archive | None = None
+    content: Sha256 | None = None
+
+    @model_validator(mode="after")
+    def _plain_address(self) -> Self:
+        plain_url("url", self.url, ("https",))
+        return self
