@@ -2,7 +2,7 @@
 rule claims:
     input:
         suite=in_suite(layout.SUITE_SLICE),
-        stores=rules.data.input,
+        stores=rules.data.input.stores,
         documents=stage_slice("claims"),
     output:
         in_suite(layout.TABLE.format(table="claims")),

@@ -8,7 +8,7 @@ rule tables:
         metrics=rules.evaluate.input,
         measurements=rules.measure.input,
         receipts=rules.split.input,
-        stores=rules.data.input,
+        stores=rules.data.input.stores,
         code=stage_slice("tables"),
     output:
         [in_suite(layout.TABLE.format(table=name)) for name in GATHERED],

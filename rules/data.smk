@@ -75,6 +75,22 @@ rule store:
         "vitalbench store --data {params.folder} 2>&1 | tee {log}"
 
 
+# What others need to read the store: a description of its own, so that a changed citation builds nothing.
+rule describe:
+    input:
+        about=f"{DATA}/{layout.DESCRIBE_SLICE}",
+        store=rules.store.output,
+    output:
+        f"{DATA}/{layout.CROISSANT}",
+    log:
+        f"{DATA}/log/describe.txt",
+    params:
+        folder=subpath(input.about, parent=True),
+    shell:
+        "vitalbench describe --data {params.folder} 2>&1 | tee {log}"
+
+
 rule data:
     input:
-        each_source(f"{DATA}/store.h5"),
+        stores=each_source(f"{DATA}/store.h5"),
+        descriptions=each_source(f"{DATA}/{layout.CROISSANT}"),

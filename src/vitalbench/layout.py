@@ -6,6 +6,10 @@ RESULTS = "results"
 DATA = "data/{dataset}/{source}"
 DOWNLOAD_SLICE = "download.json"  # below DATA: from where and in how many streams, which changes no record
 
+# Below that.
+DESCRIBE_SLICE = "describe.json"
+CROISSANT = "croissant.json"
+
 # Below results/<suite>/.
 SUITE_SLICE = "config/suite.json"
 TASK_SLICE = "config/tasks/{task}.json"

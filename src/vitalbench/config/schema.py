@@ -145,6 +145,7 @@ class Dataset(DatasetBuild):
     access: Literal["open", "registration", "credentialed"]
     citation: str
     homepage: str
+    published: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
 
     @model_validator(mode="after")
     def _open_download(self) -> Self:

@@ -57,6 +57,17 @@ def _download_slice(plan: Plan, dataset: Dataset) -> dict[str, Any]:
     return {"url": url, "streams": plan.knobs.streams}
 
 
+def _describe_slice(plan: Plan, name: str) -> dict[str, Any]:
+    """What a store is described by, beside itself: a changed citation builds nothing."""
+    told = set(Dataset.model_fields) - set(DatasetBuild.model_fields) | {"version"}
+    return {
+        "dataset": name,
+        "source": plan.sources[name],
+        "about": plan.datasets[name].model_dump(include=told),
+        "code": code_digest("vitalbench.data.croissant"),
+    }
+
+
 def _suite_slice(plan: Plan) -> dict[str, Any]:
     return {
         "suite": plan.name,
@@ -97,6 +108,7 @@ def slices(plan: Plan, folder: ConfigFolder, results: Path) -> dict[Path, dict[s
             found[data / "config.json"] = _data_slice(plan, name)
             if source == "download":
                 found[data / layout.DOWNLOAD_SLICE] = _download_slice(plan, plan.datasets[name])
+            found[data / layout.DESCRIBE_SLICE] = _describe_slice(plan, name)
     for name, task in plan.tasks.items():
         found[suite / layout.TASK_SLICE.format(task=name)] = {
             "name": name,

@@ -1,0 +1,19 @@
+"""Describe a built store for others: croissant.json, which any Croissant reader takes."""
+
+import argparse
+from pathlib import Path
+
+from vitalbench import layout
+from vitalbench.data.croissant import croissant
+from vitalbench.files import read_json, write_json
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("--data", type=Path, required=True, help="results/data/<data set>/<source>")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Describe."""
+    about, manifest = read_json(args.data / layout.DESCRIBE_SLICE), read_json(args.data / "manifest.json")
+    write_json(args.data / layout.CROISSANT, croissant(args.data, about, manifest))
