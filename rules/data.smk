@@ -82,6 +82,7 @@ rule describe:
         store=rules.store.output,
     output:
         f"{DATA}/{layout.CROISSANT}",
+        f"{DATA}/{layout.DATA_RECEIPT}",
     log:
         f"{DATA}/log/describe.txt",
     params:

@@ -2,17 +2,21 @@
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from vitalbench import cli
 from vitalbench.config.folder import ConfigFolder
+from vitalbench.config.plan import make_plan
 from vitalbench.config.schema import Dataset
+from vitalbench.config.slices import slices
 from vitalbench.data.index import read_part
 from vitalbench.data.release import acquire
 from vitalbench.data.standardise import standardise
 from vitalbench.data.store import join
-from vitalbench.files import read_json
+from vitalbench.files import read_json, write_json
 
 ROOT = Path(__file__).parent.parent
 
@@ -54,6 +58,31 @@ def build(name: str, dataset: Dataset, source: str, root: Path | None, folder: P
 def small_store(small_dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """store.h5 of the small stand-in; its release lies beside it."""
     return build("ptbxl", small_dataset, "generated", None, tmp_path_factory.mktemp("store"))
+
+
+def describe(folder: Path, dataset: Dataset, configs: ConfigFolder) -> None:
+    """Write the slices of a store's folder and describe it, as the workflow does."""
+    plan = make_plan(configs, configs.knobs({}))
+    written = slices(replace(plan, datasets={"ptbxl": dataset}), configs, folder / "unused")
+    for path, content in written.items():
+        if path.name in ("config.json", "describe.json"):
+            write_json(folder / path.name, content)
+    assert cli.run(["describe", "--data", str(folder)]) == 0
+
+
+@pytest.fixture(scope="session")
+def described_store(small_store: Path, small_dataset: Dataset, configs: ConfigFolder, tmp_path_factory) -> Path:
+    """A copy of the small store's folder with its description and receipt."""
+    folder = tmp_path_factory.mktemp("described") / "data"
+    shutil.copytree(small_store.parent, folder)
+    describe(folder, small_dataset, configs)
+    return folder
+
+
+@pytest.fixture
+def described(described_store: Path, tmp_path: Path) -> Path:
+    """The same, to be altered."""
+    return Path(shutil.copytree(described_store, tmp_path / "described"))
 
 
 @pytest.fixture(scope="session")

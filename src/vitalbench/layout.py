@@ -9,6 +9,7 @@ DOWNLOAD_SLICE = "download.json"  # below DATA: from where and in how many strea
 # Below that.
 DESCRIBE_SLICE = "describe.json"
 CROISSANT = "croissant.json"
+DATA_RECEIPT = "receipt.json"
 
 # Below results/<suite>/.
 SUITE_SLICE = "config/suite.json"

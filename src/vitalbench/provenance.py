@@ -4,9 +4,12 @@ import platform
 import subprocess
 import sys
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 import vitalbench
 from vitalbench.measure.clock import utc_now
@@ -35,6 +38,46 @@ def _versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+@cache
+def environment() -> dict[str, Any]:
+    """What the code runs on: Python and every package that vitalbench needs, directly or not, as installed.
+
+    Packages that merely lie beside (a test runner, an editor's) are left out, so that they cannot break a receipt.
+    """
+    found: dict[str, str] = {}
+    waiting = [Requirement("vitalbench")]
+    seen: set[tuple[str, frozenset[str]]] = set()
+    while waiting:
+        wanted = waiting.pop()
+        name, extras = canonicalize_name(wanted.name), frozenset(wanted.extras)
+        if (name, extras) in seen:
+            continue
+        seen.add((name, extras))
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue  # optional, and not here
+        for text in requires(name) or []:
+            further = Requirement(text)
+            if further.marker is None or any(further.marker.evaluate({"extra": extra}) for extra in extras | {""}):
+                waiting.append(further)
+    found.pop("vitalbench", None)  # its code has a hash of its own
+    machine = {"system": platform.system(), "machine": platform.machine()}
+    return {"python": platform.python_version(), **machine, "packages": dict(sorted(found.items()))}
+
+
+def environment_differences(stated: dict[str, Any]) -> list[str]:
+    """A line for each part of a receipt's environment that is another here."""
+    here = environment()
+    old = {**stated.get("packages", {}), **{key: value for key, value in stated.items() if key != "packages"}}
+    new = {**here["packages"], **{key: value for key, value in here.items() if key != "packages"}}
+    return [
+        f"environment: {name}: receipt {old.get(name, 'none')}, here {new.get(name, 'none')}"
+        for name in sorted(old.keys() | new.keys())
+        if old.get(name) != new.get(name)
+    ]
 
 
 def provenance() -> dict[str, Any]:

@@ -7,19 +7,7 @@ import pandas as pd
 import pytest
 
 from vitalbench import cli, layout
-from vitalbench.config.plan import make_plan
-from vitalbench.config.slices import _describe_slice
 from vitalbench.files import file_digest, read_json, write_json
-
-
-@pytest.fixture(scope="module")
-def described(small_store, configs, tmp_path_factory):
-    """A copy of the small store, described as the workflow does it."""
-    folder = tmp_path_factory.mktemp("described")
-    shutil.copytree(small_store.parent, folder, dirs_exist_ok=True)
-    write_json(folder / layout.DESCRIBE_SLICE, _describe_slice(make_plan(configs, configs.knobs({})), "ptbxl"))
-    assert cli.run(["describe", "--data", str(folder)]) == 0
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,10 @@
 """What a built data set gives others: its description is made by the workflow, and made again alone when what it says changes."""
 
+import subprocess
+
 import pytest
 
-from tests.workflow.conftest import copy_project, jobs, snakemake
+from tests.workflow.conftest import BIN, copy_project, jobs, snakemake
 from vitalbench.files import read_json
 
 pytestmark = pytest.mark.slow
@@ -30,3 +32,58 @@ def test_a_changed_citation_describes_again_and_builds_nothing(built):
         assert "7:154" in read_json(built / "results/data/ptbxl/generated/croissant.json")["citeAs"]
     finally:
         path.write_text(before)
+
+
+@pytest.fixture(scope="module")
+def suite(built):
+    """Two designs that need no training, to the last gate."""
+    text = (built / "configs/suites/quick.yaml").read_text().split("grids:")[0] + "bootstrap: 100\n"
+    grid = "grids: [{datasets: [ptbxl], tasks: [superdiagnostic], designs: [prevalence, ideal-observer]}]\n"
+    (built / "configs/suites/controls.yaml").write_text(text + grid)
+    found = snakemake(built, "--cores", "2", "--config", "suite=controls")
+    assert found.returncode == 0, found.stdout[-3000:]
+    return built / "results/controls"
+
+
+def verify(folder, *arguments: str) -> subprocess.CompletedProcess:
+    command = [str(BIN / "vitalbench"), "verify", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_a_suite_is_verified_with_the_store_it_stands_on(built, suite):
+    found = verify(built, "--results", "results/controls")
+    assert found.returncode == 0, found.stdout
+    assert [line.split(":")[0] for line in found.stdout.splitlines()] == [
+        "results/data/ptbxl/generated",
+        "results/controls",
+    ]
+
+
+def test_a_changed_byte_anywhere_in_a_suite_is_named(built, suite):
+    run = suite / "runs/ptbxl/superdiagnostic/prevalence/cpu/seed0-fold0"
+    for path in [
+        run / "predictions.parquet",
+        run / "config.json",
+        run / "metrics.json",
+        run / "history.csv",
+        suite / "splits/ptbxl/superdiagnostic/fold0.csv",
+        suite / "splits/ptbxl/superdiagnostic/audit-fold0.json",
+        suite / "tables/metrics.csv",
+        suite / "report.html",
+        built / "results/data/ptbxl/generated/manifest.json",
+    ]:
+        before = path.read_bytes()
+        path.write_bytes(before + b"\n")
+        try:
+            found = verify(built, "--results", "results/controls")
+        finally:
+            path.write_bytes(before)
+        assert found.returncode == 1, path
+        assert any(str(path.relative_to(built)) in line and "here" in line for line in found.stdout.splitlines()), path
+    status = run / "status.json"
+    kept = status.read_bytes()
+    status.unlink()
+    try:
+        assert f"{status.relative_to(built)}: missing" in verify(built, "--results", "results/controls").stdout
+    finally:
+        status.write_bytes(kept)

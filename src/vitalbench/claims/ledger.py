@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import pandas as pd
 from pydantic import Field
 
 from vitalbench.claims.expression import UnknownFact, evaluate
 from vitalbench.config.strict import Strict, validated
 from vitalbench.config.yaml_file import read_yaml
+from vitalbench.data.store import read_records
 from vitalbench.errors import ConfigError
 from vitalbench.files import read_json
 from vitalbench.results import Results
@@ -92,7 +92,7 @@ def measured_facts(results: Results) -> tuple[dict[str, float], dict[str, str]]:
             )
             missing[name] = f"needs the whole {dataset['title']} {dataset['version']}; {kind} here"
             continue
-        records = pd.read_parquet(folder / "records.parquet")
+        records = read_records(folder / "store.h5")
         counted: dict[str, Any] = {
             "records": len(records),
             "patients": int(records["patient_id"].nunique()),

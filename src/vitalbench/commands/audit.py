@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from vitalbench.data.store import read_records
 from vitalbench.errors import GateError, InputError
 from vitalbench.files import file_digest, read_json, write_json, write_text
 from vitalbench.split.audit import audit, read_table, receipt
@@ -27,10 +28,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _digests(store: Path, table: pd.DataFrame) -> tuple[pd.Series, str]:
-    path = store.with_name("records.parquet")
-    if not path.is_file():
-        raise InputError(f"{store}: its table of records {path.name} is not beside it")
-    records = pd.read_parquet(path, columns=["record_id", "digest"])
+    records = read_records(store)
     strangers = set(table["record_id"]) - set(records["record_id"])
     if strangers:
         raise InputError(

@@ -8,6 +8,7 @@ from vitalbench.errors import GateError
 from vitalbench.files import write_json
 from vitalbench.layout import CHECKED
 from vitalbench.progress import say
+from vitalbench.report.receipt import suite_chain
 from vitalbench.results import Results
 from vitalbench.tables import read_table
 
@@ -37,4 +38,4 @@ def run(args: argparse.Namespace) -> None:
     if problems:
         (args.results / CHECKED).unlink(missing_ok=True)
         raise GateError(f"{args.results}: {len(problems)} problems; the tables and the page are made, the gate says no")
-    write_json(args.results / CHECKED, {"cells": dict(counts)})
+    write_json(args.results / CHECKED, {"cells": dict(counts), "chain": suite_chain(args.results)})

@@ -1,10 +1,12 @@
-"""Describe a built store for others: croissant.json, which any Croissant reader takes."""
+"""Describe a built store for others: croissant.json, which any Croissant reader takes, and receipt.json for `verify`."""
 
 import argparse
 from pathlib import Path
 
 from vitalbench import layout
+from vitalbench.data.build import DataFolder
 from vitalbench.data.croissant import croissant
+from vitalbench.data.receipt import write_receipt
 from vitalbench.files import read_json, write_json
 
 
@@ -17,3 +19,4 @@ def run(args: argparse.Namespace) -> None:
     """Describe."""
     about, manifest = read_json(args.data / layout.DESCRIBE_SLICE), read_json(args.data / "manifest.json")
     write_json(args.data / layout.CROISSANT, croissant(args.data, about, manifest))
+    write_receipt(DataFolder(args.data))

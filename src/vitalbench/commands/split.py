@@ -3,8 +3,7 @@
 import argparse
 from pathlib import Path
 
-import pandas as pd
-
+from vitalbench.data.store import read_records
 from vitalbench.files import write_text
 from vitalbench.progress import say
 from vitalbench.results import Results
@@ -22,7 +21,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Split."""
     results = Results(args.results)
-    records = pd.read_parquet(results.store(args.dataset).with_name("records.parquet"))
+    records = read_records(results.store(args.dataset))
     assigned = assign(records, results.task(args.task), args.fold)
     write_text(results.split(args.dataset, args.task, args.fold), assigned.to_csv(index=False, lineterminator="\n"))
     counts = assigned["split"].value_counts().to_dict()

@@ -34,16 +34,21 @@ def design_code(design: Design) -> str:
     return code_digest("vitalbench.train.cell", recipe, *model)
 
 
+def data_code(module: str) -> str:
+    """The code behind a store: acquiring, standardising, joining, and the data set's own module."""
+    stages = ("vitalbench.data.release", "vitalbench.data.standardise", "vitalbench.data.store")
+    return code_digest(*stages, f"vitalbench.data.datasets.{module}")
+
+
 def _data_slice(plan: Plan, name: str) -> dict[str, Any]:
     dataset, source = plan.datasets[name], plan.sources[name]
-    module = f"vitalbench.data.datasets.{dataset.module}"
     unused = {"generated": {"expected", "download"}, "local": {"standin", "download"}, "download": {"standin"}}
     return {
         "dataset": name,
         "source": source,
         "root": str(plan.roots[name]) if name in plan.roots else None,
         "config": dataset.model_dump(include=set(DatasetBuild.model_fields) - unused[str(source)]),
-        "code": code_digest("vitalbench.data.release", "vitalbench.data.standardise", "vitalbench.data.store", module),
+        "code": data_code(dataset.module),
     }
 
 

@@ -35,7 +35,8 @@ def _dicts(rows: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(key): value for key, value in row.items()} for row in rows.to_dict("records")]
 
 
-def _sample_digest(record: Record) -> str:
+def sample_digest(record: Record) -> str:
+    """What tells one record's samples from another's: 16 hex digits of the SHA-256 of its integers."""
     return hashlib.sha256(np.ascontiguousarray(record.digital).tobytes()).hexdigest()[:16]
 
 
@@ -118,7 +119,7 @@ def standardise(rows: pd.DataFrame, config: DatasetBuild, source: str, root: Pat
                 continue
             writer.add(record)
             kept.append(at)
-            digests.append(_sample_digest(record))
+            digests.append(sample_digest(record))
         writer.close()
     table = rows.iloc[kept].assign(digest=digests).reset_index(drop=True)
     with atomic(files["records"]) as temporary:

@@ -100,6 +100,21 @@ def join(config: DatasetBuild, release: dict[str, Any], parts: list[Path], out: 
     write_json(out.with_name("manifest.json"), manifest)
 
 
+def read_records(store: Path) -> pd.DataFrame:
+    """The table of a store's records.
+
+    Raises:
+        InputError: it is not beside the store, or damaged.
+    """
+    path = store.with_name("records.parquet")
+    try:
+        return pd.read_parquet(path)
+    except FileNotFoundError:
+        raise InputError(f"{store}: its table of records {path.name} is not beside it") from None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not readable as parquet: {str(error)[:200]}") from None
+
+
 class Store:
     """Random access to a store's signals, in millivolt, with memory use independent of its size.
 

@@ -14,18 +14,19 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from vitalbench import layout
+from vitalbench.chain import chained, hashes
 from vitalbench.config.plan import Cell
 from vitalbench.config.schema import DatasetBuild, Design, Target, TaskData
 from vitalbench.config.slices import design_code
 from vitalbench.config.strict import Strict, validated
-from vitalbench.data.store import Store
+from vitalbench.data.store import Store, read_records
 from vitalbench.errors import GateError, InputError
 from vitalbench.files import atomic, digest, file_digest, read_json, write_json, write_text
 from vitalbench.measure.clock import utc_now
 from vitalbench.measure.device import device_here, mismatch
 from vitalbench.measure.phases import Phase
 from vitalbench.progress import say
-from vitalbench.provenance import provenance
+from vitalbench.provenance import environment, provenance
 from vitalbench.results import Results
 from vitalbench.train.context import SCORED, Context, Outcome, TrainingFailure
 
@@ -115,7 +116,7 @@ def _checked_receipt(job: Job, manifest: dict[str, Any]) -> dict[str, Any]:
 
 
 def _records(job: Job) -> pd.DataFrame:
-    records = pd.read_parquet(job.store.with_name("records.parquet"))
+    records = read_records(job.store)
     split = pd.read_csv(job.split, dtype=str)
     if set(split["record_id"]) != set(records["record_id"]):
         raise InputError(f"{job.split}: its records are not those of {job.store}; make the split again")
@@ -147,6 +148,21 @@ def _write_outcome(job: Job, context: Context, outcome: Outcome) -> None:
 
 def _status(job: Job, status: str, reason: str, run_id: str) -> None:
     write_json(job.out / "status.json", {**job.cell.keys, "status": status, "reason": reason, "run_id": run_id})
+
+
+def _chain(job: Job, data: dict[str, str]) -> list[dict[str, Any]]:
+    """What the run stands on and what it left, for `vitalbench verify`."""
+    left = {name: job.out / name for name in ("config.json", *RUN_FILES) if (job.out / name).is_file()}
+    return chained(
+        {
+            "store": {"content": data["store"], "manifest.json": file_digest(job.store.with_name("manifest.json"))},
+            "split": file_digest(job.split),
+            "audit": file_digest(job.receipt),
+            "code": job.code,
+            "environment": environment(),
+            "output": hashes(left),
+        }
+    )
 
 
 def _memory(phases: list[Phase]) -> None:
@@ -227,5 +243,5 @@ def run_cell(job: Job) -> str:
         "started": started,
         "facts": outcome.facts,
     }
-    write_json(job.out / "provenance.json", provenance() | evidence)
+    write_json(job.out / "provenance.json", provenance() | evidence | {"chain": _chain(job, data)})
     return done("measured")

@@ -1,0 +1,126 @@
+"""The receipt of a built store: source -> code -> environment -> output, each link's hash over the one before.
+
+The chain shows that files, configuration and code belong together. Someone who may write all of them can also write a new chain, so
+its last hash is what to keep elsewhere.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from vitalbench import layout
+from vitalbench.chain import SHOWN, chained, contents, differing, hashes
+from vitalbench.config.slices import data_code
+from vitalbench.data.build import DataFolder
+from vitalbench.data.datasets import UnreadableRecord, load
+from vitalbench.data.index import read_part
+from vitalbench.data.standardise import part_files, sample_digest
+from vitalbench.data.store import read_records
+from vitalbench.errors import InputError
+from vitalbench.files import file_digest, read_json, write_json
+from vitalbench.provenance import environment, environment_differences
+
+_OUTPUTS = ("store.h5", "records.parquet", "quality.csv", "manifest.json", "index.parquet", layout.CROISSANT)
+
+
+def write_receipt(folder: DataFolder) -> None:
+    """Write receipt.json of a store that is joined and described.
+
+    The environment is that of this process; parts that were kept from an earlier build may have been made in another.
+    """
+    manifest, release = (read_json(folder.path / name) for name in ("manifest.json", "release.json"))
+    parts = [folder.path / "parts" / name for name in manifest["parts"]]
+    receipts = {path.name: read_json(part_files(path)["receipt"]) for path in parts}
+    made = {
+        f"parts/{part_files(path)[holds].name}": sha256
+        for path in parts
+        for holds, sha256 in receipts[path.name]["sha256"].items()
+    }
+    small = {name: folder.path / name for name in _OUTPUTS}
+    small |= {f"parts/{part_files(path)['receipt'].name}": part_files(path)["receipt"] for path in parts}
+    links = {
+        "source": {
+            "release.json": file_digest(folder.path / "release.json"),
+            "files": release["index"],
+            "parts": {name: receipt["inputs"] for name, receipt in receipts.items()},
+            "samples": manifest["content"],
+        },
+        "code": {"config.json": file_digest(folder.path / "config.json"), "code": folder.slice["code"]},
+        "environment": environment(),
+        "output": made | hashes(small),
+    }
+    write_json(folder.path / layout.DATA_RECEIPT, {"chain": chained(links)})
+
+
+def _source(folder: DataFolder, link: dict[str, Any]) -> list[str]:
+    problems = differing("source", {"release.json": link["release.json"]}, folder.path)
+    problems += differing("source", link["files"], folder.root)
+    for name, inputs in link["parts"].items():
+        path = part_files(folder.path / "parts" / name)["receipt"]
+        if path.is_file() and _inputs(path) != inputs:
+            problems.append(f"source: {path}: made of {_inputs(path)}, receipt {inputs}")
+    return problems
+
+
+def _inputs(receipt: Path) -> str:
+    try:
+        return str(read_json(receipt).get("inputs"))
+    except InputError:
+        return "what cannot be read"
+
+
+def _code(folder: DataFolder, link: dict[str, Any], elsewhere: bool) -> list[str]:
+    problems = differing("code", {"config.json": link["config.json"]}, folder.path)
+    if problems or elsewhere:
+        return problems
+    here = data_code(folder.config.module)
+    return [] if here == link["code"] else [f"code: receipt {link['code'][:SHOWN]}, here {here[:SHOWN]}"]
+
+
+def broken(path: Path, elsewhere: bool = False) -> tuple[list[str], str]:
+    """Recompute a store's receipt.
+
+    Args:
+        path: results/data/<data set>/<source>.
+        elsewhere: this machine's code and packages are not those of the receipt, and need not be.
+
+    Returns:
+        A line for each thing that does not match, and the chain's last hash.
+
+    Raises:
+        InputError: there is no receipt, or it holds none.
+    """
+    file = path / layout.DATA_RECEIPT
+    chain = read_json(file).get("chain")
+    links, problems = contents(chain, file)
+    missing = [name for name in ("source", "code", "environment", "output") if name not in links]
+    if missing:
+        raise InputError(f"{file}: link '{missing[0]}' is missing")
+    folder = DataFolder(path)
+    problems += _code(folder, links["code"], elsewhere)
+    if not any("config.json" in problem for problem in problems):  # it says where the release is
+        problems += _source(folder, links["source"])
+    problems += [] if elsewhere else environment_differences(links["environment"])
+    problems += differing("output", links["output"], path)
+    return problems, str(chain[-1]["hash"])
+
+
+def differing_records(path: Path) -> list[str]:
+    """Read every record of the release again and hold its samples against the store's: a line for each that differs."""
+    folder = DataFolder(path)
+    module, config = load(folder.config.module), folder.config
+    stored = read_records(path / "store.h5").set_index("record_id")["digest"].to_dict()
+    problems = []
+    for number in range(config.parts):
+        for row in read_part(path / "index.parquet", number).to_dict("records"):
+            expected = stored.get(row["record_id"])
+            if expected is None:
+                continue  # quarantined: its samples are in no store
+            try:
+                here = sample_digest(module.read_record(folder.root, row, config))
+            except UnreadableRecord as problem:
+                here = problem.check
+            if here != expected:
+                problems.append(
+                    f"source: {folder.root / row['file']}: samples {expected[:SHOWN]} stored, here {here[:SHOWN]}"
+                )
+    return problems
