@@ -9,7 +9,20 @@ import vitalbench
 
 SOURCE = Path(vitalbench.__file__).parent
 # Top to bottom: a package may import those named before it, and the floor.
-STAGES = ["config", "data", "split", "models", "train", "evaluate", "measure", "cost", "claims", "report", "commands"]
+STAGES = [
+    "config",
+    "privacy",
+    "data",
+    "split",
+    "models",
+    "train",
+    "evaluate",
+    "measure",
+    "cost",
+    "claims",
+    "report",
+    "commands",
+]
 FLOOR = {"errors", "files", "chain", "progress", "layout", "tables", "provenance", "results"}
 FLOOR_MODULES = {"measure.clock", "measure.device", "measure.phases", "measure.memory", "measure.load"}
 CLOCKS = {"time", "datetime", "timeit"}

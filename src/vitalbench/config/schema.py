@@ -128,6 +128,7 @@ class DatasetBuild(Strict):
     release: Name
     version: str
     index_files: Annotated[list[str], Field(min_length=1)]
+    carry: list[str] = []
     signal: Signal
     parts: Annotated[int, Field(ge=1, le=1024)] = 8
     codec: Codec = "none"

@@ -1,4 +1,4 @@
-"""The index of a release: its records, which part of the store each goes to, and the rows of one part alone."""
+"""The index of a release: its records, what of them is carried into the store, which part each goes to, the rows of one part."""
 
 import hashlib
 from pathlib import Path
@@ -7,8 +7,17 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vitalbench.errors import InputError
+from vitalbench.config.schema import DatasetBuild, Source
+from vitalbench.errors import InputError, choices
 from vitalbench.files import atomic
+from vitalbench.privacy.identifying import by_name, by_value, masked
+from vitalbench.privacy.key import need_key
+from vitalbench.privacy.pseudonym import pseudonyms
+from vitalbench.progress import say
+
+_IDS = {"record_id": "record", "patient_id": "patient"}
+_NEEDED = (*_IDS, "file")  # without these there is no index
+_FAMILIES = ("labels:", "group:", "truth:")
 
 
 def part_of(patient_id: str, parts: int) -> int:
@@ -20,10 +29,55 @@ def part_of(patient_id: str, parts: int) -> int:
     return int.from_bytes(hashlib.sha256(patient_id.encode()).digest()[:8], "big") % parts
 
 
-def part_index(index: pd.DataFrame, name: str, parts: int) -> pd.DataFrame:
-    """A data set module's index with ids namespaced as <dataset>/<id>, and the part of each record in a first column."""
-    spaced = index.assign(record_id=name + "/" + index["record_id"], patient_id=name + "/" + index["patient_id"])
-    part = {patient: part_of(patient, parts) for patient in spaced["patient_id"].unique()}
+def hidden_ids(config: DatasetBuild, source: Source) -> list[str]:
+    """The id columns that the store holds pseudonyms of: those not listed under `carry`. Generated ids are nobody's."""
+    return [] if source == "generated" else [column for column in _IDS if column not in config.carry]
+
+
+def carried(index: pd.DataFrame, name: str, carry: list[str]) -> pd.DataFrame:
+    """What of an index goes into the store: ids and file, label sets, subgroups, a stand-in's truth, and what `carry` lists.
+
+    Raises:
+        InputError: `carry` lists a column that is not there, or a label set or subgroup that it does not list looks identifying.
+    """
+    missing = [column for column in carry if column not in index.columns]
+    if missing:
+        raise InputError(
+            f"data set '{name}': carry: the release has no column '{missing[0]}'; {choices(missing[0], index.columns)}"
+        )
+    kept = [column for column in index.columns if column in (*_NEEDED, *carry) or column.startswith(_FAMILIES)]
+    for column in kept:
+        if column in (*_NEEDED, *carry):
+            continue
+        values = index[column].explode().dropna().astype(str).unique()
+        seen = by_value(values)
+        what = by_name(column.partition(":")[2]) or (seen and seen[0])
+        if what:
+            shape = f", as in {masked(seen[1])}" if seen else ""
+            raise InputError(
+                f"data set '{name}': column '{column}' looks like {what}{shape}; it is carried only where listed under 'carry'"
+            )
+    dropped = [str(column) for column in index.columns if column not in kept]
+    if dropped:
+        say(f"{name}: not carried into the store: {', '.join(dropped)}")
+    return index[kept]
+
+
+def part_index(index: pd.DataFrame, name: str, config: DatasetBuild, source: Source) -> pd.DataFrame:
+    """What is carried of a module's index: ids as <dataset>/<id or pseudonym>, and the part of each record in a first column."""
+    spaced = carried(index, name, config.carry).copy()
+    hidden = hidden_ids(config, source)
+    key = (
+        need_key(f"data set '{name}': {' and '.join(hidden)} not listed under 'carry': their pseudonyms")
+        if hidden
+        else None
+    )
+    for column, kind in _IDS.items():
+        ids = spaced[column]
+        if key and column in hidden:
+            ids = ids.map(pseudonyms(ids.unique(), kind, name, key))
+        spaced[column] = name + "/" + ids
+    part = {patient: part_of(patient, config.parts) for patient in spaced["patient_id"].unique()}
     spaced.insert(0, "part", spaced["patient_id"].map(part))
     return spaced
 

@@ -95,7 +95,7 @@ def acquire(
     if listed:
         files = [name for file in index["file"] for name in record_files(module, str(file), config)]
         description |= _downloaded(config, files, listed)
-    write_index(part_index(index, name, config.parts), out.with_name("index.parquet"))
+    write_index(part_index(index, name, config, source), out.with_name("index.parquet"))
     write_json(out, description | {"digest": digest(description["index"])})
     say(
         f"{config.release} {config.version}: {description['records']} records of {description['patients']} patients, {source}"

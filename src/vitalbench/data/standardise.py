@@ -10,8 +10,9 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from vitalbench.config.schema import DatasetBuild
+from vitalbench.config.schema import DatasetBuild, Source
 from vitalbench.data.datasets import Record, UnreadableRecord, load, record_files
+from vitalbench.data.index import hidden_ids
 from vitalbench.data.part import PartWriter
 from vitalbench.data.quality import Finding, sample_checks
 from vitalbench.errors import InputError
@@ -73,7 +74,9 @@ def _unchanged(part: Path, inputs: str) -> bool:
     return bool(receipt.get("inputs") == inputs and receipt.get("sha256") == made)
 
 
-def standardise(rows: pd.DataFrame, config: DatasetBuild, source: str, root: Path, part: Path, code: str = "") -> None:
+def standardise(
+    rows: pd.DataFrame, config: DatasetBuild, source: Source, root: Path, part: Path, code: str = ""
+) -> None:
     """Write one part: `part` (HDF5, data/part.py), and beside it the table of its records, what was found wrong, and a receipt.
 
     Args:
@@ -92,6 +95,7 @@ def standardise(rows: pd.DataFrame, config: DatasetBuild, source: str, root: Pat
     if _unchanged(part, inputs):
         say(f"{part.name}: unchanged, kept")
         return
+    hidden = hidden_ids(config, source)
     findings: list[Finding] = []
     kept: list[int] = []
     digests: list[str] = []
@@ -105,7 +109,8 @@ def standardise(rows: pd.DataFrame, config: DatasetBuild, source: str, root: Pat
             try:
                 record: Record = module.read_record(root, row, config)
             except UnreadableRecord as problem:
-                report(row, problem.check, str(problem), "quarantined")
+                detail = str(problem).replace(Path(row["file"]).name, "the record") if hidden else str(problem)
+                report(row, problem.check, detail, "quarantined")
                 continue
             if record.generated and source != "generated":
                 raise InputError(
@@ -122,6 +127,8 @@ def standardise(rows: pd.DataFrame, config: DatasetBuild, source: str, root: Pat
             digests.append(sample_digest(record))
         writer.close()
     table = rows.iloc[kept].assign(digest=digests).reset_index(drop=True)
+    if hidden:  # a file's name is an id, too
+        table = table.drop(columns="file")
     with atomic(files["records"]) as temporary:
         table.to_parquet(temporary, index=False)
     written = pd.DataFrame([asdict(finding) for finding in findings], columns=FINDINGS)

@@ -9,6 +9,7 @@ A data set's module has three functions; its configuration (configs/datasets/<na
           file         the record's path below `root`, without extension where the format has several files
           labels:<set> a list of class names, one column a label set
         and whatever else a task or a reader needs: `group:<name>` columns become subgroups, a fold column an official split.
+        Beyond these, only the columns that the data set's YAML lists under `carry` reach the store.
     read_record(root, row, config) -> Record
         The samples of one row of the index. Raises UnreadableRecord, with the reason, for one that cannot be trusted.
     write_standin(root, config) -> None

@@ -20,7 +20,7 @@ from vitalbench.data.wfdb_record import read_wfdb
 from vitalbench.errors import InputError
 
 _COLUMNS = ("ecg_id", "patient_id", "age", "sex", "scp_codes", "strat_fold", "filename_lr", "filename_hr")
-_KEPT = ("age", "sex", "height", "weight", "site", "device", "strat_fold", "pacemaker", "validated_by_human")
+_READ = ("ecg_id", "patient_id", "scp_codes", "filename_lr", "filename_hr")
 _AGE_BANDS = {"under 40": 40, "40 to 59": 60, "60 to 79": 80, "80 and over": 1000}
 
 
@@ -97,7 +97,7 @@ def read_index(root: Path, config: DatasetBuild) -> pd.DataFrame:
             "file": table["filename_lr" if config.signal.rate_hz == 100 else "filename_hr"],
         }
     )
-    index = pd.concat([index, table[[column for column in _KEPT if column in table.columns]]], axis=1)
+    index = pd.concat([index, table[[column for column in table.columns if column not in _READ]]], axis=1)
     index["group:sex"] = table["sex"].map({0: "male", 1: "female"}).fillna("unknown")
     index["group:age_band"] = table["age"].map(_age_band, na_action=None)
     for name, labels in label_sets(codes, statements).items():

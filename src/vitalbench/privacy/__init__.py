@@ -1,0 +1,1 @@
+"""What keeps people out of sight: what may be carried, pseudonyms, encryption at rest, the log of accesses."""
