@@ -132,10 +132,21 @@ class DatasetBuild(Strict):
     signal: Signal
     parts: Annotated[int, Field(ge=1, le=1024)] = 8
     codec: Codec = "none"
+    encrypt: bool = False
     quality: Quality = Quality()
     standin: StandIn | None = None
     download: Download | None = None
     expected: Expected | None = None
+
+    @model_validator(mode="after")
+    def _either_sealed_or_packed(self) -> Self:
+        if self.encrypt and self.codec != "none":
+            raise PydanticCustomError(
+                "encrypt",
+                "encrypt: true needs codec 'none', not '{codec}': rows are sealed one by one",
+                {"codec": self.codec},
+            )
+        return self
 
 
 class Dataset(DatasetBuild):

@@ -55,14 +55,14 @@ _FAMILIES = {
 }
 
 
-def _file(name: str, sha256: str, what: str) -> dict[str, Any]:
+def _file(name: str, sha256: str, what: str, kind: str = "") -> dict[str, Any]:
     return {
         "@type": "cr:FileObject",
         "@id": name,
         "name": name,
         "description": what,
         "contentUrl": name,
-        "encodingFormat": _KINDS[Path(name).suffix],
+        "encodingFormat": kind or _KINDS[Path(name).suffix],
         "sha256": sha256,
     }
 
@@ -78,13 +78,17 @@ def _signals(config: dict[str, Any], records: int) -> str:
 
 def _distribution(folder: Path, manifest: dict[str, Any]) -> list[dict[str, Any]]:
     signals = _signals(manifest["config"], manifest["records"])
+    sealed = "application/octet-stream" if manifest["config"]["encrypt"] else ""
     told = {
         "records.parquet": "a row a record of the store",
         "quality.csv": "what was found wrong with records, and which were kept out of the store for it",
         "manifest.json": "what the store was built of",
         "store.h5": f"the parts joined as one HDF5 virtual dataset: {signals}",
     }
-    files = [_file(name, file_digest(folder / name), what) for name, what in told.items()]
+    files = [
+        _file(name, file_digest(folder / name), what, sealed if name == "records.parquet" else "")
+        for name, what in told.items()
+    ]
     return files + [
         _file(f"parts/{name}", part["sha256"]["signals"], f"the arrays of {part['records']} of the store's records")
         for name, part in manifest["parts"].items()
@@ -151,6 +155,14 @@ def _origin(source: str, release: dict[str, Any], about: dict[str, Any]) -> dict
     }
 
 
+def _content(folder: Path, origin: dict[str, Any], encrypted: bool) -> dict[str, Any]:
+    """What a reader finds: the table, or that it needs the key and vitalbench."""
+    if not encrypted:
+        return origin | {"recordSet": [_record_set(folder / "records.parquet")]}
+    told = "Signals and tables of records are encrypted with AES-256-GCM; vitalbench reads them with the key."
+    return origin | {"description": f"{origin['description']} {told}"}
+
+
 def croissant(folder: Path, about: dict[str, Any], manifest: dict[str, Any]) -> dict[str, Any]:
     """The JSON-LD of a store.
 
@@ -178,8 +190,7 @@ def croissant(folder: Path, about: dict[str, Any], manifest: dict[str, Any]) -> 
                 "quality.csv; the limits are in manifest.json."
             ],
             "distribution": _distribution(folder, manifest),
-            "recordSet": [_record_set(folder / "records.parquet")],
         }
         | ({"datePublished": facts["published"]} if facts["published"] else {})
-        | _origin(about["source"], release, facts)
+        | _content(folder, _origin(about["source"], release, facts), manifest["config"]["encrypt"])
     )

@@ -8,10 +8,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vitalbench.config.schema import DatasetBuild, Source
+from vitalbench.data.table_file import read_table, seal_table
 from vitalbench.errors import InputError, choices
 from vitalbench.files import atomic
 from vitalbench.privacy.identifying import by_name, by_value, masked
-from vitalbench.privacy.key import need_key
+from vitalbench.privacy.key import Key, need_key
 from vitalbench.privacy.pseudonym import pseudonyms
 from vitalbench.progress import say
 
@@ -82,12 +83,14 @@ def part_index(index: pd.DataFrame, name: str, config: DatasetBuild, source: Sou
     return spaced
 
 
-def write_index(index: pd.DataFrame, path: Path) -> None:
-    """Write an index with a row group a part, so that reading one part's rows costs no more for the others."""
+def write_index(index: pd.DataFrame, path: Path, key: Key | None = None) -> None:
+    """Write an index with a row group a part, so that reading one part's rows costs no more for the others; sealed with a key."""
     schema = pa.Schema.from_pandas(index, preserve_index=False)
     with atomic(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
         for _, rows in index.groupby("part"):
             writer.write_table(pa.Table.from_pandas(rows, schema, preserve_index=False))
+    if key:
+        seal_table(path, key)
 
 
 def read_part(path: Path, part: int) -> pd.DataFrame:
@@ -97,9 +100,7 @@ def read_part(path: Path, part: int) -> pd.DataFrame:
         InputError: the index is missing or damaged.
     """
     try:
-        rows = pd.read_parquet(path, filters=[("part", "==", part)])
+        rows = read_table(path, filters=[("part", "==", part)])
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; `vitalbench acquire` writes it") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not readable as parquet: {error}") from None
     return rows.drop(columns="part").reset_index(drop=True)

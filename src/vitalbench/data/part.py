@@ -2,12 +2,14 @@
 
 `signals` (records, leads, samples) int16, `gain` and `baseline` (records, leads) float32; physical = (signal - baseline) / gain in
 millivolt. Stored with no codec the signals are one contiguous array, which readers map; with gzip or zstd each record is a chunk of
-its own behind HDF5's byte shuffle, which any HDF5 reader with the filter reads too.
+its own behind HDF5's byte shuffle, which any HDF5 reader with the filter reads too. An encrypted part has `sealed` (records, bytes)
+uint8 instead of `signals`: each record's integers as one row of privacy/vault.py; gain and baseline stay plain.
 """
 
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
@@ -17,6 +19,8 @@ from numpy.typing import NDArray
 from vitalbench.config.schema import Codec
 from vitalbench.data.datasets import Record
 from vitalbench.errors import InputError
+from vitalbench.privacy.key import need_key
+from vitalbench.privacy.vault import ROW_OVERHEAD, RowVault, check_fingerprint
 
 _ZSTD_FILTER = 32015  # as registered with the HDF Group
 _TOGETHER = 64  # records a write: one record a write spends more in the library than on the samples
@@ -48,13 +52,20 @@ class PartWriter:
         room: most records there will be; room not used stays empty at the end, and the attribute `records` says how much is.
         shape: (leads, samples).
         codec: how the signals are stored.
+        vault: seals each record; None leaves them plain.
     """
 
-    def __init__(self, file: h5py.File, room: int, shape: tuple[int, int], codec: Codec) -> None:
-        self._file, self._codec, self.records = file, codec, 0
+    def __init__(
+        self, file: h5py.File, room: int, shape: tuple[int, int], codec: Codec, vault: RowVault | None = None
+    ) -> None:
+        self._file, self._codec, self._vault, self.records = file, codec, vault, 0
         self._waiting: list[Record] = []
         self._gain = file.create_dataset("gain", (room, shape[0]), dtype="<f4")
         self._baseline = file.create_dataset("baseline", (room, shape[0]), dtype="<f4")
+        if vault:
+            self._signals = file.create_dataset("sealed", (room, 2 * shape[0] * shape[1] + ROW_OVERHEAD), dtype="u1")
+            self._encode = None
+            return
         if codec == "none" or not room:
             self._signals = file.create_dataset("signals", (room, *shape), dtype="<i2")
             self._encode = None
@@ -82,7 +93,14 @@ class PartWriter:
         if not self._waiting:
             return
         at = slice(self.records, self.records + len(self._waiting))
-        if self._encode is None:
+        if self._vault:
+            seal = self._vault.seal
+            rows = [
+                seal(row, record.digital.astype("<i2", copy=False).tobytes())
+                for row, record in enumerate(self._waiting, self.records)
+            ]
+            self._signals[at] = np.frombuffer(b"".join(rows), dtype=np.uint8).reshape(len(rows), -1)
+        elif self._encode is None:
             self._signals[at] = np.stack([record.digital for record in self._waiting])
         else:
             for row, record in enumerate(self._waiting, self.records):
@@ -96,27 +114,41 @@ class PartWriter:
         """Write what is left and say how many records there are."""
         self._flush()
         self._file.attrs.update(records=self.records, codec=self._codec)
+        if self._vault:
+            self._file.attrs["key"] = self._vault.fingerprint
+
+
+def _mapped(path: Path, stored: h5py.Dataset) -> NDArray[Any]:
+    """A contiguous dataset as a mapped array."""
+    offset = stored.id.get_offset()
+    if offset is None:  # nothing was ever written
+        return np.empty((0, *stored.shape[1:]), dtype=stored.dtype)
+    mapped = np.memmap(path, dtype=stored.dtype, mode="r", offset=offset, shape=stored.shape)
+    return np.asarray(mapped)  # indexing numpy's memmap class costs more than the copy it does
 
 
 class PartSignals:
-    """Random access to a part's signals, as stored."""
+    """Random access to a part's signals, (records, leads, samples), as stored."""
 
     def __init__(self, path: Path) -> None:
         try:
             file = h5py.File(path)
-            signals = file["signals"]
+            leads = file["gain"].shape[1]
+            signals = file["sealed" if "sealed" in file else "signals"]
             codec = str(file.attrs["codec"])
+            stated = file.attrs.get("key")
         except (OSError, KeyError) as error:
             raise InputError(f"{path}: not a part of a store: {error}") from None
-        self._shape = signals.shape[1:]
+        self._shape = (leads, -1) if stated else signals.shape[1:]
         self._mapped: NDArray[np.int16] | None = None
+        self._vault: RowVault | None = None
         if signals.chunks is None:
-            offset = signals.id.get_offset()
-            if offset is None:  # nothing was ever written
-                self._mapped = np.empty((0, *self._shape), dtype=np.int16)
+            if stated:
+                key = need_key(f"{path}: sealed: reading it")
+                check_fingerprint(str(stated), key, path)
+                self._vault, self._sealed = RowVault(key, path.name), _mapped(path, signals)
             else:
-                mapped = np.memmap(path, dtype="<i2", mode="r", offset=offset, shape=signals.shape)
-                self._mapped = np.asarray(mapped)  # indexing numpy's memmap class costs more than the copy it does
+                self._mapped = _mapped(path, signals)
             file.close()
             return
         self._chunks = signals.id
@@ -127,5 +159,8 @@ class PartSignals:
         if self._mapped is not None:
             view: NDArray[np.int16] = self._mapped[row]
             return view
+        if self._vault is not None:
+            opened = np.frombuffer(self._vault.open(row, self._sealed[row].tobytes()), dtype="<i2")
+            return opened.reshape(self._shape)
         _, content = self._chunks.read_direct_chunk((row, 0, 0))
         return _unshuffled(self._decode(content), self._shape)

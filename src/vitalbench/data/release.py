@@ -8,6 +8,7 @@ from vitalbench.config.schema import DatasetBuild, Source
 from vitalbench.data.checksums import Listed, content_hash
 from vitalbench.data.datasets import load, record_files
 from vitalbench.data.index import part_index, write_index
+from vitalbench.data.standardise import store_key
 from vitalbench.data.wfdb_record import WATERMARK
 from vitalbench.errors import InputError
 from vitalbench.files import digest, file_digest, write_json
@@ -95,7 +96,7 @@ def acquire(
     if listed:
         files = [name for file in index["file"] for name in record_files(module, str(file), config)]
         description |= _downloaded(config, files, listed)
-    write_index(part_index(index, name, config, source), out.with_name("index.parquet"))
+    write_index(part_index(index, name, config, source), out.with_name("index.parquet"), store_key(config))
     write_json(out, description | {"digest": digest(description["index"])})
     say(
         f"{config.release} {config.version}: {description['records']} records of {description['patients']} patients, {source}"

@@ -15,8 +15,11 @@ from vitalbench.data.datasets import Record, UnreadableRecord, load, record_file
 from vitalbench.data.index import hidden_ids
 from vitalbench.data.part import PartWriter
 from vitalbench.data.quality import Finding, sample_checks
+from vitalbench.data.table_file import write_table
 from vitalbench.errors import InputError
 from vitalbench.files import atomic, digest, file_digest, read_json, write_json, write_text
+from vitalbench.privacy.key import Key, need_key
+from vitalbench.privacy.vault import RowVault
 from vitalbench.progress import say
 
 FINDINGS = ["record_id", "patient_id", "check", "detail", "action"]
@@ -61,6 +64,11 @@ def _inputs(rows: pd.DataFrame, config: DatasetBuild, module: ModuleType, root: 
     )
 
 
+def store_key(config: DatasetBuild) -> Key | None:
+    """The key that a data set's store is sealed with; None for one that is not."""
+    return need_key(f"{config.release}: encrypt: true") if config.encrypt else None
+
+
 def _unchanged(part: Path, inputs: str) -> bool:
     """Whether a part of these inputs is there, whole."""
     files = part_files(part)
@@ -90,7 +98,8 @@ def standardise(
         InputError: a generated record in what was given as a release.
     """
     module = load(config.module)
-    inputs = _inputs(rows, config, module, root, source, code)
+    key = store_key(config)
+    inputs = _inputs(rows, config, module, root, source, code + (key.fingerprint if key else ""))
     files = part_files(part)
     if _unchanged(part, inputs):
         say(f"{part.name}: unchanged, kept")
@@ -104,7 +113,8 @@ def standardise(
         findings.append(Finding(row["record_id"], row["patient_id"], check, detail, action))
 
     with atomic(part) as temporary, h5py.File(temporary, "w", libver="latest") as file:
-        writer = PartWriter(file, len(rows), (len(config.signal.leads), config.signal.samples), config.codec)
+        shape = (len(config.signal.leads), config.signal.samples)
+        writer = PartWriter(file, len(rows), shape, config.codec, RowVault(key, part.name) if key else None)
         for at, row in enumerate(_dicts(rows)):
             try:
                 record: Record = module.read_record(root, row, config)
@@ -129,8 +139,7 @@ def standardise(
     table = rows.iloc[kept].assign(digest=digests).reset_index(drop=True)
     if hidden:  # a file's name is an id, too
         table = table.drop(columns="file")
-    with atomic(files["records"]) as temporary:
-        table.to_parquet(temporary, index=False)
+    write_table(table, files["records"], key)
     written = pd.DataFrame([asdict(finding) for finding in findings], columns=FINDINGS)
     write_text(files["findings"], written.to_csv(index=False, lineterminator="\n"))
     made = {name: file_digest(path) for name, path in files.items() if name != "receipt"}

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from vitalbench.config.schema import DatasetBuild
 from vitalbench.data.part import PartSignals
-from vitalbench.data.standardise import FINDINGS, part_files
+from vitalbench.data.standardise import FINDINGS, part_files, store_key
+from vitalbench.data.table_file import read_table, write_table
 from vitalbench.data.versions import keep, version_of
 from vitalbench.errors import InputError
 from vitalbench.files import atomic, digest, read_json, write_json, write_text
+from vitalbench.privacy.vault import ROW_OVERHEAD
 
 MANIFEST_VERSION = 2
 
@@ -22,7 +24,7 @@ def _read_part(part: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     """A part's records and its receipt, held against each other."""
     files = part_files(part)
     receipt = read_json(files["receipt"])
-    table = pd.read_parquet(files["records"])
+    table = read_table(files["records"])
     with h5py.File(part) as file:
         stored = int(file.attrs["records"])
     if len({len(table), stored, receipt["records"]}) > 1:
@@ -35,8 +37,9 @@ def _read_part(part: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
 
 def _join_signals(config: DatasetBuild, parts: list[Path], counts: list[int], out: Path) -> None:
     leads = len(config.signal.leads)
+    sealed = ("sealed", (2 * leads * config.signal.samples + ROW_OVERHEAD,), "u1")
     arrays = (
-        ("signals", (leads, config.signal.samples), "<i2"),
+        sealed if config.encrypt else ("signals", (leads, config.signal.samples), "<i2"),
         ("gain", (leads,), "<f4"),
         ("baseline", (leads,), "<f4"),
     )
@@ -52,7 +55,8 @@ def _join_signals(config: DatasetBuild, parts: list[Path], counts: list[int], ou
                     layout[start : start + count] = source[:count]
                 start += count
             file.create_virtual_dataset(name, layout)
-        file.attrs.update(leads=config.signal.leads, rate_hz=config.signal.rate_hz, unit="mV")
+        signal = config.signal
+        file.attrs.update(leads=signal.leads, rate_hz=signal.rate_hz, samples=signal.samples, unit="mV")
 
 
 def _duplicates(records: pd.DataFrame) -> pd.DataFrame:
@@ -78,8 +82,7 @@ def join(config: DatasetBuild, release: dict[str, Any], parts: list[Path], out: 
             f"{out.parent}: no record of {config.release} could be stored; see {part_files(parts[0])['findings']}"
         )
     _join_signals(config, parts, counts, out)
-    with atomic(out.with_name("records.parquet")) as temporary:
-        records.to_parquet(temporary, index=False)
+    write_table(records, out.with_name("records.parquet"), store_key(config))
     findings = [pd.read_csv(part_files(path)["findings"], dtype=str) for path in parts]
     quality = pd.concat([*findings, _duplicates(records)], ignore_index=True)
     write_text(out.with_name("quality.csv"), quality.to_csv(index=False, lineterminator="\n"))
@@ -108,11 +111,9 @@ def read_records(store: Path) -> pd.DataFrame:
     """
     path = store.with_name("records.parquet")
     try:
-        return pd.read_parquet(path)
+        return read_table(path)
     except FileNotFoundError:
         raise InputError(f"{store}: its table of records {path.name} is not beside it") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: not readable as parquet: {str(error)[:200]}") from None
 
 
 class Store:
@@ -126,12 +127,14 @@ class Store:
             with h5py.File(path) as file:
                 self.leads = [str(name) for name in file.attrs["leads"]]
                 self.rate_hz = int(file.attrs["rate_hz"])
-                self.records, _, self.samples = file["signals"].shape
+                signals = file["sealed" if "sealed" in file else "signals"]
+                self.records = len(signals)
+                self.samples = int(file.attrs["samples"])
                 self._gain = file["gain"][:].astype(np.float32)
                 self._baseline = file["baseline"][:].astype(np.float32)
                 pieces = [
                     (piece.vspace.get_select_bounds()[0][0], path.parent / piece.file_name)
-                    for piece in file["signals"].virtual_sources()
+                    for piece in signals.virtual_sources()
                 ]
         except (OSError, KeyError) as error:
             raise InputError(f"{path}: not a store: {error}") from None

@@ -1,0 +1,262 @@
+"""What is sealed opens with its key, at its place, unaltered, or not at all."""
+
+from io import BytesIO
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.conftest import build, describe
+from tests.unit.test_config import edit, refusal
+from vitalbench import cli
+from vitalbench.data.store import Store, read_records
+from vitalbench.errors import InputError
+from vitalbench.files import read_json
+from vitalbench.privacy.key import Key
+from vitalbench.privacy.vault import (
+    ROW_OVERHEAD,
+    RowVault,
+    open_row,
+    open_stream,
+    seal_folder,
+    seal_row,
+    seal_stream,
+    unseal_folder,
+)
+
+SECRET = bytes(range(32))
+KEY, OTHER = Key(SECRET), Key(SECRET[::-1])
+HEADER = 36
+
+
+@pytest.fixture
+def key_here(monkeypatch):
+    monkeypatch.setenv("VITALBENCH_KEY", SECRET.hex())
+
+
+def sealed(content: bytes, name: str = "a/b.dat", chunk: int = 16) -> bytes:
+    target = BytesIO()
+    seal_stream(KEY, name, BytesIO(content), target, chunk)
+    return target.getvalue()
+
+
+def opened(content: bytes, name: str = "a/b.dat", key: Key = KEY) -> bytes:
+    target = BytesIO()
+    open_stream(key, name, BytesIO(content), target, "it")
+    return target.getvalue()
+
+
+@given(st.binary(), st.binary())
+def test_a_row_comes_back_and_never_seals_to_the_same_bytes(content, aad):
+    cipher = AESGCM(SECRET)
+    first, second = seal_row(cipher, aad, content), seal_row(cipher, aad, content)
+    assert len(first) == len(content) + ROW_OVERHEAD
+    assert first != second
+    assert open_row(cipher, aad, first) == open_row(cipher, aad, second) == content
+
+
+@given(st.binary(min_size=1), st.integers(0), st.integers(0, 7))
+def test_a_row_with_any_bit_changed_does_not_open(content, at, bit):
+    cipher = AESGCM(SECRET)
+    changed = bytearray(seal_row(cipher, b"part 0", content))
+    changed[at % len(changed)] ^= 1 << bit
+    with pytest.raises(InvalidTag):
+        open_row(cipher, b"part 0", bytes(changed))
+
+
+def test_a_row_opens_in_its_part_and_at_its_place_alone():
+    row = RowVault(KEY, "part-0000.h5").seal(3, b"samples")
+    assert RowVault(KEY, "part-0000.h5").open(3, row) == b"samples"
+    for vault, at in (
+        (RowVault(KEY, "part-0000.h5"), 4),
+        (RowVault(KEY, "part-0001.h5"), 3),
+        (RowVault(OTHER, "part-0000.h5"), 3),
+    ):
+        with pytest.raises(InputError, match="does not open: it was altered or moved"):
+            vault.open(at, row)
+
+
+def test_the_cipher_is_aes_256_gcm_as_published():
+    """Test case 16 of the GCM specification (McGrew and Viega 2005), 256-bit key with associated data."""
+    key = bytes.fromhex("feffe9928665731c6d6a8f9467308308" * 2)
+    plain = bytes.fromhex(
+        "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a721c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b39"
+    )
+    aad = bytes.fromhex("feedfacedeadbeeffeedfacedeadbeefabaddad2")
+    stored = bytes.fromhex(
+        "cafebabefacedbaddecaf888"
+        "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f662"
+        "76fc6ece0f4e1768cddf8853bb2d551b"
+    )
+    assert open_row(AESGCM(key), aad, stored) == plain
+
+
+@given(st.binary(max_size=200), st.integers(1, 64))
+def test_a_file_comes_back_whatever_its_length_and_chunks(content, chunk):
+    assert opened(sealed(content, chunk=chunk)) == content
+
+
+@settings(max_examples=60)
+@given(st.binary(min_size=1, max_size=80), st.integers(0), st.integers(0, 7))
+def test_a_file_with_any_bit_changed_does_not_open(content, at, bit):
+    changed = bytearray(sealed(content))
+    changed[at % len(changed)] ^= 1 << bit
+    with pytest.raises(InputError):
+        opened(bytes(changed))
+
+
+@given(st.integers(0, 36 + 3 * 32))
+def test_a_file_cut_off_anywhere_does_not_open(length):
+    whole = sealed(bytes(48))
+    if length == len(whole):
+        return
+    with pytest.raises(InputError):
+        opened(whole[:length])
+
+
+def test_chunks_swapped_repeated_dropped_or_of_an_older_file_do_not_open():
+    new, old = sealed(bytes(range(48))), sealed(bytes(range(48)))
+    header, pieces = new[:HEADER], [new[HEADER + at : HEADER + at + 32] for at in (0, 32, 64)]
+    olden = old[HEADER + 32 : HEADER + 64]
+    a, b, c = pieces
+    assert opened(header + a + b + c) == bytes(range(48))
+    for wrong in ([b, a, c], [a, a, c], [a, c], [b, c], [a, b], [a, b, c, c], [a, olden, c], []):
+        with pytest.raises(InputError, match="does not open"):
+            opened(header + b"".join(wrong))
+
+
+def test_a_file_under_another_name_or_key_or_that_is_none_is_one_line():
+    content = sealed(b"samples")
+    with pytest.raises(InputError, match="another file under this name"):
+        opened(content, name="a/c.dat")
+    with pytest.raises(InputError, match=f"sealed with the key {KEY.fingerprint}; the key here is {OTHER.fingerprint}"):
+        opened(content, key=OTHER)
+    with pytest.raises(InputError, match="not a sealed file"):
+        opened(b"samples")
+
+
+@pytest.fixture
+def raw(tmp_path):
+    """A folder of three files, one empty."""
+    root = tmp_path / "raw"
+    (root / "records").mkdir(parents=True)
+    (root / "index.csv").write_text("id,name\n1,Erika\n")
+    (root / "records/1.dat").write_bytes(np.random.default_rng(0).bytes(3_000_000))
+    (root / "records/2.dat").write_bytes(b"")
+    return root
+
+
+def contents(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_folder_is_sealed_and_opened_by_command(raw, tmp_path, key_here, capsys):
+    assert cli.run(["seal", str(raw), "--out", str(tmp_path / "sealed")]) == 0
+    assert cli.run(["unseal", str(tmp_path / "sealed"), "--out", str(tmp_path / "back")]) == 0
+    assert contents(tmp_path / "back") == contents(raw)
+    assert set(contents(tmp_path / "sealed")) == set(contents(raw))
+    assert all(b"Erika" not in content for content in contents(tmp_path / "sealed").values())
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "back").rglob("*.*")} == {0o600}
+    shown = capsys.readouterr()
+    assert SECRET.hex() not in shown.out + shown.err
+    assert KEY.fingerprint in shown.err
+
+
+def test_files_of_a_sealed_folder_that_were_swapped_do_not_open_and_leave_nothing(raw, tmp_path):
+    seal_folder(raw, tmp_path / "sealed", KEY)
+    one, two = tmp_path / "sealed/records/1.dat", tmp_path / "sealed/records/2.dat"
+    kept = one.read_bytes()
+    one.write_bytes(two.read_bytes())
+    two.write_bytes(kept)
+    with pytest.raises(InputError, match=r"1\.dat: chunk 0 does not open"):
+        unseal_folder(tmp_path / "sealed", tmp_path / "back", KEY)
+    assert set(contents(tmp_path / "back")) == {"index.csv"}
+
+
+def test_sealing_onto_something_or_into_itself_or_through_a_link_is_refused(raw, tmp_path):
+    with pytest.raises(InputError, match="not empty"):
+        seal_folder(raw, raw, KEY)
+    with pytest.raises(InputError, match="lies in"):
+        seal_folder(raw, raw / "sealed", KEY)
+    (raw / "link").symlink_to(tmp_path)
+    with pytest.raises(InputError, match="a link"):
+        seal_folder(raw, tmp_path / "sealed", KEY)
+
+
+@pytest.fixture
+def encrypted(small_dataset, tmp_path, key_here):
+    """A store of 40 generated patients, encrypted; the same records plain."""
+    few = small_dataset.model_copy(update={"standin": small_dataset.standin.model_copy(update={"patients": 40})})
+    plain = build("ptbxl", few, "generated", None, tmp_path / "plain")
+    return build("ptbxl", few.model_copy(update={"encrypt": True}), "generated", None, tmp_path / "encrypted"), plain
+
+
+def test_an_encrypted_store_reads_as_the_plain_one_does(encrypted):
+    store, plain = encrypted
+    rows = np.array([3, 0, 41, 3])
+    assert np.array_equal(Store(store).read(rows), Store(plain).read(rows))
+    starts = np.array([0, 100, 250, 750])
+    assert np.array_equal(Store(store).read(rows, starts, 250), Store(plain).read(rows, starts, 250))
+    pd.testing.assert_frame_equal(read_records(store), read_records(plain))
+    folders = [read_json(path.with_name("manifest.json"))["content"] for path in encrypted]
+    assert folders[0] == folders[1]
+
+
+def test_neither_samples_nor_labels_lie_in_an_encrypted_store(encrypted):
+    store, plain = encrypted
+    samples = b"".join(path.read_bytes() for path in store.parent.glob("parts/*.h5"))
+    with h5py.File(plain) as file:
+        assert all(file["signals"][row].tobytes()[:64] not in samples for row in range(20))
+    for table in [
+        store.with_name("records.parquet"),
+        store.with_name("index.parquet"),
+        *store.parent.glob("parts/*.parquet"),
+    ]:
+        assert b"labels:superdiagnostic" not in table.read_bytes(), table
+    written = [path for path in store.parent.rglob("*") if path.is_file()]
+    assert not [path for path in written if SECRET.hex().encode() in path.read_bytes() or SECRET in path.read_bytes()]
+
+
+def test_an_encrypted_store_with_another_key_or_none_is_one_line(encrypted, monkeypatch):
+    store, _ = encrypted
+    monkeypatch.setenv("VITALBENCH_KEY", SECRET[::-1].hex())
+    for read in (Store, read_records):
+        with pytest.raises(
+            InputError, match=f"sealed with the key {KEY.fingerprint}; the key here is {OTHER.fingerprint}"
+        ):
+            read(store)
+    monkeypatch.delenv("VITALBENCH_KEY")
+    for read in (Store, read_records):
+        with pytest.raises(InputError, match="needs a key: set VITALBENCH_KEY_FILE"):
+            read(store)
+
+
+def test_records_swapped_in_a_part_do_not_open(encrypted):
+    store, _ = encrypted
+    with h5py.File(store.parent / "parts/part-0000.h5", "r+") as file:
+        rows = file["sealed"][:2]
+        file["sealed"][0], file["sealed"][1] = rows[1], rows[0]
+    with pytest.raises(InputError, match=r"part-0000\.h5: row 0 does not open"):
+        Store(store).read(np.array([0]))
+
+
+def test_an_encrypted_store_has_a_receipt_and_a_description_that_says_so(encrypted, small_dataset, configs):
+    folder = encrypted[0].parent
+    few = small_dataset.model_copy(update={"standin": small_dataset.standin.model_copy(update={"patients": 40})})
+    describe(folder, few.model_copy(update={"encrypt": True}), configs)
+    assert cli.run(["verify", "--data", str(folder), "--records"]) == 0
+    found = read_json(folder / "croissant.json")
+    assert "recordSet" not in found
+    kinds = {file["@id"]: file["encodingFormat"] for file in found["distribution"]}
+    assert kinds["records.parquet"] == "application/octet-stream"
+    assert "AES-256-GCM" in found["description"]
+
+
+def test_encrypting_what_is_packed_is_refused_when_the_configuration_is_read(project):
+    edit(project, "datasets/ptbxl.yaml", "parts: 4", "parts: 4\ncodec: zstd\nencrypt: true")
+    assert "encrypt: true needs codec 'none', not 'zstd'" in refusal(project)
