@@ -13,7 +13,10 @@ from typing import NoReturn
 
 from vitalbench import __version__
 from vitalbench.errors import ConfigError, VitalbenchError, choices
+from vitalbench.privacy.access_log import acting
 
+# Arguments that say, in names of configurations alone, what a command is about; the log of accesses holds the first.
+_ABOUT = ("cell", "measurement", "task", "part")
 _FOLDER = Path(__file__).parent / "commands"
 
 
@@ -61,7 +64,10 @@ def run(arguments: list[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     command.arguments(parser)
-    return int(command.run(parser.parse_args(rest)) or 0)
+    given = parser.parse_args(rest)
+    about = next((str(vars(given)[key]) for key in _ABOUT if vars(given).get(key) is not None), "")
+    with acting(f"vitalbench {name}", about):
+        return int(command.run(given) or 0)
 
 
 def main() -> None:

@@ -10,6 +10,8 @@ DOWNLOAD_SLICE = "download.json"  # below DATA: from where and in how many strea
 DESCRIBE_SLICE = "describe.json"
 CROISSANT = "croissant.json"
 DATA_RECEIPT = "receipt.json"
+ACCESS_LOG = "access.log"
+ACCESS_HEAD = "access.head.json"
 
 # Below results/<suite>/.
 SUITE_SLICE = "config/suite.json"

@@ -67,7 +67,7 @@ def test_a_missing_file_is_named(described, capsys, name):
 
 
 def test_other_code_or_another_environment_is_told(described, capsys, monkeypatch):
-    monkeypatch.setattr("vitalbench.data.receipt.data_code", lambda module: "0" * 16)
+    monkeypatch.setattr("vitalbench.data.store_receipt.data_code", lambda module: "0" * 16)
     monkeypatch.setattr(
         "vitalbench.provenance.environment",
         lambda: environment() | {"packages": environment()["packages"] | {"numpy": "0.1"}},

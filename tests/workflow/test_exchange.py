@@ -1,5 +1,7 @@
 """What a built data set gives others: its description is made by the workflow, and made again alone when what it says changes."""
 
+import json
+import shutil
 import subprocess
 
 import pytest
@@ -43,6 +45,29 @@ def suite(built):
     found = snakemake(built, "--cores", "2", "--config", "suite=controls")
     assert found.returncode == 0, found.stdout[-3000:]
     return built / "results/controls"
+
+
+def test_accesses_to_local_records_are_logged_and_run_nothing_again(built, tmp_path):
+    root = tmp_path / "ptbxl"
+    shutil.copytree(built / "results/data/ptbxl/generated/release", root)
+    for name in ("STAND-IN.txt", "standin_truth.csv"):
+        (root / name).unlink()
+    for header in root.rglob("*.hea"):
+        header.write_text("".join(line for line in header.read_text().splitlines(True) if not line.startswith("#")))
+    text = (built / "configs/suites/quick.yaml").read_text().replace("source: generated", "source: records")
+    (built / "configs/suites/local.yaml").write_text(text)
+    config = ["--config", "suite=local", f"data_root={tmp_path}"]
+    found = snakemake(built, "--cores", "2", "data", *config)
+    assert found.returncode == 0, found.stdout[-3000:]
+    log = built / "results/data/ptbxl/local/access.log"
+    assert {json.loads(line)["command"] for line in log.read_text().splitlines()} == {
+        "vitalbench acquire",
+        "vitalbench standardise",
+        "vitalbench store",
+    }
+    checked = verify(built, "--data", "results/data/ptbxl/local", "--records")
+    assert (checked.returncode, checked.stdout.count("holds")) == (0, 2), checked.stdout
+    assert "Nothing to be done" in snakemake(built, "-n", "data", *config).stdout
 
 
 def verify(folder, *arguments: str) -> subprocess.CompletedProcess:

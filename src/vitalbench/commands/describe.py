@@ -6,7 +6,7 @@ from pathlib import Path
 from vitalbench import layout
 from vitalbench.data.build import DataFolder
 from vitalbench.data.croissant import croissant
-from vitalbench.data.receipt import write_receipt
+from vitalbench.data.store_receipt import write_receipt
 from vitalbench.files import read_json, write_json
 
 

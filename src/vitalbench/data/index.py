@@ -11,6 +11,7 @@ from vitalbench.config.schema import DatasetBuild, Source
 from vitalbench.data.table_file import read_table, seal_table
 from vitalbench.errors import InputError, choices
 from vitalbench.files import atomic
+from vitalbench.privacy.access_log import note
 from vitalbench.privacy.identifying import by_name, by_value, masked
 from vitalbench.privacy.key import Key, need_key
 from vitalbench.privacy.pseudonym import pseudonyms
@@ -91,6 +92,7 @@ def write_index(index: pd.DataFrame, path: Path, key: Key | None = None) -> None
             writer.write_table(pa.Table.from_pandas(rows, schema, preserve_index=False))
     if key:
         seal_table(path, key)
+    note(path.parent, "the release's index", len(index))
 
 
 def read_part(path: Path, part: int) -> pd.DataFrame:
@@ -103,4 +105,5 @@ def read_part(path: Path, part: int) -> pd.DataFrame:
         rows = read_table(path, filters=[("part", "==", part)])
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; `vitalbench acquire` writes it") from None
+    note(path.parent, "records of the release", len(rows))
     return rows.drop(columns="part").reset_index(drop=True)

@@ -15,6 +15,7 @@ from vitalbench.data.table_file import read_table, write_table
 from vitalbench.data.versions import keep, version_of
 from vitalbench.errors import InputError
 from vitalbench.files import atomic, digest, read_json, write_json, write_text
+from vitalbench.privacy.access_log import note
 from vitalbench.privacy.vault import ROW_OVERHEAD
 
 MANIFEST_VERSION = 2
@@ -82,6 +83,7 @@ def join(config: DatasetBuild, release: dict[str, Any], parts: list[Path], out: 
             f"{out.parent}: no record of {config.release} could be stored; see {part_files(parts[0])['findings']}"
         )
     _join_signals(config, parts, counts, out)
+    note(out.parent, "joining the store", len(records))
     write_table(records, out.with_name("records.parquet"), store_key(config))
     findings = [pd.read_csv(part_files(path)["findings"], dtype=str) for path in parts]
     quality = pd.concat([*findings, _duplicates(records)], ignore_index=True)
@@ -111,9 +113,11 @@ def read_records(store: Path) -> pd.DataFrame:
     """
     path = store.with_name("records.parquet")
     try:
-        return read_table(path)
+        records = read_table(path)
     except FileNotFoundError:
         raise InputError(f"{store}: its table of records {path.name} is not beside it") from None
+    note(store.parent, "table of records", len(records))
+    return records
 
 
 class Store:
@@ -138,6 +142,7 @@ class Store:
                 ]
         except (OSError, KeyError) as error:
             raise InputError(f"{path}: not a store: {error}") from None
+        note(path.parent, "signals", self.records)
         pieces.sort()
         self._starts = np.array([start for start, _ in pieces])
         self._parts = [PartSignals(part) for _, part in pieces]
