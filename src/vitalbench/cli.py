@@ -82,6 +82,11 @@ def main() -> None:
         # Whoever read our output has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    except OSError as error:
+        if error.filename is None:
+            raise  # nothing the user could act on: a defect, and its traceback is wanted
+        print(f"error: {error.filename}: {(error.strerror or str(error)).lower()}", file=sys.stderr)
+        code = 2
     except KeyboardInterrupt:
         code = 130
     sys.exit(code)

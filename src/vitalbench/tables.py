@@ -186,13 +186,14 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "method | measured, arithmetic, projection or untestable",
             "reported | as the document states it | unit",
             "unit | of the number",
-            "measured | what was found | unit",
+            "measured | what was counted, measured or worked out here | unit",
             "interval_low | of what was found | unit",
             "interval_high | of what was found | unit",
             "tolerance | largest difference that still reproduces it | unit",
             "verdict | reproduced, refuted, projected, untestable or not-run",
             "evidence | the terms, or the table row",
             "reason | why the verdict, or what it waits for",
+            "published | what follows from what the release's publisher states, where the number was held against that | unit",
         ),
     ),
     "quality": (
@@ -224,8 +225,8 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def write_table(table: str, rows: Iterable[Mapping[str, Any]], path: Path) -> None:
-    """Write a table as UTF-8 CSV with exactly its declared columns; empty means not applicable."""
+def table_text(table: str, rows: Iterable[Mapping[str, Any]]) -> str:
+    """A table as CSV with exactly its declared columns; empty means not applicable."""
     columns = names(table)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
@@ -235,7 +236,12 @@ def write_table(table: str, rows: Iterable[Mapping[str, Any]], path: Path) -> No
         if unknown:
             raise KeyError(f"table {table} has no column {min(unknown)}")
         writer.writerow([_text(row.get(column)) for column in columns])
-    write_text(path, out.getvalue())
+    return out.getvalue()
+
+
+def write_table(table: str, rows: Iterable[Mapping[str, Any]], path: Path) -> None:
+    """Write a table as UTF-8 CSV."""
+    write_text(path, table_text(table, rows))
 
 
 def read_table(table: str, path: Path) -> list[dict[str, str]]:

@@ -56,6 +56,16 @@ def claim(**more) -> Claim:
     )
 
 
+def test_what_a_publisher_states_can_refute_and_not_reproduce():
+    """Nothing was counted, so the measured column stays empty."""
+    facts = {"declared.x.records": 10}
+    agrees = judge(claim(check="declared.x.records", reported=10.0), facts, {})
+    assert (agrees["verdict"], agrees["published"]) == ("not-run", 10)
+    assert "measured" not in agrees
+    differs = judge(claim(check="declared.x.records", reported=12.0), facts, {})
+    assert (differs["verdict"], differs["published"], differs["reason"]) == ("refuted", 10, "off by -2 records")
+
+
 def test_reproduced_refuted_and_not_run():
     assert judge(claim(check="5 * 2"), {}, {})["verdict"] == "reproduced"
     refuted = judge(claim(check="a.b", reported=10.0), {"a.b": 12}, {})

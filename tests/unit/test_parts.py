@@ -166,3 +166,38 @@ def test_an_empty_part_is_a_part(small_dataset, release, tmp_path):
         standardise(rows.iloc[:0], small_dataset.model_copy(update={"codec": codec}), "local", release, part)
         assert PartSignals(part) is not None
         assert len(pd.read_parquet(part.with_suffix(".parquet"))) == 0
+
+
+def relabelled(release) -> None:
+    table = pd.read_csv(release / "ptbxl_database.csv", dtype=str)
+    table.loc[0, "scp_codes"] = "{'IMI': 100.0}"
+    table.to_csv(release / "ptbxl_database.csv", index=False)
+
+
+def recalibrated(release) -> None:
+    header = sorted(release.rglob("*.hea"))[0]
+    header.write_text(header.read_text().replace("1000.0(0)/mV", "500.0(0)/mV"))
+
+
+@pytest.mark.parametrize("change", [relabelled, recalibrated])
+def test_the_content_of_a_store_is_its_labels_and_calibration_too(small_dataset, release, tmp_path, change):
+    folder = build("ptbxl", small_dataset, "local", release, tmp_path / "data").parent
+    before = read_json(folder / "manifest.json")["content"]
+    change(release)
+    build("ptbxl", small_dataset, "local", release, folder)
+    assert read_json(folder / "manifest.json")["content"] != before
+
+
+def test_the_content_does_not_depend_on_the_parts(small_dataset, release, tmp_path):
+    few = build("ptbxl", small_dataset, "local", release, tmp_path / "few").parent
+    many = build("ptbxl", small_dataset.model_copy(update={"parts": 7}), "local", release, tmp_path / "many").parent
+    assert read_json(few / "manifest.json")["content"] == read_json(many / "manifest.json")["content"]
+
+
+def test_a_part_damaged_after_it_was_made_is_named_when_it_is_joined(small_dataset, release, tmp_path):
+    folder = build("ptbxl", small_dataset, "local", release, tmp_path / "data").parent
+    part = folder / "parts" / "part-0001.h5"
+    part.write_bytes(part.read_bytes()[:3000])
+    parts = sorted((folder / "parts").glob("*.h5"))
+    with pytest.raises(InputError, match=r"part-0001\.h5: damaged"):
+        join(small_dataset, read_json(folder / "release.json"), parts, folder / "store.h5")

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from tests.conftest import build
 from vitalbench.config.schema import Quality
@@ -148,3 +149,33 @@ def test_questionable_samples_are_found(small_dataset):
     assert checks(short) == []
     assert checks(loud) == ["amplitude"]
     assert "invalid-sample" in checks(invalid)
+
+
+def test_samples_that_were_not_recorded_cannot_be_let_in():
+    with pytest.raises(ValidationError, match="must hold 'invalid-sample'"):
+        Quality(quarantine=["flat-lead"])
+
+
+def test_the_new_questions_find_what_they_are_for(small_dataset):
+    signal = small_dataset.signal.model_copy(update={"rate_hz": 500})
+    rng = np.random.default_rng(0)
+    good = rng.integers(-500, 500, (12, 5000))
+
+    def checks(digital: np.ndarray) -> list[str]:
+        return [check for check, _ in sample_checks(record(digital), signal, Quality())]
+
+    missing, clipped, mains, both = good.copy(), good.copy(), good.copy(), good.copy()
+    missing[2] = 40
+    clipped[4, 100:126] = 4000
+    mains[7] = 1000 * np.sin(2 * np.pi * 50.3 * np.arange(5000) / 500)
+    both[9, :] = np.where(np.arange(5000) % 400 < 30, -5000, good[9])
+    assert checks(good) == []
+    assert checks(missing) == ["missing-lead"]
+    assert checks(clipped) == ["clipping"]
+    assert checks(mains) == ["powerline"]
+    assert checks(both) == ["clipping"]
+
+
+def test_mains_are_not_looked_for_where_the_rate_cannot_show_them(small_dataset):
+    wave = 1000 * np.sin(2 * np.pi * 49.9 * np.arange(1000) / 100)
+    assert sample_checks(record(np.tile(wave, (12, 1))), small_dataset.signal, Quality()) == []

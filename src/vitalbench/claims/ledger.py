@@ -106,7 +106,10 @@ def measured_facts(results: Results) -> tuple[dict[str, float], dict[str, str]]:
 
 
 def judge(claim: Claim, facts: dict[str, float], missing: dict[str, str]) -> dict[str, Any]:
-    """The row of one claim. `reproduced` needs what was found to lie within the tolerance, whole interval and all."""
+    """The row of one claim. `reproduced` needs what was found to lie within the tolerance, whole interval and all.
+
+    A number held against what a publisher states can be refuted by it; that the two agree re-derives nothing.
+    """
     row: dict[str, Any] = {"verdict": "untestable", "reason": claim.reason}
     if claim.check is None:
         return row
@@ -125,13 +128,23 @@ def judge(claim: Claim, facts: dict[str, float], missing: dict[str, str]) -> dic
         raise ConfigError(f"claim '{claim.id}': '{fact}' begins with neither 'declared' nor 'measured'") from None
     terms = ", ".join(f"{name} = {value:g}" if value % 1 else f"{name} = {value:.0f}" for name, value in used.items())
     within = abs(found - claim.reported) <= claim.tolerance
+    evidence = f"{claim.check}" + (f" with {terms}" if terms else "")
+    reason = claim.reason or ("" if within else f"off by {found - claim.reported:+.10g} {claim.unit}")
+    if any(name.startswith("declared.") for name in used):
+        agrees = "; ".join(
+            filter(None, [claim.reason, "agrees with what the publisher states; nothing was counted here"])
+        )
+        stated = {"published": found, "evidence": evidence}
+        return stated | (
+            {"verdict": "not-run", "reason": agrees} if within else {"verdict": "refuted", "reason": reason}
+        )
     return {
         "measured": found,
         "interval_low": found,
         "interval_high": found,
         "verdict": "reproduced" if within else "refuted",
-        "evidence": f"{claim.check}" + (f" with {terms}" if terms else ""),
-        "reason": claim.reason or ("" if within else f"off by {found - claim.reported:+.10g} {claim.unit}"),
+        "evidence": evidence,
+        "reason": reason,
     }
 
 

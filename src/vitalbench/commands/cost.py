@@ -8,7 +8,7 @@ from vitalbench.cost.table import cost_rows
 from vitalbench.files import read_json
 from vitalbench.layout import STAGE_SLICE
 from vitalbench.results import Results
-from vitalbench.tables import write_table
+from vitalbench.tables import table_text, write_table
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +17,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--results", type=Path, default=Path("results/quick"), help="results/<suite> (default results/quick)"
     )
     parser.add_argument("--prices", type=Path, metavar="FILE", help="default: the file the suite was resolved with")
-    parser.add_argument("--out", type=Path, help="default: tables/cost.csv of the suite")
+    parser.add_argument("--out", type=Path, help="default: tables/cost.csv of the suite; with --prices, the screen")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -25,4 +25,8 @@ def run(args: argparse.Namespace) -> None:
     results = Results(args.results)
     resolved = read_json(args.results / STAGE_SLICE.format(stage="cost"))["price_file"]
     prices = read_prices(args.prices or Path(resolved))
-    write_table("cost", cost_rows(results, prices), args.out or results.table("cost"))
+    rows = cost_rows(results, prices)
+    if args.prices and not args.out:  # the suite's own table keeps the prices the suite names
+        print(table_text("cost", rows), end="")
+    else:
+        write_table("cost", rows, args.out or results.table("cost"))

@@ -99,6 +99,15 @@ class Quality(Strict):
     max_abs_mv: Positive = 30.0
     quarantine: list[SampleCheck] = ["invalid-sample", "missing-lead"]
 
+    @model_validator(mode="after")
+    def _nothing_invalid_is_stored(self) -> Self:
+        if "invalid-sample" not in self.quarantine:
+            raise PydanticCustomError(
+                "quarantine",
+                "quarantine must hold 'invalid-sample': a store has no mark for samples that were not recorded",
+            )
+        return self
+
 
 class StandIn(Strict):
     """How generated records are made in the release's own layout (data/synthetic)."""

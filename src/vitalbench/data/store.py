@@ -25,9 +25,12 @@ def _read_part(part: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     """A part's records and its receipt, held against each other."""
     files = part_files(part)
     receipt = read_json(files["receipt"])
-    table = read_table(files["records"])
-    with h5py.File(part) as file:
-        stored = int(file.attrs["records"])
+    try:
+        table = read_table(files["records"])
+        with h5py.File(part) as file:
+            stored = int(file.attrs["records"])
+    except (OSError, KeyError, ValueError) as error:
+        raise InputError(f"{part}: damaged ({error}); delete it to build the part again") from None
     if len({len(table), stored, receipt["records"]}) > 1:
         raise InputError(
             f"{part}: holds {stored} records, its table {len(table)}, its receipt {receipt['records']}; "
@@ -68,6 +71,15 @@ def _duplicates(records: pd.DataFrame) -> pd.DataFrame:
     return told[repeated["record_id"] != first][FINDINGS]
 
 
+def _content(records: pd.DataFrame, store: Path) -> str:
+    """The hash of what training can depend on: every record's samples, calibration, labels and covariates, in no order of parts."""
+    with h5py.File(store) as file:
+        calibration = np.concatenate([file["gain"][:], file["baseline"][:]], axis=1)
+    order = np.argsort(records["record_id"].to_numpy().astype(str), kind="stable")
+    table = records.drop(columns="row").iloc[order].to_json(orient="split", index=False, double_precision=15)
+    return digest({"records": table, "calibration": calibration[order].tolist()})
+
+
 def join(config: DatasetBuild, release: dict[str, Any], parts: list[Path], out: Path) -> None:
     """Join parts to `out` (store.h5), with records.parquet, quality.csv and manifest.json beside it.
 
@@ -99,7 +111,7 @@ def join(config: DatasetBuild, release: dict[str, Any], parts: list[Path], out: 
         "parts": {
             path.name: {"records": count, "sha256": made[path.name]} for path, count in zip(parts, counts, strict=True)
         },
-        "content": digest(records[["record_id", "patient_id", "digest"]].sort_values("record_id").to_numpy().tolist()),
+        "content": _content(records, out),
     }
     keep(manifest, parts, out.parent / "versions")
     write_json(out.with_name("manifest.json"), manifest)

@@ -1,6 +1,7 @@
 """The figures of the page: small panels, each an SVG that stays readable on a phone, with the table it was drawn from."""
 
 import io
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -55,7 +56,9 @@ def panel(name: str, caption: str, data: pd.DataFrame, draw: Callable[[Axes], No
         draw(axes)
         out = io.StringIO()
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
-    return Panel(name, caption, out.getvalue(), data)
+    # A page holds many panels, and an id stands for one thing in it.
+    svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", out.getvalue())
+    return Panel(name, caption, svg, data)
 
 
 def forest(name: str, caption: str, data: pd.DataFrame, designs: list[str], axis: str, chance: float | None) -> Panel:

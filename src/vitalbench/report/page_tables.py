@@ -31,7 +31,7 @@ def timing_rows(results: Results) -> list[list[Any]]:
                 "" if pace is None or row["unit"] == "call" else f"{pace:,.0f} {row['unit']}s",
                 "" if memory is None else f"{memory:,.0f} MB",
                 row["repeats"],
-                {"true": "yes", "false": "no"}.get(row["disturbed"], "not seen"),
+                {"true": "yes", "false": "no"}.get(row["disturbed"], "not watched"),
             ]
         )
     return rows
@@ -52,7 +52,7 @@ def cost_rows(results: Results) -> list[list[Any]]:
                 row["phase"],
                 f"{row['provider']} {row['sku']}, {row['purchase']}, {row['region']}",
                 f"{float(row['usd_per_hour']):.4f}",
-                row["price_date"],
+                Markup('<span class="nowrap">{}</span>').format(row["price_date"]),
                 f"{hours:.5f}",
                 f"{usd:.6f}",
                 f"{low:.6f} to {high:.6f}",
@@ -95,7 +95,7 @@ def claim_rows(results: Results) -> tuple[list[list[Any]], str]:
     counts = Counter(row["verdict"] for row in rows)
     shown = []
     for row in rows:
-        found = number(row["measured"])
+        found = number(row["measured"]) if row["measured"] else number(row["published"])
         why = Markup("<br>").join(escape(text) for text in (row["evidence"], row["reason"]) if text)
         shown.append(
             [

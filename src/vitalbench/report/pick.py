@@ -70,7 +70,9 @@ def pick(
         parts.append(f"equivalent to the highest, {best}, within the margin{faster}")
     else:
         parts += [f"better than {listed(beaten)}"] if beaten else []
-        parts += [f"equivalent to {listed(equivalent)} within the margin, and cheaper to train"] if equivalent else []
+        timed = best in hours and all(name in hours for name in equivalent)
+        cheaper = ", and faster to train" if timed else ""
+        parts += [f"equivalent to {listed(equivalent)} within the margin{cheaper}"] if equivalent else []
     if unclear:
         parts.append(f"not separated from {listed(unclear)} on {patients} test patients")
     return Pick(cheapest, f"Pick {cheapest}: {'; '.join(parts)}.")

@@ -3,9 +3,12 @@
 from functools import cached_property
 
 import numpy as np
+import pandas as pd
 
+from vitalbench import layout
 from vitalbench.evaluate.score import ALL, MACRO
 from vitalbench.results import CellResult, Results
+from vitalbench.split.assign import SPLITS
 from vitalbench.tables import number, read_table
 
 Row = dict[str, str]
@@ -64,6 +67,16 @@ class TaskData:
         """The first run's metrics: sizes and class counts, which all designs share."""
         rows: list[dict[str, object]] = self.runs[0].read("metrics.json")["rows"]
         return rows
+
+    @cached_property
+    def split_sizes(self) -> dict[str, tuple[int, int]]:
+        """Records and patients of each split of the first run, in the order they are used."""
+        place = {"dataset": self.dataset, "task": self.name, "fold": self.runs[0].cell.fold}
+        split = pd.read_csv(self.results.folder / layout.SPLIT.format(**place), dtype=str)
+        groups = split.groupby("split")["patient_id"]
+        sizes = zip(groups.size().items(), groups.nunique(), strict=True)
+        found = {str(name): (int(records), int(patients)) for (name, records), patients in sizes}
+        return {name: found[name] for name in SPLITS if name in found and name != "unused"}
 
     @property
     def patients(self) -> int:

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from vitalbench.evaluate.score import ALL
 from vitalbench.report.figures import Panel
 from vitalbench.report.pick import Pick, pick
 from vitalbench.report.task_data import TaskData
@@ -43,10 +42,9 @@ class TaskSection:
 
 
 def _split_line(data: TaskData) -> str:
-    sizes = {str(row["split"]): row for row in data.metric_rows if row["subgroup"] == ALL}
     counted = [
-        f"{name} {count(int(str(row['n_records'])))} records of {count(int(str(row['n_patients'])))} patients"
-        for name, row in sizes.items()
+        f"{name} {count(records)} records of {count(patients)} patients"
+        for name, (records, patients) in data.split_sizes.items()
     ]
     rule = "dropped, as the published benchmark does" if data.task.unlabelled == "drop" else "kept with no class"
     split = data.task.split

@@ -6,7 +6,7 @@ from markupsafe import Markup
 
 from vitalbench.evaluate.score import ALL, MACRO
 from vitalbench.report.task_data import Row, TaskData
-from vitalbench.report.wording import badge, count, metric_name, score, seconds
+from vitalbench.report.wording import badge, count, in_order, metric_name, score, seconds
 from vitalbench.tables import number
 
 
@@ -104,6 +104,6 @@ def group_table(data: TaskData) -> tuple[list[str], list[list[Any]]]:
     rows = [
         [group.replace("=", ": ").replace("_", " "), size]
         + [_shown(data.score(design, data.task.primary, subgroup=group)) for design in data.designs]
-        for group, size in sizes.items()
+        for group, size in sorted(sizes.items(), key=lambda item: in_order(item[0]))
     ]
     return ["Subgroup", "#records", *(f"#{design}" for design in data.designs)], rows

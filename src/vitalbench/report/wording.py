@@ -1,5 +1,7 @@
 """How numbers are written for people."""
 
+import re
+
 from markupsafe import Markup
 
 METRIC_NAMES = {
@@ -85,3 +87,15 @@ def listed(names: list[str]) -> str:
     ('a', 'a, b and c')
     """
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def in_order(text: str) -> tuple[str, float, str]:
+    """A key that sorts names as people read them, by their first number, and what lies under it before what begins with it.
+
+    >>> sorted(["a=under 40", "a=80 and over", "a=40 to 59", "a=unknown", "a=60 to 79"], key=in_order)
+    ['a=under 40', 'a=40 to 59', 'a=60 to 79', 'a=80 and over', 'a=unknown']
+    """
+    name, _, value = text.partition("=")
+    number = re.search(r"\d+(\.\d+)?", value)
+    first = float(number[0]) if number else float("inf")
+    return name, first - 0.5 if value.startswith(("under", "below", "<")) else first, value

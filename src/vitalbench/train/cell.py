@@ -39,6 +39,7 @@ RUN_FILES = (
     "timing.json",
     "provenance.json",
 )
+_EVALUATED = ("replicates.npz",)
 
 
 @dataclass(frozen=True)
@@ -183,7 +184,7 @@ def run_cell(job: Job) -> str:
     manifest = read_json(job.store.with_name("manifest.json"))
     receipt = _checked_receipt(job, manifest)
     job.out.mkdir(parents=True, exist_ok=True)
-    for name in ("status.json", *RUN_FILES):
+    for name in ("status.json", *RUN_FILES, *_EVALUATED):
         (job.out / name).unlink(missing_ok=True)  # what an earlier run left says nothing about this one
     config = job.config()
     data = {"store": manifest["content"], "split": receipt["split_sha256"]}
