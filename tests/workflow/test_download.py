@@ -137,6 +137,13 @@ def seconds_of_data(folder: Path, served: Path, rate: float) -> float:
     return seconds
 
 
+def stored_before_the_last_download(folder: Path) -> int:
+    """How many parts were standardised while others were still coming."""
+    parts = folder / "results/data/ptbxl/download/parts"
+    last = max(path.stat().st_mtime_ns for path in parts.glob("*.fetched.json"))
+    return sum((parts / f"{path.stem}.json").stat().st_mtime_ns < last for path in parts.glob("*.h5"))
+
+
 def test_parts_are_standardised_while_others_download(benchmark, served, tmp_path):
     """Against the same workflow with one edge more: every part waits for all downloads. Same jobs, same line, same cores."""
     parts, rate = 6, 3e5
@@ -161,4 +168,6 @@ def test_parts_are_standardised_while_others_download(benchmark, served, tmp_pat
     }
     stores = [folder / "results/data/ptbxl/download/records.parquet" for folder in folders]
     assert stores[0].read_bytes() == stores[1].read_bytes()
-    assert ratio > 1.05
+    # The ratio is for a quiet machine to judge; which job went beside which holds on any.
+    assert stored_before_the_last_download(folders[1]) == 0
+    assert stored_before_the_last_download(folders[0]) >= 2
