@@ -1,6 +1,7 @@
-"""Audit a split for leaks: patients, records, samples or windows that cross it. Exit 1 on a leak.
+"""Audit a split for leaks: patients, records, samples or windows that cross it, or statistics fitted outside training.
 
-TABLE (CSV or parquet) has record_id, patient_id and split (or split:<fold> columns), and for windows recording_id, start_s, end_s.
+TABLE (CSV, TSV or parquet) has record_id, patient_id and split (or split:<fold> columns); for windows recording_id, start_s, end_s;
+and, where statistics came with the records, fitted_on (true or false a record). Exit 1 on a leak.
 """
 
 import argparse
@@ -10,9 +11,15 @@ from pathlib import Path
 import pandas as pd
 
 from vitalbench.data.store import read_records
-from vitalbench.errors import GateError, InputError
-from vitalbench.files import file_digest, read_json, write_json, write_text
-from vitalbench.split.audit import audit, read_table, receipt
+from vitalbench.errors import ConfigError, GateError, InputError, choices
+from vitalbench.files import file_digest, write_json, write_text
+from vitalbench.measure.device import cpu_count
+from vitalbench.progress import say
+from vitalbench.split import neighbours
+from vitalbench.split.audit import Check, audit, read_table, receipt
+from vitalbench.split.fitted import fitted_records
+
+NEIGHBOURS = "neighbours.parquet"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,34 +29,54 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--store", type=Path, metavar="FILE", help="store.h5 of the same records: finds copies under other names"
     )
     parser.add_argument("--group", metavar="A,B", help="columns whose sharing between splits is told, not refused")
+    parser.add_argument(
+        "--fitted-on", type=Path, metavar="FILE", help="ids, one a line, of the records that statistics were fitted on"
+    )
     parser.add_argument("--pairs", type=Path, metavar="OUT", help="write what crosses, a row a pair")
     parser.add_argument("--receipt", type=Path, metavar="OUT", help="write the receipt that training asks for")
     parser.add_argument("--report-only", action="store_true", help="exit 0 on a leak too; the receipt still says leak")
+    parser.add_argument(
+        "--price-the-leak",
+        type=Path,
+        metavar="OUT",
+        help="write what the leak is worth in score; needs --store, --labels",
+    )
+    parser.add_argument("--labels", metavar="SET", help="the label set of the store that --price-the-leak scores")
+    parser.add_argument("--threads", type=int, default=cpu_count(), metavar="N", help="default: all cores")
 
 
-def _digests(store: Path, table: pd.DataFrame) -> tuple[pd.Series, str]:
+def _stored(store: Path, table: pd.DataFrame) -> pd.DataFrame:
+    """The store's table of records, indexed by record_id, if it holds every record to audit."""
     records = read_records(store)
     strangers = set(table["record_id"]) - set(records["record_id"])
     if strangers:
         raise InputError(
             f"{store}: {len(strangers)} records of the table are not in the store, among them {min(strangers)}"
         )
-    return records.set_index("record_id")["digest"], str(read_json(store.with_name("manifest.json"))["content"])
+    return records.set_index("record_id")
 
 
-def run(args: argparse.Namespace) -> None:
-    """Audit, print one line a finding, write what was asked for."""
-    table = read_table(args.records)
-    digests, content = _digests(args.store, table) if args.store else (None, None)
-    try:
-        checks, pairs = audit(table, digests, args.group.split(",") if args.group else None)
-    except InputError as error:
-        raise InputError(f"{args.records}: {error}") from None
-    if args.pairs:
-        write_text(args.pairs, pairs.to_csv(index=False, lineterminator="\n"))
-    result = receipt(checks, file_digest(args.records), content)
-    if args.receipt:
-        write_json(args.receipt, result)
+def _copies(store: Path, content: str, threads: int) -> pd.DataFrame:
+    """Near-duplicate pairs: those found beside the store, if of its content, else looked for now."""
+    found = neighbours.read(store.with_name(NEIGHBOURS), content)
+    if found is None:
+        say(f"{store}: no {NEIGHBOURS} of its content is beside it; looking for near-duplicates")
+        found = neighbours.find(store, threads)
+    return found[found["copy"].astype(bool)]
+
+
+def _grouped(table: pd.DataFrame, groups: list[str], stored: pd.DataFrame | None, path: Path) -> pd.DataFrame:
+    """The table with the group columns it lacks taken from the store's records."""
+    known = {*table.columns, *(stored.columns if stored is not None else ())}
+    for group in groups:
+        if group not in known:
+            raise InputError(f"{path}: column '{group}' is not in the table; {choices(group, map(str, known))}")
+        if group not in table.columns and stored is not None:
+            table = table.assign(**{group: table["record_id"].map(stored[group])})
+    return table
+
+
+def _tell(checks: list[Check], verdict: str) -> None:
     for check in checks:
         if check.found:
             print(
@@ -57,8 +84,38 @@ def run(args: argparse.Namespace) -> None:
             )
     verdicts = Counter(check.verdict for check in checks)
     print(
-        f"{result['verdict']}: {len(checks)} checks, "
-        + ", ".join(f"{count} {name}" for name, count in sorted(verdicts.items()))
+        f"{verdict}: {len(checks)} checks, " + ", ".join(f"{count} {name}" for name, count in sorted(verdicts.items()))
     )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Audit, print one line a finding, write what was asked for."""
+    if args.threads < 1:
+        raise ConfigError(f"--threads is {args.threads}; allowed: 1 or more")
+    if args.price_the_leak and not (args.store and args.labels):
+        raise ConfigError("--price-the-leak needs --store FILE, whose records it scores, and --labels SET")
+    table = read_table(args.records)
+    stored, content, copies = None, None, None
+    if args.store:
+        stored, content = _stored(args.store, table), neighbours.store_content(args.store)
+        copies = _copies(args.store, content, args.threads)
+    groups = [name.strip() for name in args.group.split(",") if name.strip()] if args.group else []
+    table = _grouped(table, groups, stored, args.records)
+    fitted = fitted_records(table, args.records, args.fitted_on)
+    try:
+        checks, pairs = audit(table, None if stored is None else stored["digest"], groups, copies, fitted)
+    except InputError as error:
+        raise InputError(f"{args.records}: {error}") from None
+    if args.pairs:
+        write_text(args.pairs, pairs.to_csv(index=False, lineterminator="\n"))
+    result = receipt(checks, file_digest(args.records), content)
+    if args.receipt:
+        write_json(args.receipt, result)
+    _tell(checks, result["verdict"])
+    if args.price_the_leak:
+        from vitalbench.evaluate.leak_price import price
+
+        priced = price(table, pairs, args.store, args.labels)
+        write_text(args.price_the_leak, priced.to_csv(index=False, lineterminator="\n"))
     if result["verdict"] == "leak" and not args.report_only:
         raise GateError(f"{args.records}: the split leaks: {result['reason']}")

@@ -12,9 +12,16 @@ import pandas as pd
 
 from vitalbench.errors import InputError, choices
 from vitalbench.split.assign import SPLITS
-
-# Splits that must be strangers to one another; pre-training and training may share patients.
-PAIRS = (("train", "val"), ("train", "test"), ("val", "test"), ("pretrain", "val"), ("pretrain", "test"))
+from vitalbench.split.crossing import (
+    PAIRS,
+    Found,
+    identical,
+    near_duplicates,
+    outside_training,
+    overlapping_windows,
+    shared,
+    window_times,
+)
 
 
 @dataclass(frozen=True)
@@ -37,18 +44,21 @@ def read_table(path: Path) -> pd.DataFrame:
         InputError: a missing file or column, an empty id, an unknown split.
     """
     try:
-        table = (
-            pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path, dtype=str, keep_default_na=False)
-        )
+        if path.suffix == ".parquet":
+            table = pd.read_parquet(path)
+        else:
+            table = pd.read_csv(path, dtype=str, keep_default_na=False, sep="\t" if path.suffix == ".tsv" else ",")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (OSError, ValueError, UnicodeDecodeError, pd.errors.ParserError) as error:
         raise InputError(
             f"{path}: not readable as {path.suffix.removeprefix('.') or 'CSV'}: {str(error)[:200]}"
         ) from None
+    if table.empty:
+        raise InputError(f"{path}: holds no row")
     for column in ("record_id", "patient_id"):
         if column not in table.columns:
-            raise InputError(f"{path}: column '{column}' is missing; found: {', '.join(map(str, table.columns))}")
+            raise InputError(f"{path}: column '{column}' is missing; {choices(column, table.columns)}")
         table[column] = table[column].astype("string").str.strip()
         empty = table[column].isna() | (table[column] == "")
         if empty.any():
@@ -69,38 +79,12 @@ def split_columns(table: pd.DataFrame) -> list[str]:
     return [str(column) for column in table.columns if column == "split" or str(column).startswith("split:")]
 
 
-def _shared(table: pd.DataFrame, split: str, by: str, pair: tuple[str, str]) -> set[Any]:
-    sides = [set(table.loc[table[split] == name, by].dropna()) for name in pair]
-    return sides[0] & sides[1]
-
-
-def _overlapping_windows(table: pd.DataFrame, split: str) -> dict[tuple[str, str], list[tuple[str, str]]]:
-    """Pairs of windows of one recording that overlap in time and lie in different splits."""
-    found: dict[tuple[str, str], list[tuple[str, str]]] = {pair: [] for pair in PAIRS}
-    used = table[table[split] != "unused"]
-    for _, windows in used.groupby("recording_id"):
-        ordered = windows.sort_values(["start_s", "end_s"])
-        live: list[tuple[float, str, str]] = []
-        for record, name, start, end in ordered[["record_id", split, "start_s", "end_s"]].itertuples(index=False):
-            live = [window for window in live if window[0] > start]
-            for _, other, other_name in live:
-                for pair in PAIRS:
-                    if {name, other_name} == set(pair) and name != other_name:
-                        found[pair].append((other, record))
-            live.append((end, record, name))
-    return found
-
-
-def _window_times(table: pd.DataFrame) -> pd.DataFrame:
-    timed = table.assign(**{column: pd.to_numeric(table[column], errors="coerce") for column in ("start_s", "end_s")})
-    wrong = timed["start_s"].isna() | timed["end_s"].isna() | (timed["end_s"] <= timed["start_s"])
-    if wrong.any():
-        raise InputError(f"row {int(wrong.argmax()) + 1}: start_s and end_s must be numbers, with end_s after start_s")
-    return timed
-
-
 def audit(
-    table: pd.DataFrame, digests: pd.Series | None = None, groups: list[str] | None = None
+    table: pd.DataFrame,
+    digests: pd.Series | None = None,
+    groups: list[str] | None = None,
+    copies: pd.DataFrame | None = None,
+    fitted_on: set[str] | None = None,
 ) -> tuple[list[Check], pd.DataFrame]:
     """Look for what crosses splits.
 
@@ -108,6 +92,8 @@ def audit(
         table: as `read_table` returns it; with recording_id, start_s and end_s, its rows are windows.
         digests: the hash of each record's samples, indexed by record_id: finds copies under another name.
         groups: columns (site, device ...) whose sharing is noted, not refused.
+        copies: pairs of records that are one recording (record_a, record_b): finds copies that differ in their samples.
+        fitted_on: records that statistics were fitted on, by record_id: whatever normalises training records must know no other.
 
     Returns:
         The checks, and a table of the offending pairs (check, split, fold, a, b).
@@ -115,52 +101,35 @@ def audit(
     checks: list[Check] = []
     pairs: list[dict[str, str]] = []
     windows = {"recording_id", "start_s", "end_s"} <= set(table.columns)
-    timed = _window_times(table) if windows else table
+    timed = window_times(table) if windows else table
     for group in groups or []:
         if group not in table.columns:
             raise InputError(f"column '{group}' is not in the table; {choices(group, table.columns)}")
 
-    def add(
-        fold: str, check: str, pair: tuple[str, str], found: list[tuple[str, str]], severity: str = "fatal"
-    ) -> None:
+    def add(fold: str, check: str, split: str, found: Found, severity: str = "fatal") -> None:
         verdict = "clean" if not found else "leak" if severity == "fatal" else "noted"
-        checks.append(Check(fold, check, "-".join(pair), len(found), 0, severity, verdict))
-        pairs.extend({"check": check, "split": "-".join(pair), "fold": fold, "a": a, "b": b} for a, b in found)
+        checks.append(Check(fold, check, split, len(found), 0, severity, verdict))
+        pairs.extend({"check": check, "split": split, "fold": fold, "a": a, "b": b} for a, b in found)
 
     for column in split_columns(table):
         fold = column.partition(":")[2] or "0"
         present = set(table[column])
-        overlaps = _overlapping_windows(timed, column) if windows else {}
+        overlaps = overlapping_windows(timed, column) if windows else {}
         for pair in (pair for pair in PAIRS if set(pair) <= present):
-            add(
-                fold,
-                "patient-overlap",
-                pair,
-                [(who, who) for who in sorted(_shared(table, column, "patient_id", pair))],
-            )
-            add(
-                fold,
-                "record-overlap",
-                pair,
-                [(which, which) for which in sorted(_shared(table, column, "record_id", pair))],
-            )
+            name = "-".join(pair)
+            add(fold, "patient-overlap", name, shared(table, column, "patient_id", pair))
+            add(fold, "record-overlap", name, shared(table, column, "record_id", pair))
             if digests is not None:
-                add(fold, "identical-samples", pair, _identical(table, column, digests, pair))
+                add(fold, "identical-samples", name, identical(table, column, digests, pair))
+            if copies is not None:
+                add(fold, "near-duplicate", name, near_duplicates(table, column, copies, digests, pair))
             if windows:
-                add(fold, "window-overlap", pair, overlaps[pair])
+                add(fold, "window-overlap", name, overlaps[pair])
             for group in groups or []:
-                shared = [(str(value), str(value)) for value in sorted(_shared(table, column, group, pair), key=str)]
-                add(fold, f"shared-{group}", pair, shared, severity="notice")
+                add(fold, f"shared-{group}", name, shared(table, column, group, pair), severity="notice")
+        if fitted_on is not None:
+            add(fold, "statistics-outside-train", "train", outside_training(table, column, fitted_on))
     return checks, pd.DataFrame(pairs, columns=["check", "split", "fold", "a", "b"])
-
-
-def _identical(table: pd.DataFrame, split: str, digests: pd.Series, pair: tuple[str, str]) -> list[tuple[str, str]]:
-    """Records of two splits with the same samples, though their names differ."""
-    known = table.assign(digest=table["record_id"].map(digests))
-    left, right = (known[known[split] == name].dropna(subset=["digest"]) for name in pair)
-    both = left.merge(right, on="digest", suffixes=("_a", "_b"))
-    both = both[both["record_id_a"] != both["record_id_b"]]
-    return sorted(zip(both["record_id_a"].astype(str), both["record_id_b"].astype(str), strict=True))
 
 
 def receipt(checks: list[Check], table_digest: str, content: str | None) -> dict[str, Any]:
