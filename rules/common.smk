@@ -1,5 +1,6 @@
 # The plan of the suite, and the paths the stages share. Wrong configuration ends here, before any DAG, with exit code 2.
 from pathlib import Path
+from shlex import quote
 
 from vitalbench import layout
 from vitalbench.config.workflow import load
@@ -35,6 +36,23 @@ def store_of(wildcards):
     return f"{DATA}/store.h5".format(
         dataset=wildcards.dataset, source=PLAN.sources[wildcards.dataset]
     )
+
+
+def neighbours_of(wildcards):
+    """The near-duplicate pairs of a data set's store."""
+    return str(Path(store_of(wildcards)).with_name(layout.NEIGHBOURS))
+
+
+def fitted_on(wildcards):
+    """The list of records that statistics which came with a data set were fitted on, where it names one."""
+    return PLAN.fitted_on(wildcards.dataset) or []
+
+
+def audit_options(wildcards, input):
+    """What a data set says of itself that its audit looks at."""
+    groups = ",".join(f"{name}?" for name in PLAN.datasets[wildcards.dataset].groups)
+    said = {"--group": groups, "--fitted-on": str(input.fitted_on)}
+    return " ".join(f"{name} {quote(value)}" for name, value in said.items() if value)
 
 
 def each_running(pattern, **fixed):

@@ -15,18 +15,39 @@ rule assign:
         " --fold {wildcards.fold} 2>&1 | tee {log}"
 
 
+# Records that are copies of one another are looked for once a store, whatever the split and the task.
+rule neighbours:
+    input:
+        store=f"{DATA}/store.h5",
+        code=f"{DATA}/{layout.NEIGHBOURS_SLICE}",
+    output:
+        f"{DATA}/{layout.NEIGHBOURS}",
+    log:
+        f"{DATA}/log/neighbours.txt",
+    threads: 2
+    params:
+        folder=subpath(input.store, parent=True),
+    shell:
+        "vitalbench neighbours --data {params.folder} --threads {threads} 2>&1 | tee {log}"
+
+
 rule audit:
     input:
         split=in_suite(layout.SPLIT),
         store=store_of,
+        neighbours=neighbours_of,
+        fitted_on=fitted_on,
         code=stage_slice("split"),
     output:
         in_suite(layout.RECEIPT),
     log:
         in_suite("log/audit/{dataset}.{task}.fold{fold}.txt"),
+    params:
+        options=audit_options,
     shell:
         # A leak does not end the run here: the receipt says so, no cell trains on it, the tables show it, the last gate fails.
-        "vitalbench audit --records {input.split} --store {input.store} --receipt {output} --report-only 2>&1 | tee {log}"
+        "vitalbench audit --records {input.split} --store {input.store} {params.options} --receipt {output} --report-only"
+        " 2>&1 | tee {log}"
 
 
 rule split:

@@ -12,6 +12,8 @@ CROISSANT = "croissant.json"
 DATA_RECEIPT = "receipt.json"
 ACCESS_LOG = "access.log"
 ACCESS_HEAD = "access.head.json"
+NEIGHBOURS = "neighbours.parquet"  # beside a store, and the slice its search depends on
+NEIGHBOURS_SLICE = "neighbours.json"
 
 # Below results/<suite>/.
 SUITE_SLICE = "config/suite.json"

@@ -13,13 +13,12 @@ import pandas as pd
 from vitalbench.data.store import read_records
 from vitalbench.errors import ConfigError, GateError, InputError, choices
 from vitalbench.files import file_digest, write_json, write_text
+from vitalbench.layout import NEIGHBOURS
 from vitalbench.measure.device import cpu_count
 from vitalbench.progress import say
 from vitalbench.split import neighbours
 from vitalbench.split.audit import Check, audit, read_table, receipt
 from vitalbench.split.fitted import fitted_records
-
-NEIGHBOURS = "neighbours.parquet"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +27,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--store", type=Path, metavar="FILE", help="store.h5 of the same records: finds copies under other names"
     )
-    parser.add_argument("--group", metavar="A,B", help="columns whose sharing between splits is told, not refused")
+    parser.add_argument(
+        "--group",
+        metavar="A,B",
+        help="columns of the table or the store whose sharing between splits is told, not refused; A? only where it is there",
+    )
     parser.add_argument(
         "--fitted-on", type=Path, metavar="FILE", help="ids, one a line, of the records that statistics were fitted on"
     )
@@ -65,15 +68,22 @@ def _copies(store: Path, content: str, threads: int) -> pd.DataFrame:
     return found[found["copy"].astype(bool)]
 
 
-def _grouped(table: pd.DataFrame, groups: list[str], stored: pd.DataFrame | None, path: Path) -> pd.DataFrame:
-    """The table with the group columns it lacks taken from the store's records."""
+def _grouped(
+    table: pd.DataFrame, asked: str | None, stored: pd.DataFrame | None, path: Path
+) -> tuple[pd.DataFrame, list[str]]:
+    """The groups to look at, and the table with those it lacks taken from the store's records."""
     known = {*table.columns, *(stored.columns if stored is not None else ())}
-    for group in groups:
+    groups = []
+    for name in (name.strip() for name in (asked or "").split(",")):
+        group = name.removesuffix("?")
+        if not group or (group != name and group not in known):
+            continue
+        groups.append(group)
         if group not in known:
             raise InputError(f"{path}: column '{group}' is not in the table; {choices(group, map(str, known))}")
         if group not in table.columns and stored is not None:
             table = table.assign(**{group: table["record_id"].map(stored[group])})
-    return table
+    return table, groups
 
 
 def _tell(checks: list[Check], verdict: str) -> None:
@@ -99,8 +109,7 @@ def run(args: argparse.Namespace) -> None:
     if args.store:
         stored, content = _stored(args.store, table), neighbours.store_content(args.store)
         copies = _copies(args.store, content, args.threads)
-    groups = [name.strip() for name in args.group.split(",") if name.strip()] if args.group else []
-    table = _grouped(table, groups, stored, args.records)
+    table, groups = _grouped(table, args.group, stored, args.records)
     fitted = fitted_records(table, args.records, args.fitted_on)
     try:
         checks, pairs = audit(table, None if stored is None else stored["digest"], groups, copies, fitted)

@@ -8,6 +8,7 @@ import argparse
 from pathlib import Path
 
 from vitalbench.errors import ConfigError, InputError
+from vitalbench.layout import NEIGHBOURS
 from vitalbench.measure.device import cpu_count
 from vitalbench.progress import say
 from vitalbench.split import neighbours
@@ -27,7 +28,7 @@ def run(args: argparse.Namespace) -> None:
     if not store.is_file():
         raise InputError(f"{store}: no such file; `vitalbench store` builds it")
     found = neighbours.find(store, args.threads)
-    neighbours.write(found, neighbours.store_content(store), args.data / "neighbours.parquet")
+    neighbours.write(found, neighbours.store_content(store), args.data / NEIGHBOURS)
     copies = found[found["copy"]]
     say(f"{store}: {len(copies)} pairs of records are copies, {len(found) - len(copies)} more are similar")
     for pair in copies.head(5).to_dict("records"):

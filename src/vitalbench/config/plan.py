@@ -71,6 +71,13 @@ class Plan:
         """The cells that will be started."""
         return [planned.cell for planned in self.cells if not planned.status]
 
+    def fitted_on(self, dataset: str) -> Path | None:
+        """The list of the records that statistics which came with a data set were fitted on; in its release, if it is local."""
+        named = self.datasets[dataset].fitted_on
+        if named is None:
+            return None
+        return self.roots[dataset] / named if dataset in self.roots else Path(named)
+
 
 def _source(name: str, dataset: Dataset, suite: Suite, knobs: Knobs) -> tuple[Source | None, Path | None]:
     """Where a data set's records come from: generated, a local folder, the publisher, or nowhere yet."""

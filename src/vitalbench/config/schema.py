@@ -167,6 +167,8 @@ class Dataset(DatasetBuild):
     citation: str
     homepage: str
     published: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
+    groups: list[str] = []
+    fitted_on: str | None = None
 
     @model_validator(mode="after")
     def _open_download(self) -> Self:

@@ -17,7 +17,7 @@ from vitalbench.errors import ConfigError
 from vitalbench.files import to_json, write_if_changed
 
 _ENTRY = {
-    "split": ("vitalbench.split.assign", "vitalbench.split.audit"),
+    "split": ("vitalbench.split.assign", "vitalbench.split.audit", "vitalbench.split.fitted"),
     "evaluate": ("vitalbench.evaluate.run",),
     "tables": ("vitalbench.report.tables",),
     "compare": ("vitalbench.evaluate.compare",),
@@ -114,6 +114,7 @@ def slices(plan: Plan, folder: ConfigFolder, results: Path) -> dict[Path, dict[s
             if source == "download":
                 found[data / layout.DOWNLOAD_SLICE] = _download_slice(plan, plan.datasets[name])
             found[data / layout.DESCRIBE_SLICE] = _describe_slice(plan, name)
+            found[data / layout.NEIGHBOURS_SLICE] = {"code": code_digest("vitalbench.split.neighbours")}
     for name, task in plan.tasks.items():
         found[suite / layout.TASK_SLICE.format(task=name)] = {
             "name": name,

@@ -13,6 +13,7 @@ from vitalbench.evaluate.run import Key, read_replicates
 from vitalbench.files import read_json
 from vitalbench.measure.phases import Phase
 from vitalbench.results import CellResult, Results
+from vitalbench.split.fitted import rows_hash
 from vitalbench.tables import write_schema, write_table
 
 Row = dict[str, Any]
@@ -111,6 +112,29 @@ def leakage_rows(results: Results) -> Iterator[Row]:
         receipt = results.receipt(dataset, task, fold)
         for check in read_json(receipt)["checks"] if receipt.is_file() else ():
             yield {"dataset": dataset, "task": task, **check, "fold": fold}
+        yield from _statistics_row(results, dataset, task, fold)
+
+
+def _statistics_row(results: Results, dataset: str, task: str, fold: int) -> Iterator[Row]:
+    """The runs whose statistics were fitted on other records than the training split's: none may be."""
+    runs = [r for r in results.measured if (r.cell.dataset, r.cell.task, r.cell.fold) == (dataset, task, fold)]
+    said = [statistics for run in runs if (statistics := run.read("provenance.json").get("statistics"))]
+    if not said:
+        return
+    split = pd.read_csv(results.split(dataset, task, fold), dtype=str)
+    expected = rows_hash(split.loc[split["split"] == "train", "record_id"])
+    wrong = sum(statistics["sha256"] != expected for statistics in said)
+    yield {
+        "dataset": dataset,
+        "task": task,
+        "split": "train",
+        "fold": fold,
+        "check": "statistics-fit",
+        "found": wrong,
+        "allowed": 0,
+        "severity": "fatal",
+        "verdict": "leak" if wrong else "clean",
+    }
 
 
 def quality_rows(results: Results) -> Iterator[Row]:

@@ -14,7 +14,10 @@ from scipy.ndimage import uniform_filter1d
 
 MIN_OVERLAP = 0.45  # of a record: copies that share half of their time, with room for rounding
 MIN_SIMILARITY = 0.70  # a copy with noise at 6 dB keeps more
-MAX_CONCENTRATION = 0.25  # chosen on real records, docs/METHODS.md
+MAX_CONCENTRATION = 0.15  # of a copy with noise at 6 dB; docs/METHODS.md has what it finds and what it takes for one
+MIN_CONTRAST = (
+    3.0  # a plain oscillation correlates with any other of its frequency, at many lags: no evidence of a copy
+)
 _FINE = 4  # alignments tried between two samples
 _ACTIVE, _QUIET = 0.8, 0.5  # quantiles of activity: above the one, below the other
 _SMOOTH = 5  # samples over which activity is averaged
@@ -31,17 +34,20 @@ class Alignment:
     Attributes:
         similarity: |correlation| over leads, normalised where the two overlap.
         lag: samples by which the second has to be moved to lie on the first.
-        concentration: share of the remainder that lies on the active samples; NaN where it was not asked for.
+        concentration: share of the remainder that lies on the active samples; NaN where the similarity is below MIN_SIMILARITY.
+        contrast: the similarity over its root mean square at all lags.
     """
 
     similarity: NDArray[np.float64]
     lag: NDArray[np.float64]
     concentration: NDArray[np.float64]
+    contrast: NDArray[np.float64]
 
     @property
     def copies(self) -> NDArray[np.bool_]:
         """Which pairs are one recording."""
-        copy: NDArray[np.bool_] = (self.similarity >= MIN_SIMILARITY) & (self.concentration <= MAX_CONCENTRATION)
+        alike = (self.similarity >= MIN_SIMILARITY) & (self.contrast >= MIN_CONTRAST)
+        copy: NDArray[np.bool_] = alike & (self.concentration <= MAX_CONCENTRATION)
         return copy
 
 
@@ -90,7 +96,8 @@ def align(prepared: Floats, spectrum: NDArray[np.complex64], a: NDArray[np.intp]
     close = np.flatnonzero(found >= MIN_SIMILARITY)
     if len(close):
         concentration[close] = _concentration(prepared[a[close]], spectrum[b[close]], lag[close], found[close])
-    return Alignment(found, lag, concentration)
+    usual = np.sqrt(np.square(similarity).mean(axis=1))
+    return Alignment(found, lag, concentration, found / np.maximum(usual, 1e-9))
 
 
 def _concentration(

@@ -1,7 +1,7 @@
 """Batches from the store: random crops for training, every window in order for scoring."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -20,16 +20,18 @@ class Scale:
 
     mean: float
     std: float
+    fitted_on: NDArray[np.intp] | None = field(default=None, compare=False, repr=False)  # rows of the store
 
     @classmethod
     def fit(cls, store: Store, rows: NDArray[np.intp]) -> "Scale":
         """Fit on `rows` of the store, a batch at a time."""
         count, total, squares = 0, 0.0, 0.0
+        fitted_on = rows.copy()
         for start in range(0, len(rows), _STATISTICS_BATCH):
             batch = store.read(rows[start : start + _STATISTICS_BATCH]).astype(np.float64)
             count, total, squares = count + batch.size, total + batch.sum(), squares + np.square(batch).sum()
         mean = total / count
-        return cls(float(mean), float(np.sqrt(max(squares / count - mean**2, 1e-12))))
+        return cls(float(mean), float(np.sqrt(max(squares / count - mean**2, 1e-12))), fitted_on)
 
 
 def window_samples(window: Window | None, samples: int, rate_hz: int) -> tuple[int, list[int]]:

@@ -28,7 +28,8 @@ from vitalbench.measure.phases import Phase
 from vitalbench.progress import say
 from vitalbench.provenance import environment, provenance
 from vitalbench.results import Results
-from vitalbench.train.context import SCORED, Context, Outcome, TrainingFailure
+from vitalbench.split.fitted import rows_hash
+from vitalbench.train.context import SCORED, TRAINED_ON, Context, Outcome, TrainingFailure
 
 T = TypeVar("T", bound=Strict)
 RUN_FILES = (
@@ -134,6 +135,25 @@ def _predictions(context: Context, outcome: Outcome) -> pd.DataFrame:
     return pd.DataFrame(columns).assign(n_votes=outcome.n_votes)
 
 
+def _statistics(context: Context, outcome: Outcome) -> dict[str, Any] | None:
+    """Which records the run's statistics were fitted on: how many, and a hash of their ids.
+
+    Raises:
+        TrainingFailure: one of them is no training record.
+    """
+    if outcome.fitted_on is None:
+        return None
+    rows = context.records["row"].to_numpy(dtype=np.intp)
+    stranger = np.setdiff1d(outcome.fitted_on, rows[context.positions(*TRAINED_ON)])
+    fitted = context.records.loc[np.isin(rows, outcome.fitted_on), "record_id"]
+    if len(stranger):
+        first = context.records.loc[np.isin(rows, stranger), "record_id"].tolist()[:1] or ["one of no split"]
+        raise TrainingFailure(
+            f"statistics-outside-train: fitted on {len(stranger)} records outside the training split, among them {first[0]}"
+        )
+    return {"records": len(fitted), "sha256": rows_hash(fitted)}
+
+
 def _write_outcome(job: Job, context: Context, outcome: Outcome) -> None:
     with atomic(job.out / "predictions.parquet") as temporary:
         _predictions(context, outcome).to_parquet(temporary, index=False)
@@ -227,6 +247,7 @@ def run_cell(job: Job) -> str:
         outcome: Outcome = recipe.fit(context)
         if not np.isfinite(outcome.probabilities).all():
             raise TrainingFailure("the model predicts values that are not finite")
+        statistics = _statistics(context, outcome)
     except TrainingFailure as failure:
         return done("failed", str(failure))
     except Exception as error:  # noqa: BLE001 - a design's crash is a result of the suite; the log has the traceback
@@ -243,6 +264,7 @@ def run_cell(job: Job) -> str:
         "threads": job.target.threads,
         "started": started,
         "facts": outcome.facts,
+        "statistics": statistics,
     }
     write_json(job.out / "provenance.json", provenance() | evidence | {"chain": _chain(job, data)})
     return done("measured")

@@ -56,6 +56,7 @@ class Outcome:
         weights: tensors by name; None for a recipe without any.
         phases: what it timed.
         facts: further findings for provenance.json (parameters, steps, ...).
+        fitted_on: rows of the store that statistics (a scale, a prevalence) were fitted on; None where there are none.
     """
 
     probabilities: NDArray[np.float64]
@@ -64,3 +65,4 @@ class Outcome:
     weights: dict[str, Any] | None = None
     phases: list[Phase] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
+    fitted_on: NDArray[np.intp] | None = None

@@ -76,4 +76,5 @@ def fit(context: Context) -> Outcome:
             "mean_mv": scale.mean,
             "std_mv": scale.std,
         },
+        fitted_on=scale.fitted_on,
     )
