@@ -42,14 +42,10 @@ def _features(store: Path, rows: NDArray[np.intp]) -> Floats:
 
 
 def probe(
-    features: Floats, labels: NDArray[np.float64], train: NDArray[np.intp], test: NDArray[np.intp]
+    described: Floats, labels: NDArray[np.float64], train: NDArray[np.intp], test: NDArray[np.intp]
 ) -> NDArray[np.float64]:
-    """Probabilities (test, classes): the labels of the nearest training records, weighted by how near they are.
-
-    The description's directions are fitted on the training records alone.
-    """
-    projection = Projection.fit(features[train])
-    alike = projection(features[test]) @ projection(features[train]).T
+    """Probabilities (test, classes): the labels of the nearest training records, weighted by how near they are."""
+    alike = described[test] @ described[train].T
     count = min(_NEIGHBOURS, len(train))
     nearest = np.argpartition(alike, alike.shape[1] - count, axis=1)[:, alike.shape[1] - count :]
     weight = np.exp(_SHARPNESS * (np.take_along_axis(alike, nearest, axis=1).astype(np.float64) - 1))
@@ -76,16 +72,23 @@ def _leaking(table: pd.DataFrame, split: str, pairs: pd.DataFrame) -> dict[str, 
 
 
 def _replicates(
-    features: Floats, labels: NDArray[np.float64], truth: Predictions, train: NDArray[np.intp], test: NDArray[np.intp]
+    described: Floats, labels: NDArray[np.float64], truth: Predictions, train: NDArray[np.intp], test: NDArray[np.intp]
 ) -> NDArray[np.float64]:
     """(1 + resamples,): the macro score of the test records, then of resamples of their patients."""
-    p = probe(features, labels, train, test)
+    p = probe(described, labels, train, test)
     scored = Predictions(
         truth.classes, truth.record_id, truth.patient_id, truth.split, truth.y, p, truth.groups, truth.weight
     )
     scores = score(scored, "multilabel", _RESAMPLES, 0)
     value = next(row["value"] for row in scores.rows if (row["metric"], row["label"]) == (METRIC, MACRO))
     return np.concatenate([[value], scores.replicates["test", ALL, METRIC, MACRO]])
+
+
+def _one_draw(replicates: list[NDArray[np.float64]], stream: int) -> NDArray[np.float64]:
+    """(resamples,): each from one of the draws of training records, so that their variance is in the interval too."""
+    stack = np.array(replicates)[:, 1:]
+    chosen = np.random.default_rng([stream]).integers(0, len(stack), stack.shape[1])
+    return np.asarray(stack[chosen, np.arange(stack.shape[1])])
 
 
 def _fold_rows(
@@ -104,6 +107,9 @@ def _fold_rows(
         raise InputError(
             f"column '{split}': {len(test)} test records and {len(free)} training records free of the leak are too few"
         )
+    described = Projection.fit(features[free])(
+        features
+    )  # the description's directions come from training records alone
     ids = {name: table[name].to_numpy(dtype=object)[test] for name in ("record_id", "patient_id")}
     truth = Predictions(
         classes, ids["record_id"], ids["patient_id"], np.full(len(test), "test", dtype=object), labels[test],
@@ -117,10 +123,10 @@ def _fold_rows(
             kept = rng.permutation(leaks)[:size]
             filled = np.concatenate([kept, rng.permutation(free)[: size - len(kept)]])
             clean = np.random.default_rng([repeat, 2]).permutation(free)[:size]
-            with_leak.append(_replicates(features, labels, truth, filled, test))
-            without.append(_replicates(features, labels, truth, clean, test))
+            with_leak.append(_replicates(described, labels, truth, filled, test))
+            without.append(_replicates(described, labels, truth, clean, test))
         leaky, honest = np.mean(with_leak, axis=0), np.mean(without, axis=0)
-        low, high = interval(leaky[1:] - honest[1:])
+        low, high = interval(_one_draw(with_leak, 3) - _one_draw(without, 4))
         yield {
             "fold": split.partition(":")[2] or "0",
             "check": check,
