@@ -1,5 +1,6 @@
 """A cell ends in exactly one status, and never trains on a split whose receipt does not fit."""
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -9,6 +10,8 @@ from vitalbench.errors import GateError, InputError
 from vitalbench.files import file_digest, read_json, write_json
 from vitalbench.split.assign import assign
 from vitalbench.split.audit import audit, read_table, receipt
+from vitalbench.split.fitted import rows_hash
+from vitalbench.train.batches import Scale
 from vitalbench.train.cell import Job, run_cell
 
 TINY = {"epochs": 1, "batch_size": 32, "learning_rate": 0.01}
@@ -110,6 +113,28 @@ def test_a_leaking_split_is_not_allowed(job, tiny):
     assert run_cell(made) == "not-allowed"
     status = read_json(made.out / "status.json")
     assert "patient-overlap train-test: 3" in status["reason"]
+    assert not (made.out / "predictions.parquet").exists()
+
+
+def test_a_run_says_which_records_its_statistics_were_fitted_on(job, tiny, configs):
+    training = {row["record_id"] for row in pd.read_csv(job(tiny).split).to_dict("records") if row["split"] == "train"}
+    for design in (tiny, configs.design("prevalence", "small")):
+        made = job(design)
+        assert run_cell(made) == "measured"
+        said = read_json(made.out / "provenance.json")["statistics"]
+        assert said == {"records": len(training), "sha256": rows_hash(training)}
+    made = job(configs.design("ideal-observer", "small"))
+    run_cell(made)
+    assert read_json(made.out / "provenance.json")["statistics"] is None
+
+
+def test_statistics_fitted_on_a_test_record_fail_the_run_by_name(job, tiny, monkeypatch):
+    fit = Scale.fit
+    monkeypatch.setattr(Scale, "fit", lambda store, rows: fit(store, np.arange(store.records)))
+    made = job(tiny)
+    assert run_cell(made) == "failed"
+    reason = read_json(made.out / "status.json")["reason"]
+    assert reason.startswith("statistics-outside-train: fitted on ")
     assert not (made.out / "predictions.parquet").exists()
 
 

@@ -95,6 +95,8 @@ def test_light_stages_do_not_import_torch():
         "config.workflow",
         "data.build",
         "split.audit",
+        "split.neighbours",
+        "evaluate.leak_price",
         "evaluate.run",
         "evaluate.compare",
         "report.tables",

@@ -1,7 +1,7 @@
 """Find near-duplicate records of a store, whatever the split: neighbours.parquet beside it, which the audit reads.
 
 FOLDER holds store.h5, records.parquet and manifest.json. Copies are found under another name, moved in time by up to half their
-length, rescaled, resampled and with noise added; docs/METHODS.md has the measured share that is.
+length, rescaled, resampled and with noise added; docs/DATA.md has the measured share that is.
 """
 
 import argparse

@@ -14,7 +14,7 @@ from scipy.ndimage import uniform_filter1d
 
 MIN_OVERLAP = 0.45  # of a record: copies that share half of their time, with room for rounding
 MIN_SIMILARITY = 0.70  # a copy with noise at 6 dB keeps more
-MAX_CONCENTRATION = 0.15  # of a copy with noise at 6 dB; docs/METHODS.md has what it finds and what it takes for one
+MAX_CONCENTRATION = 0.15  # of a copy with noise at 6 dB; docs/DATA.md has what it finds and what it takes for one
 MIN_CONTRAST = (
     3.0  # a plain oscillation correlates with any other of its frequency, at many lags: no evidence of a copy
 )
