@@ -176,6 +176,11 @@ def test_overlapping_windows_are_those_found_by_hand(rows):
 
 def test_windows_that_touch_at_their_ends_share_no_time():
     assert leaks(leaky.windows(leaky=False)) == {}
+    touching = CLEAN.assign(
+        recording_id="a", start_s=[round(0.1 * i, 1) for i in range(9)], end_s=[0.1 * (i + 1) for i in range(9)]
+    )
+    assert (touching["end_s"].to_numpy()[:-1] > touching["start_s"].to_numpy()[1:]).any()  # by rounding
+    assert leaks(touching) == {}
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.plain_alignment import best_correlation
 from vitalbench import cli
 from vitalbench.data.store import Store
-from vitalbench.errors import InputError
+from vitalbench.errors import ConfigError, InputError
 from vitalbench.split import neighbours
 from vitalbench.split.alignment import MIN_OVERLAP, align, spectra
 from vitalbench.split.fingerprint import Projection, describe, prepare
@@ -132,3 +132,16 @@ def test_a_damaged_file_of_pairs_is_named(tmp_path):
 def test_the_command_needs_a_store(tmp_path):
     with pytest.raises(InputError, match="vitalbench store"):
         cli.run(["neighbours", "--data", str(tmp_path)])
+
+
+def test_the_commands_tell_what_they_found(small_store, tmp_path, capsys):
+    for path in [*small_store.parent.glob("*.*"), small_store.parent / "parts"]:
+        (tmp_path / path.name).symlink_to(path)
+    cli.run(["neighbours", "--data", str(tmp_path), "--threads", "2"])
+    assert "0 pairs of records are copies" in capsys.readouterr().err
+    assert neighbours.read(tmp_path / "neighbours.parquet", neighbours.store_content(small_store)) is not None
+    cli.run(["planted", "--data", str(tmp_path), "--copies", "8", "--out", str(tmp_path / "planted.csv")])
+    assert "| renamed | 8 | 8 | 1.000 |" in capsys.readouterr().out
+    assert len(pd.read_csv(tmp_path / "planted.csv")) == len(CHANGES) + 2
+    with pytest.raises(ConfigError, match="--copies and --threads must be 1 or more"):
+        cli.run(["planted", "--data", str(tmp_path), "--copies", "0"])

@@ -138,3 +138,11 @@ def test_a_description_reaches_no_job(project):
         path.write_text(path.read_text().replace("description: ", "description: Now "))
     changed = [path.name for path, at in now().items() if before[path] != at]
     assert changed == ["suite.json"]
+
+
+def test_a_list_of_fitted_records_that_is_not_there_is_named(project):
+    with (project / "configs/datasets/ptbxl.yaml").open("a") as stream:
+        stream.write("fitted_on: nowhere.txt\n")
+    folder = ConfigFolder(project / "configs")
+    with pytest.raises(ConfigError, match=r"ptbxl\.yaml: fitted_on: nowhere\.txt: no such file"):
+        plan(folder)

@@ -179,6 +179,10 @@ def make_plan(folder: ConfigFolder, knobs: Knobs) -> Plan:
         sources={item: source for item, (source, _) in found.items()},
         roots={item: root for item, (_, root) in found.items() if root},
     )
+    for item in datasets:
+        listed = plan.fitted_on(item) if plan.sources[item] else None
+        if listed and not listed.is_file():
+            raise ConfigError(f"{folder.path / 'datasets' / item}.yaml: fitted_on: {listed}: no such file")
     cells = list(_cells(suite, knobs, designs, target_names))
     if len(set(cells)) < len(cells):
         twice = next(cell for cell in cells if cells.count(cell) > 1)

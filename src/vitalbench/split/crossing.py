@@ -9,6 +9,7 @@ from vitalbench.errors import InputError
 
 # Splits that must be strangers to one another; pre-training and training may share patients.
 PAIRS = (("train", "val"), ("train", "test"), ("val", "test"), ("pretrain", "val"), ("pretrain", "test"))
+_TOUCHING_S = 1e-6  # less than any sample: what arithmetic leaves between an end and the start that follows it
 FITTING = ("train", "pretrain")  # whose records statistics may be fitted on
 
 Pair = tuple[str, str]
@@ -77,7 +78,7 @@ def overlapping_windows(timed: pd.DataFrame, split: str) -> dict[Pair, Found]:
         live: list[tuple[float, str, str]] = []
         rows: Any = windows.sort_values(["start_s", "end_s"])[["record_id", split, "start_s", "end_s"]]
         for record, name, start, end in rows.itertuples(index=False):
-            live = [window for window in live if window[0] > start]
+            live = [window for window in live if window[0] - start > _TOUCHING_S]
             for _, other, other_name in live:
                 if (name, other_name) in found:
                     found[name, other_name].append((record, other))
