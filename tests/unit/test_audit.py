@@ -289,3 +289,32 @@ def test_a_table_of_many_windows():
         }
     )
     assert leaks(table) == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("record_id,patient_id,split,split\na,1,train,test\nb,2,train,train\n", "column 'split' stands there twice"),
+        ("record_id,patient_id,split,recording_id,start_s\na,1,train,R,0\nb,2,test,R,0\n", "need the column 'end_s'"),
+        ("record_id,patient_id,split,recording_id,start_s,end_s\na,1,train,,0,1\n", "column 'recording_id' is empty"),
+    ],
+)
+def test_what_would_be_checked_by_half_is_refused(tmp_path, content, problem):
+    (tmp_path / "t.csv").write_text(content)
+    with pytest.raises(InputError, match=problem):
+        read_table(tmp_path / "t.csv")
+
+
+def test_one_split_alone_is_no_clean_split(tmp_path):
+    (tmp_path / "t.csv").write_text("record_id,patient_id,split\na,1,train\nb,2,train\n")
+    with pytest.raises(InputError, match="holds train only: there is nothing to hold it against"):
+        read_table(tmp_path / "t.csv")
+
+
+def test_ids_that_differ_in_writing_only_are_told(tmp_path):
+    (tmp_path / "t.csv").write_text("record_id,patient_id,split\na,001,train\nb,1,test\nc,x/2.0,train\nd,X/2,test\n")
+    checks, pairs = audit(read_table(tmp_path / "t.csv"))
+    told = {check.check: (check.found, check.verdict) for check in checks}
+    assert told["patient-lookalike"] == (2, "noted")
+    assert told["patient-overlap"] == (0, "clean")
+    assert pairs[["a", "b"]].to_numpy().tolist() == [["001", "1"], ["x/2.0", "X/2"]]

@@ -16,6 +16,7 @@ from vitalbench.split.crossing import (
     PAIRS,
     Found,
     identical,
+    lookalikes,
     near_duplicates,
     outside_training,
     overlapping_windows,
@@ -56,7 +57,14 @@ def read_table(path: Path) -> pd.DataFrame:
         ) from None
     if table.empty:
         raise InputError(f"{path}: holds no row")
-    for column in ("record_id", "patient_id"):
+    twice = {name for name in table.columns if f"{name}.1" in table.columns}  # what pandas makes of a repeated name
+    if path.suffix != ".parquet" and twice:
+        raise InputError(f"{path}: column '{min(twice)}' stands there twice")
+    timed = {"start_s", "end_s"} & set(table.columns)
+    missing = [name for name in ("recording_id", "start_s", "end_s") if timed and name not in table.columns]
+    if missing:
+        raise InputError(f"{path}: windows need the column '{missing[0]}' beside '{min(timed)}'")
+    for column in ("record_id", "patient_id", *(["recording_id"] if timed else [])):
         if column not in table.columns:
             raise InputError(f"{path}: column '{column}' is missing; {choices(column, table.columns)}")
         table[column] = table[column].astype("string").str.strip()
@@ -71,6 +79,10 @@ def read_table(path: Path) -> pd.DataFrame:
         if unknown or table[column].isna().any():
             value = min(unknown) if unknown else "(empty)"
             raise InputError(f"{path}: column '{column}' holds {value!r}; {choices(value, SPLITS)}")
+        present = set(table[column])
+        if not any(set(pair) <= present for pair in PAIRS):
+            held = ", ".join(sorted(present))
+            raise InputError(f"{path}: column '{column}' holds {held} only: there is nothing to hold it against")
     return table
 
 
@@ -118,6 +130,7 @@ def audit(
         for pair in (pair for pair in PAIRS if set(pair) <= present):
             name = "-".join(pair)
             add(fold, "patient-overlap", name, shared(table, column, "patient_id", pair))
+            add(fold, "patient-lookalike", name, lookalikes(table, column, pair), severity="notice")
             add(fold, "record-overlap", name, shared(table, column, "record_id", pair))
             if digests is not None:
                 add(fold, "identical-samples", name, identical(table, column, digests, pair))

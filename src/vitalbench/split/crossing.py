@@ -22,6 +22,18 @@ def shared(table: pd.DataFrame, split: str, by: str, pair: Pair) -> Found:
     return [(value, value) for value in sorted(sides[0] & sides[1])]
 
 
+def lookalikes(table: pd.DataFrame, split: str, pair: Pair) -> Found:
+    """Patients of two splits whose ids differ in writing only: 001 and 1, 1.0 and 1, a and A."""
+    known = table[["patient_id", split]].astype(str).drop_duplicates()
+    plain = (
+        known["patient_id"].str.lower().str.replace(r"\.0$", "", regex=True).str.replace(r"(^|/)0+(?=\d)", r"\1", regex=True)
+    )
+    left, right = (known.assign(plain=plain)[known[split] == name] for name in pair)
+    both = left.merge(right, on="plain", suffixes=("_a", "_b"))
+    both = both[both["patient_id_a"] != both["patient_id_b"]]
+    return sorted(zip(both["patient_id_a"], both["patient_id_b"], strict=True))
+
+
 def identical(table: pd.DataFrame, split: str, digests: pd.Series, pair: Pair) -> Found:
     """Records of two splits with the same samples, though their names differ."""
     known = table.assign(digest=table["record_id"].map(digests))
