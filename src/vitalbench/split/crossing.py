@@ -26,7 +26,10 @@ def lookalikes(table: pd.DataFrame, split: str, pair: Pair) -> Found:
     """Patients of two splits whose ids differ in writing only: 001 and 1, 1.0 and 1, a and A."""
     known = table[["patient_id", split]].astype(str).drop_duplicates()
     plain = (
-        known["patient_id"].str.lower().str.replace(r"\.0$", "", regex=True).str.replace(r"(^|/)0+(?=\d)", r"\1", regex=True)
+        known["patient_id"]
+        .str.lower()
+        .str.replace(r"\.0$", "", regex=True)
+        .str.replace(r"(^|/)0+(?=\d)", r"\1", regex=True)
     )
     left, right = (known.assign(plain=plain)[known[split] == name] for name in pair)
     both = left.merge(right, on="plain", suffixes=("_a", "_b"))
