@@ -54,6 +54,7 @@ def folder(tmp_path, dataset, server, **download) -> DataFolder:
         "release",
         "version",
         "index_files",
+        "carry",
         "signal",
         "parts",
         "codec",

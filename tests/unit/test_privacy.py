@@ -73,7 +73,7 @@ def test_a_subgroup_or_label_that_looks_identifying_is_refused_unless_listed(ind
 
 def test_ids_are_carried_only_where_listed_and_are_else_pseudonyms(index, small_dataset, monkeypatch):
     hidden = small_dataset.model_copy(update={"carry": ["record_id"], "parts": 2})
-    with pytest.raises(InputError, match="patient_id not listed under 'carry': their pseudonyms needs a key"):
+    with pytest.raises(InputError, match="hiding patient_id, which its 'carry' does not list, needs a key"):
         part_index(index, "x", hidden, "local")
     monkeypatch.setenv("VITALBENCH_KEY", SECRET.hex())
     made = part_index(index, "x", hidden, "local")

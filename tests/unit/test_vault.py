@@ -1,5 +1,6 @@
 """What is sealed opens with its key, at its place, unaltered, or not at all."""
 
+import tracemalloc
 from io import BytesIO
 
 import h5py
@@ -19,6 +20,7 @@ from vitalbench.errors import InputError
 from vitalbench.files import read_json
 from vitalbench.privacy.key import Key
 from vitalbench.privacy.vault import (
+    CHUNK,
     ROW_OVERHEAD,
     RowVault,
     open_row,
@@ -138,6 +140,19 @@ def test_a_file_under_another_name_or_key_or_that_is_none_is_one_line():
         opened(content, key=OTHER)
     with pytest.raises(InputError, match="not a sealed file"):
         opened(b"samples")
+
+
+def test_sealing_takes_memory_of_a_few_chunks_whatever_the_file(tmp_path):
+    (tmp_path / "raw").write_bytes(bytes(40 * CHUNK))
+    tracemalloc.start()
+    with (tmp_path / "raw").open("rb") as source, (tmp_path / "sealed").open("wb") as target:
+        seal_stream(KEY, "raw", source, target)
+    with (tmp_path / "sealed").open("rb") as source, (tmp_path / "back").open("wb") as target:
+        open_stream(KEY, "raw", source, target, "it")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * CHUNK
+    assert (tmp_path / "back").stat().st_size == 40 * CHUNK
 
 
 @pytest.fixture

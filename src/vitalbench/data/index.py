@@ -69,11 +69,8 @@ def part_index(index: pd.DataFrame, name: str, config: DatasetBuild, source: Sou
     """What is carried of a module's index: ids as <dataset>/<id or pseudonym>, and the part of each record in a first column."""
     spaced = carried(index, name, config.carry).copy()
     hidden = hidden_ids(config, source)
-    key = (
-        need_key(f"data set '{name}': {' and '.join(hidden)} not listed under 'carry': their pseudonyms")
-        if hidden
-        else None
-    )
+    why = f"data set '{name}': hiding {' and '.join(hidden)}, which its 'carry' does not list,"
+    key = need_key(why) if hidden else None
     for column, kind in _IDS.items():
         ids = spaced[column]
         if key and column in hidden:

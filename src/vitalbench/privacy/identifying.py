@@ -11,12 +11,11 @@ from collections.abc import Iterable, Sequence
 _NAMES = {
     "a name": "name surname forename firstname lastname givenname familyname fullname initials nurse physician doctor operator "
     "technician referring cardiologist clinician validated",
-    "a date": "date dates dob birth birthday birthdate born admission admitted discharge discharged deceased death day datetime "
-    "timestamp",
+    "a date": "date dates dob birth birthday birthdate born admitted discharged deceased death day datetime timestamp",
     "an address": "address street zip zipcode postcode postal city town county residence",
     "a telephone number": "phone telephone tel mobile cell fax",
     "an e-mail address": "email mail",
-    "an id": "mrn ssn nhs nino passport insurance licence license account medicare ip url accession subject_identifier",
+    "an id": "mrn ssn nhs nino passport licence license account medicare ip url accession subject_identifier",
     "free text": "report comment comments note notes remark remarks narrative history text diagnosis_text",
 }
 _WORDS = {word: what for what, words in _NAMES.items() for word in words.split()}
