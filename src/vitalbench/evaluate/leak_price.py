@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from vitalbench.data.store import Store
+from vitalbench.data.store import Store, read_records
 from vitalbench.errors import InputError, choices
 from vitalbench.evaluate.bootstrap import interval
 from vitalbench.evaluate.predictions import Predictions
@@ -156,7 +156,7 @@ def price(table: pd.DataFrame, pairs: pd.DataFrame, store: Path, labels: str) ->
     Raises:
         InputError: the store has no such label set, or the split leaves too few records to train without the leak.
     """
-    records = pd.read_parquet(store.with_name("records.parquet")).set_index("record_id")
+    records = read_records(store).set_index("record_id")
     column = f"labels:{labels}"
     if column not in records.columns:
         known = [name.removeprefix("labels:") for name in records.columns if name.startswith("labels:")]

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from vitalbench.data.store import Store
+from vitalbench.data.store import Store, read_records
 from vitalbench.errors import InputError
 from vitalbench.files import atomic, read_json
 from vitalbench.split.alignment import align, spectra
@@ -130,7 +130,7 @@ def search(signals: Signals, folder: Path, threads: int) -> pd.DataFrame:
 def of_store(path: Path) -> tuple[pd.DataFrame, Signals]:
     """A store's records (record_id, patient_id, row) and where their samples are read, in the same order."""
     store = Store(path)
-    records = pd.read_parquet(path.with_name("records.parquet"), columns=["record_id", "patient_id", "row"])
+    records = read_records(path)[["record_id", "patient_id", "row"]]
     rows = records["row"].to_numpy(dtype=np.intp)
     return records, Signals(len(rows), store.rate_hz, store.samples / store.rate_hz, lambda at: store.read(rows[at]))
 

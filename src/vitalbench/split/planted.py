@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
+from vitalbench.data.store import read_records
 from vitalbench.errors import InputError
 from vitalbench.split.fingerprint import Floats
 from vitalbench.split.neighbours import Signals, of_store, search
@@ -159,7 +160,7 @@ def measure(path: Path, copies: int, seed: int, threads: int) -> pd.DataFrame:
 
 def _false_alarms(path: Path, records: pd.DataFrame, store: Signals, threads: int) -> Iterator[dict[str, object]]:
     found = search(store, path.parent, threads)
-    digest = pd.read_parquet(path.with_name("records.parquet"), columns=["digest"])["digest"].to_numpy()
+    digest = read_records(path)["digest"].to_numpy()
     patient = records["patient_id"].to_numpy()
     a, b = found["a"].to_numpy(), found["b"].to_numpy()
     false = found["copy"].to_numpy(dtype=bool) & (digest[a] != digest[b])
