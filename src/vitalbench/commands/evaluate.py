@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 
 from vitalbench.config.schema import METRICS
-from vitalbench.errors import ConfigError, choices
+from vitalbench.errors import ConfigError, InputError, choices
 from vitalbench.evaluate.predictions import read_predictions
 from vitalbench.evaluate.run import evaluate_run
 from vitalbench.evaluate.score import score
@@ -32,14 +32,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def _score_run(args: argparse.Namespace) -> None:
     results = Results(args.results)
-    task = args.cell.split("/")[1]
+    cells = {result.cell.path: result.cell for result in results.cells}
+    if args.cell not in cells:
+        raise InputError(f"{args.results}: no cell is named {args.cell!r}; {choices(args.cell, cells)}")
+    cell = cells[args.cell]
     settings = read_json(args.results / "config" / "stages" / "evaluate.json")
-    evaluate_run(args.results / "runs" / args.cell, results.task(task).kind, settings["bootstrap"], settings["seed"])
+    evaluate_run(results.run(cell), results.task(cell.task).kind, settings["bootstrap"], settings["seed"])
 
 
 def run(args: argparse.Namespace) -> None:
     """Evaluate."""
-    if args.results and args.cell:
+    if (args.results is None) != (args.cell is None):
+        raise ConfigError("vitalbench evaluate: --results and --cell are given together or not at all")
+    if args.results and args.cell is not None:
         _score_run(args)
         return
     if args.file is None or args.task is None or args.out is None:
