@@ -71,7 +71,7 @@ def test_bootstrap_of_every_metric(benchmark, test_fold):
 def test_bootstrap_against_the_plain_loop(benchmark, test_fold):
     """The plain way: scikit-learn's AUROC, a class and a resample at a time (a few of them, scaled to all)."""
     index, patients = patient_index(test_fold.patient_id)
-    weights = resample(index, patients, 3, np.random.default_rng(0))
+    weights = resample(index, patients, 3, np.random.default_rng(0)).weights(0, 3)
 
     def plain() -> None:
         for w in weights:

@@ -169,3 +169,8 @@ def test_val_and_test_folds_must_differ(project):
 def test_a_fold_beyond_the_split_is_refused(project):
     edit(project, "suites/quick.yaml", "seeds: [0, 1]", "seeds: [0, 1]\n    folds: [10]")
     assert "folds 0 to 9" in refusal(project)
+
+
+def test_a_class_may_not_be_named_as_the_mean_over_classes(project):
+    edit(project, "tasks/superdiagnostic.yaml", "NORM", "macro")
+    assert "no class may be named 'macro'" in refusal(project)

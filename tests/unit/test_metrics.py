@@ -161,9 +161,11 @@ def test_kl_of_an_impossible_truth_is_finite_and_large():
 
 
 @settings(max_examples=60, deadline=None)
-@given(scored())
-def test_the_chosen_threshold_has_the_best_f1(case):
+@given(scored(), st.integers(0, 2**32 - 1))
+def test_the_chosen_threshold_has_the_best_f1_of_the_weighted_records(case, seed):
     y, p = case
-    threshold = metrics.best_f1_threshold(y, p)
-    chosen = sk.f1_score(y, p >= threshold)
-    assert chosen == pytest.approx(max(sk.f1_score(y, p >= t) for t in np.unique(p)), abs=1e-12)
+    w = np.random.default_rng(seed).integers(1, 5, len(y)).astype(float)
+    threshold = metrics.best_f1_threshold(y, p, w)
+    chosen = sk.f1_score(y, p >= threshold, sample_weight=w)
+    best = max(sk.f1_score(y, p >= t, sample_weight=w) for t in np.unique(p))
+    assert chosen == pytest.approx(best, abs=1e-12)

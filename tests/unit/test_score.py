@@ -3,12 +3,10 @@
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import precision_score, roc_auc_score
 
-from vitalbench import cli
 from vitalbench.config.schema import METRICS
-from vitalbench.errors import ConfigError, InputError
-from vitalbench.evaluate.predictions import read_predictions
+from vitalbench.evaluate.predictions import Predictions, read_predictions
 from vitalbench.evaluate.score import score
 
 
@@ -29,11 +27,15 @@ def multilabel(records: int = 200, seed: int = 0) -> pd.DataFrame:
     return table
 
 
+def _read(table: pd.DataFrame, tmp_path, kind: str = "multilabel") -> Predictions:
+    table.to_parquet(tmp_path / "p.parquet")
+    return read_predictions(tmp_path / "p.parquet", kind)
+
+
 def scores(
     table: pd.DataFrame, tmp_path, kind: str = "multilabel", resamples: int = 200, seed: int = 0
 ) -> pd.DataFrame:
-    table.to_parquet(tmp_path / "p.parquet")
-    return pd.DataFrame(score(read_predictions(tmp_path / "p.parquet", kind), kind, resamples, seed).rows)
+    return pd.DataFrame(score(_read(table, tmp_path, kind), kind, resamples, seed).rows)
 
 
 def pick(
@@ -116,12 +118,91 @@ def test_unlabelled_records_are_masked_for_their_class_alone(tmp_path):
     assert pick(rows, "auroc", "B")["value"] == pytest.approx(expected, abs=1e-12)
 
 
+def test_records_and_patients_are_those_labelled(tmp_path):
+    table = multilabel().astype({"y_true:B": float})
+    test = table.index[table["split"] == "test"]
+    table.loc[test[:51], "y_true:B"] = np.nan
+    rows = scores(table, tmp_path)
+    labelled = table.loc[test[51:], "patient_id"]
+    for metric, label in (("auroc", "B"), ("fmax", "macro")):
+        row = pick(rows, metric, label)
+        assert (row["n_records"], row["n_patients"]) == (len(labelled), labelled.nunique())
+    for label in ("A", "macro"):
+        assert pick(rows, "auroc", label)["n_records"] == len(test)
+
+
+def test_a_class_with_an_undefined_metric_does_not_enter_its_mean(tmp_path):
+    table = multilabel().query("split == 'test'").assign(**{"y_prob:B": 0.1})
+    rows = scores(table, tmp_path)
+    row, macro = pick(rows, "ppv", "B"), pick(rows, "ppv")
+    assert np.isnan(row["value"])
+    assert (row["n_labels"], row["n_supported"]) == (0, 0)
+    assert row["reason"].startswith("nothing was predicted for it")
+    assert macro["value"] == pick(rows, "ppv", "A")["value"]
+    truth, decided = ((table[[f"{of}:A", f"{of}:B"]] >= 0.5).to_numpy() for of in ("y_true", "y_prob"))
+    assert macro["value"] == precision_score(truth, decided, average="macro", zero_division=np.nan)
+    assert (macro["n_labels"], macro["n_supported"]) == (1, 1)
+    assert "1 of 2 classes left out: B (nothing was predicted for it)" in macro["reason"]
+    assert pick(rows, "auroc")["n_labels"] == 2
+
+
+def test_the_mean_of_no_class_counts_none(tmp_path):
+    table = multilabel().query("split == 'test'").assign(**{"y_prob:A": 0.1, "y_prob:B": 0.1})
+    macro = pick(scores(table, tmp_path), "ppv")
+    assert np.isnan(macro["value"])
+    assert (macro["n_labels"], macro["n_records"]) == (0, 0)
+    assert macro["reason"].startswith("2 of 2 classes left out")
+
+
+def test_few_negative_patients_have_a_value_without_an_interval(tmp_path):
+    table = multilabel()
+    test = table.index[table["split"] == "test"]
+    table.loc[test, "y_true:B"] = 1
+    table.loc[test[[0, 4, 8]], "y_true:B"] = 0
+    rows = scores(table, tmp_path)
+    row, macro = pick(rows, "auroc", "B"), pick(rows, "auroc")
+    assert not np.isnan(row["value"])
+    assert np.isnan(row["ci_low"])
+    assert row["reason"] == "no interval: 3 negative patients, fewer than 5"
+    assert (macro["n_labels"], macro["n_supported"]) == (2, 1)
+
+
+def test_few_patients_give_whole_records_no_interval(tmp_path):
+    row = pick(scores(multilabel().assign(patient_id=lambda t: t.index % 4), tmp_path), "fmax")
+    assert not np.isnan(row["value"])
+    assert pd.isna(row["ci_low"])
+    assert row["reason"] == "no interval: 4 patients, fewer than 5"
+
+
 def test_the_seed_alone_decides_the_resamples(tmp_path):
     table = multilabel()
     first, again, other = (scores(table, tmp_path, seed=seed) for seed in (0, 0, 1))
     pd.testing.assert_frame_equal(first, again)
     assert pick(first, "auroc")["value"] == pick(other, "auroc")["value"]
     assert pick(first, "auroc")["ci_low"] != pick(other, "auroc")["ci_low"]
+
+
+def test_other_splits_subgroups_and_classes_in_the_file_change_no_interval(tmp_path):
+    table = multilabel().drop(columns="y_true:B").drop(columns="y_prob:B")
+    rare = table.index % 30 == 0
+    table["y_true:A"] = rare.astype(int)
+    table.loc[rare, "group:sex"] = "f"
+    other = {"y_true:0": table["y_true:A"], "y_prob:0": table["y_prob:A"]}
+    front = {column: table[column] for column in ("record_id", "patient_id", "split")}
+    fuller = pd.DataFrame({**front, **other, "group:age": "old", **table.drop(columns=list(front))})
+    fuller = pd.concat([fuller, fuller.tail(9).assign(record_id=lambda t: t["record_id"] + "t", split="train")])
+    for subgroup in ("all", "sex=f"):
+        files = (table.query("split == 'test'"), fuller)
+        alone, among = (pick(scores(t, tmp_path, resamples=2000), "brier", "A", subgroup=subgroup) for t in files)
+        assert alone["redrawn"] > 0
+        assert alone["ci_low"] > 0
+        pd.testing.assert_series_equal(alone, among, check_names=False)
+
+
+def test_splits_and_subgroups_are_resampled_apart(tmp_path):
+    table = multilabel().query("split == 'test'").assign(**{"group:sex": "f"})
+    found = score(_read(table, tmp_path), "multilabel", 50, 0).replicates
+    assert (found["test", "all", "brier", "A"] != found["test", "sex=f", "brier", "A"]).any()
 
 
 def test_multiclass(tmp_path):
@@ -157,84 +238,20 @@ def test_weights_count(tmp_path):
     assert pick(a, "brier", "A")["value"] == pytest.approx(pick(b, "brier", "A")["value"], abs=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("kind", "change", "message"),
-    [
-        ("multilabel", lambda t: t.drop(columns="patient_id"), "column 'patient_id' is missing"),
-        ("multilabel", lambda t: t.drop(columns="y_prob:A"), "column 'y_prob:A' is missing"),
-        ("multilabel", lambda t: t.drop(columns=["y_true:A", "y_true:B"]), "no column 'y_true"),
-        ("multilabel", lambda t: t.drop(columns="y_true:A"), "'y_prob:A' has no column"),
-        ("multilabel", lambda t: t.assign(**{"y_prob:A": 1.5}), "record r0, class A: a probability"),
-        ("multilabel", lambda t: t.assign(**{"y_prob:A": np.nan}), "record r0, class A: a probability"),
-        ("multilabel", lambda t: t.assign(**{"y_prob:A": "high"}), "'y_prob:A' is 'high', not a number"),
-        ("multilabel", lambda t: t.assign(**{"y_true:A": 2}), "must be 0, 1 or empty"),
-        ("multilabel", lambda t: t.assign(split="tset"), "nearest: test"),
-        ("multilabel", lambda t: t.assign(record_id="r0"), "record r0 stands there twice"),
-        ("multilabel", lambda t: t.head(0), "holds no row"),
-        ("multilabel", lambda t: t.assign(weight=-1), "'weight'"),
-        ("multilabel", lambda t: t.assign(patient_id=None), "row 1: 'patient_id' is empty"),
-        ("binary", lambda t: t, "a binary task has one class"),
-        ("multiclass", lambda t: t, "sum to"),
-        ("softlabel", lambda t: t, "sum to"),
-    ],
-)
-def test_a_wrong_file_is_one_line_that_names_it(tmp_path, kind, change, message):
-    change(multilabel()).to_csv(tmp_path / "p.csv", index=False)
-    with pytest.raises(InputError, match=message) as caught:
-        read_predictions(tmp_path / "p.csv", kind)
-    assert "p.csv" in str(caught.value)
-    assert "\n" not in str(caught.value)
+def test_weights_count_where_thresholds_are_chosen(tmp_path):
+    table = multilabel(120)
+    weight = np.where(table["split"] == "val", np.random.default_rng(5).integers(1, 9, 120), 1).astype(float)
+    copies = table.loc[np.repeat(table.index, weight.astype(int))].reset_index(drop=True)
+    copies["record_id"] = copies.index.astype(str)
+    weighted = pick(scores(table.assign(weight=weight), tmp_path), "f1", "A")
+    assert weighted["threshold"] == pick(scores(copies, tmp_path), "f1", "A")["threshold"]
+    assert weighted["threshold"] != pick(scores(table, tmp_path), "f1", "A")["threshold"]
 
 
-def test_the_command_writes_the_contracts_columns(tmp_path):
-    multilabel().to_csv(tmp_path / "p.csv", index=False)
-    out = tmp_path / "m.csv"
-    arguments = ["evaluate", str(tmp_path / "p.csv"), "--task", "multilabel", "--bootstrap", "150", "--out", str(out)]
-    assert cli.run(arguments) == 0
-    columns = "dataset task design target seed fold run_id split subgroup metric label value ci_low ci_high n_records n_patients"
-    assert pd.read_csv(out).columns[:19].tolist() == [*columns.split(), "n_labels", "reason", "n_positive"]
-
-
-def test_csv_and_parquet_give_the_same_scores(tmp_path):
-    table = multilabel()
-    table.to_csv(tmp_path / "p.csv", index=False)
-    table.to_parquet(tmp_path / "p.parquet")
-    for name in ("csv", "parquet"):
-        cli.run(
-            [
-                "evaluate",
-                str(tmp_path / f"p.{name}"),
-                "--task",
-                "multilabel",
-                "--bootstrap",
-                "100",
-                "--out",
-                str(tmp_path / f"{name}.out"),
-            ]
-        )
-    assert (tmp_path / "csv.out").read_text() == (tmp_path / "parquet.out").read_text()
-
-
-def test_an_unknown_kind_and_an_unknown_ending(tmp_path):
-    with pytest.raises(ConfigError, match="nearest: multilabel"):
-        cli.run(["evaluate", "x.csv", "--task", "multilable", "--out", "m.csv"])
-    (tmp_path / "p.pkl").write_bytes(b"")
-    with pytest.raises(InputError, match=r"the ending is '\.pkl'"):
-        cli.run(["evaluate", str(tmp_path / "p.pkl"), "--task", "multilabel", "--out", "m.csv"])
-
-
-def test_a_patient_in_two_splits_is_warned_of(tmp_path, capsys):
-    multilabel().assign(patient_id="p").to_csv(tmp_path / "p.csv", index=False)
-    cli.run(
-        [
-            "evaluate",
-            str(tmp_path / "p.csv"),
-            "--task",
-            "multilabel",
-            "--bootstrap",
-            "100",
-            "--out",
-            str(tmp_path / "m.csv"),
-        ]
-    )
-    assert "1 patients are in more than one split" in capsys.readouterr().err
+@pytest.mark.filterwarnings("error")
+def test_a_record_of_weight_zero_is_none(tmp_path):
+    table = multilabel().assign(weight=lambda t: np.where((t["y_true:B"] == 1) & (t["split"] == "test"), 0.0, 1.0))
+    without = table.query("weight > 0")
+    a, b = scores(table, tmp_path), scores(without, tmp_path)
+    pd.testing.assert_frame_equal(a, b)
+    assert pick(a, "auroc", "B")["reason"] == "no positive patient"

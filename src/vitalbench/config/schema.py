@@ -227,6 +227,7 @@ METRICS = {
     "softlabel": ["kl", "accuracy", "brier"],
 }
 LOWER_IS_BETTER = {"brier", "ece", "kl"}
+MACRO = "macro"  # the label of a mean over classes, so no class has this name
 
 
 class TaskData(Strict):
@@ -263,6 +264,8 @@ class Task(TaskData):
             raise PydanticCustomError("direction", "direction of '{m}' is {d}", {"m": self.primary, "d": better})
         if len(set(self.classes)) < len(self.classes):
             raise PydanticCustomError("classes", "a class is named twice")
+        if MACRO in self.classes:
+            raise PydanticCustomError("classes", "no class may be named 'macro', the label of the mean over classes")
         return self
 
 

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vitalbench.config.schema import LOWER_IS_BETTER
+from vitalbench.config.schema import LOWER_IS_BETTER, MACRO
 from vitalbench.evaluate.bootstrap import interval
 from vitalbench.evaluate.run import Key, read_replicates
-from vitalbench.evaluate.score import ALL, FEW_PATIENTS, MACRO
+from vitalbench.evaluate.score import ALL
+from vitalbench.evaluate.subset import FEW_PATIENTS
 from vitalbench.results import CellResult, Results
 from vitalbench.tables import number, read_table
 
@@ -101,7 +102,8 @@ def _too_thin(value: _Value) -> str:
     """Why a macro difference gets no verdict: its interval cannot show what classes of a few patients vary."""
     if value.supported is None or 2 * value.supported >= value.labels:
         return ""
-    return f"only {value.supported} of {value.labels} classes have {FEW_PATIENTS} positive patients or more"
+    few = FEW_PATIENTS
+    return f"only {value.supported} of {value.labels} classes have {few} positive and {few} negative patients or more"
 
 
 def paired_difference(a: Array, b: Array, rng: np.random.Generator) -> Array:

@@ -179,11 +179,15 @@ def record_sums(y: Array, p: Array, known: NDArray[np.bool_]) -> Sums:
     return Sums(columns, finish)
 
 
-def best_f1_threshold(y: Array, p: Array) -> float:
-    """The probability at which predicting a class gives the highest F1; the lowest such one where several tie."""
+def best_f1_threshold(y: Array, p: Array, w: Array) -> float:
+    """The probability at which predicting a class gives the highest F1 of weighted records; the lowest where several tie.
+
+    Args:
+        y, p, w: (records,) truth, probability and weight; a positive record has a weight above 0.
+    """
     order = np.argsort(-p, kind="stable")
     ends = np.flatnonzero(np.append(np.diff(p[order]) != 0, True))
-    tp = np.cumsum(y[order])[ends]
-    f1 = 2 * tp / (y.sum() + ends + 1)
+    tp, predicted = np.cumsum((w * y)[order])[ends], np.cumsum(w[order])[ends]
+    f1 = 2 * tp / ((w * y).sum() + predicted)
     best = np.flatnonzero(f1 == f1.max())[-1]
     return float(p[order][ends[best]])

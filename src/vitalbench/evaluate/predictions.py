@@ -7,11 +7,18 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from vitalbench.config.schema import Kind
+from vitalbench.config.schema import MACRO, Kind
 from vitalbench.errors import InputError, choices
 from vitalbench.split.assign import SPLITS
 
+SCORED = ("train", "val", "test", "pretrain")
 _SUM_TOLERANCE = 1e-3
+_IDS = ("record_id", "patient_id", "split")
+# What pandas reads as empty by itself. Numbers are read so; in an id or a subgroup "NA" is a text like another.
+_NO_NUMBER = [
+    "", " ", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN", "<NA>", "N/A", "NA",
+    "NULL", "NaN", "None", "n/a", "nan", "null",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -21,7 +28,7 @@ class Predictions:
     Attributes:
         y: (records, classes) truth; NaN where a record is not labelled for a class.
         p: (records, classes) probabilities.
-        groups: a column a grouping, without its prefix.
+        groups: a column a grouping, without its prefix; None where a record is in no subgroup of it.
         weight: (records,) or None.
     """
 
@@ -36,6 +43,11 @@ class Predictions:
 
     def __len__(self) -> int:
         return len(self.record_id)
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """(records,) how much each record counts; 1 where the file does not say."""
+        return np.ones(len(self)) if self.weight is None else self.weight
 
     def patients_in_several_splits(self) -> list[str]:
         """Patients whose records stand in more than one split."""
@@ -56,13 +68,43 @@ def _read(path: Path) -> pd.DataFrame:
         if path.suffix == ".parquet":
             return pd.read_parquet(path)
         if path.suffix == ".csv":
-            ids = dict.fromkeys(("record_id", "patient_id", "split"), str)
-            return pd.read_csv(path, dtype=ids, keep_default_na=True, na_values=[""])
+            header = pd.read_csv(path, nrows=0).columns
+            texts = [name for name in header if name in _IDS or name.startswith("group:")]
+            empty = {name: [""] if name in texts else _NO_NUMBER for name in header}
+            return pd.read_csv(path, dtype=dict.fromkeys(texts, str), keep_default_na=False, na_values=empty)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (OSError, ValueError, UnicodeDecodeError, pd.errors.ParserError) as error:
         raise InputError(f"{path}: not readable as {path.suffix[1:]}: {' '.join(str(error).split())[:200]}") from None
     raise InputError(f"{path}: the ending is '{path.suffix}'; {choices(path.suffix, ['.parquet', '.csv'])}")
+
+
+def _missing(column: pd.Series) -> NDArray[np.bool_]:
+    """Where a text is empty: parquet tells no text from an empty one, CSV does not."""
+    return np.asarray(column.isna() | (column.astype(str) == ""), dtype=bool)
+
+
+def _subgroups(table: pd.DataFrame) -> pd.DataFrame:
+    found = {}
+    for name in table.columns:
+        if str(name).startswith("group:"):
+            texts = table[name].astype(str).to_numpy(dtype=object, copy=True)
+            texts[_missing(table[name])] = None
+            found[str(name).removeprefix("group:")] = texts
+    return pd.DataFrame(found, index=pd.RangeIndex(len(table)), dtype=object)
+
+
+def _weights(table: pd.DataFrame, path: Path) -> NDArray[np.float64] | None:
+    if "weight" not in table.columns:
+        return None
+    weight = _numbers(table, "weight", path)
+    if not (np.isfinite(weight).all() and (weight >= 0).all()):
+        raise InputError(f"{path}: column 'weight' must be finite and not negative")
+    for split in SCORED:
+        rows = np.asarray(table["split"] == split, dtype=bool)
+        if rows.any() and not weight[rows].any():
+            raise InputError(f"{path}: column 'weight' is 0 for every record of split '{split}'; one must be above 0")
+    return weight
 
 
 def _numbers(table: pd.DataFrame, column: str, path: Path) -> NDArray[np.float64]:
@@ -94,19 +136,25 @@ def read_predictions(path: Path, kind: Kind) -> Predictions:
 
     Raises:
         InputError: a column is missing or not numeric, a probability lies outside [0, 1], a truth is not what the kind of task
-            allows, a record stands there twice, an id or a split is empty or unknown.
+            allows, a record stands there twice, an id or a split is empty or unknown, no split is one that is scored, all
+            weights of a split are 0, a class is named as the mean over classes is.
     """
     table = _read(path)
-    for column in ("record_id", "patient_id", "split"):
+    for column in _IDS:
         if column not in table.columns:
             raise InputError(f"{path}: column '{column}' is missing; {choices(column, table.columns)}")
-        if table[column].isna().any():
-            raise InputError(f"{path}: row {int(table[column].isna().argmax()) + 1}: '{column}' is empty")
+        missing = _missing(table[column])
+        if missing.any():
+            raise InputError(f"{path}: row {int(missing.argmax()) + 1}: '{column}' is empty")
     if table.empty:
         raise InputError(f"{path}: holds no row")
     classes = [str(column).removeprefix("y_true:") for column in table.columns if str(column).startswith("y_true:")]
     if not classes:
         raise InputError(f"{path}: no column 'y_true:<class>'; found: {', '.join(map(str, table.columns))}")
+    if MACRO in classes:
+        raise InputError(
+            f"{path}: column 'y_true:{MACRO}': no class may be named '{MACRO}', the label of the mean over classes"
+        )
     extra = [
         str(c) for c in table.columns if str(c).startswith("y_prob:") and str(c).removeprefix("y_prob:") not in classes
     ]
@@ -117,6 +165,8 @@ def read_predictions(path: Path, kind: Kind) -> Predictions:
     unknown = set(table["split"].astype(str)) - set(SPLITS)
     if unknown:
         raise InputError(f"{path}: split {min(unknown)!r}; {choices(min(unknown), SPLITS)}")
+    if not table["split"].isin(SCORED).any():
+        raise InputError(f"{path}: no row is in a split that is scored; allowed: {', '.join(SCORED)}")
     twice = pd.Series(ids).duplicated()
     if twice.any():
         raise InputError(f"{path}: record {ids[int(twice.argmax())]} stands there twice")
@@ -124,14 +174,9 @@ def read_predictions(path: Path, kind: Kind) -> Predictions:
     if outside.any():
         raise InputError(f"{path}: {_first(outside, ids, classes)}: a probability must lie in [0, 1]")
     _check_truth(path, kind, y, p, ids, classes)
-    weight = _numbers(table, "weight", path) if "weight" in table.columns else None
-    if weight is not None and not (np.isfinite(weight).all() and (weight >= 0).all() and weight.sum() > 0):
-        raise InputError(f"{path}: column 'weight' must be finite, not negative, and not all zero")
-    groups = table[[column for column in table.columns if str(column).startswith("group:")]]
-    groups = groups.rename(columns=lambda column: str(column).removeprefix("group:")).astype(str)
     return Predictions(
         classes, ids, table["patient_id"].astype(str).to_numpy(dtype=object), table["split"].astype(str).to_numpy(dtype=object),
-        y, p, groups.reset_index(drop=True), weight,
+        y, p, _subgroups(table), _weights(table, path),
     )  # fmt: skip
 
 

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vitalbench.config.schema import Kind
+from vitalbench.config.schema import MACRO, Kind
 from vitalbench.errors import InputError
 from vitalbench.evaluate.predictions import read_predictions
-from vitalbench.evaluate.score import ALL, MACRO, Scores, score
+from vitalbench.evaluate.score import ALL, Scores, score
 from vitalbench.files import atomic, read_json, write_json
 
 REPLICATES = "replicates.npz"

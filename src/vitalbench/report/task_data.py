@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from vitalbench import layout
-from vitalbench.evaluate.score import ALL, MACRO
+from vitalbench.config.schema import MACRO
+from vitalbench.evaluate.score import ALL
 from vitalbench.results import CellResult, Results
 from vitalbench.split.assign import SPLITS
 from vitalbench.tables import number, read_table
@@ -78,11 +79,20 @@ class TaskData:
         found = {str(name): (int(records), int(patients)) for (name, records), patients in sizes}
         return {name: found[name] for name in SPLITS if name in found and name != "unused"}
 
+    @cached_property
+    def sizes(self) -> dict[tuple[str, str], tuple[int, int]]:
+        """Records and patients by split and subgroup: of the row that has the most, for a class may leave some unlabelled."""
+        found: dict[tuple[str, str], tuple[int, int]] = {}
+        for row in self.metric_rows:
+            place = str(row["split"]), str(row["subgroup"])
+            size = int(str(row["n_records"])), int(str(row["n_patients"]))
+            found[place] = max(found.get(place, size), size)
+        return found
+
     @property
     def patients(self) -> int:
         """Patients in the test split."""
-        whole = (row for row in self.metric_rows if row["split"] == "test" and row["subgroup"] == ALL)
-        return int(str(next(whole)["n_patients"]))
+        return self.sizes["test", ALL][1]
 
     def score(self, design: str, metric: str, label: str = MACRO, subgroup: str = ALL) -> Row | None:
         """A row of summary.csv on the test split."""

@@ -4,7 +4,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from vitalbench.evaluate.score import ALL, MACRO
+from vitalbench.config.schema import MACRO
+from vitalbench.evaluate.score import ALL
 from vitalbench.report.task_data import Row, TaskData
 from vitalbench.report.wording import badge, count, in_order, metric_name, score, seconds
 from vitalbench.tables import number
@@ -100,7 +101,7 @@ def class_table(data: TaskData) -> tuple[list[str], list[list[Any]]]:
 
 def group_table(data: TaskData) -> tuple[list[str], list[list[Any]]]:
     """The primary metric of every subgroup, a column a design."""
-    sizes = {str(row["subgroup"]): row["n_records"] for row in data.metric_rows if row["split"] == "test"}
+    sizes = {group: records for (split, group), (records, _) in data.sizes.items() if split == "test"}
     rows = [
         [group.replace("=", ": ").replace("_", " "), size]
         + [_shown(data.score(design, data.task.primary, subgroup=group)) for design in data.designs]
