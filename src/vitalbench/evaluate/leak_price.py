@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from vitalbench.config.schema import MACRO
 from vitalbench.data.store import Store, read_records
 from vitalbench.errors import InputError, choices
 from vitalbench.evaluate.bootstrap import interval
 from vitalbench.evaluate.predictions import Predictions
-from vitalbench.evaluate.score import ALL, MACRO, score
+from vitalbench.evaluate.score import ALL, score
 from vitalbench.files import read_json
 from vitalbench.split.audit import split_columns
 from vitalbench.split.fingerprint import Floats, Projection, describe, prepare
