@@ -10,6 +10,6 @@ rule claims:
         in_suite("log/claims.txt"),
     params:
         suite=subpath(input.suite, ancestor=2),
-        configs=f"{workflow.basedir}/configs",
+        configs=str(CONFIGS),
     shell:
         "vitalbench claims --results {params.suite} --configs {params.configs} 2>&1 | tee {log}"

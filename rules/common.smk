@@ -1,11 +1,15 @@
 # The plan of the suite, and the paths the stages share. Wrong configuration ends here, before any DAG, with exit code 2.
+# configs/config.yaml is read by `load`, not by Snakemake: what is wrong with it is told like everything else.
+import os
 from pathlib import Path
 from shlex import quote
 
 from vitalbench import layout
 from vitalbench.config.workflow import load
 
-PLAN = load(config, Path(workflow.basedir) / "configs")
+# From where the jobs run, so that a project can be moved.
+CONFIGS = Path(os.path.relpath(workflow.basedir)) / "configs"
+PLAN = load(config, CONFIGS)
 SUITE = f"{layout.RESULTS}/{PLAN.name}"
 DATA = f"{layout.RESULTS}/{layout.DATA}"
 

@@ -22,6 +22,7 @@ DESIGN_SLICE = "config/designs/{design}.json"
 MEASURE_SLICE = "config/measure/{design}.json"
 TARGET_SLICE = "config/targets/{target}.json"
 STAGE_SLICE = "config/stages/{stage}.json"
+RESOLVED = "config/resolved.json"  # the knobs the suite was resolved with, for people: no job depends on it
 SPLIT = "splits/{dataset}/{task}/fold{fold}.csv"
 RECEIPT = "splits/{dataset}/{task}/audit-fold{fold}.json"
 RUN = "runs/{dataset}/{task}/{design}/{target}/seed{seed}-fold{fold}"

@@ -2,9 +2,10 @@
 
 import pytest
 
-from vitalbench.claims.expression import UnknownFact, evaluate
-from vitalbench.claims.ledger import Claim, judge, read_documents
-from vitalbench.cost.prices import read_prices
+from vitalbench.claims.ledger import judge
+from vitalbench.config.claims_file import Claim, read_documents
+from vitalbench.config.expression import UnknownFact, evaluate
+from vitalbench.config.prices import read_prices
 from vitalbench.cost.table import hours
 from vitalbench.errors import ConfigError
 from vitalbench.measure.phases import Phase

@@ -7,10 +7,12 @@ from pydantic import BaseModel
 
 from tests.conftest import ROOT
 from vitalbench import cli
-from vitalbench.claims.ledger import Claim, Document
-from vitalbench.config import publisher, schema
+from vitalbench.config import knobs, publisher, schema
+from vitalbench.config.claims_file import Claim, Document
 
-CONFIGURED = [getattr(file, name) for file in (publisher, schema) for name in dir(file) if not name.startswith("_")]
+CONFIGURED = [
+    getattr(file, name) for file in (knobs, publisher, schema) for name in dir(file) if not name.startswith("_")
+]
 SECTIONS = [item for item in CONFIGURED if isinstance(item, type) and issubclass(item, BaseModel) and item.model_fields]
 
 

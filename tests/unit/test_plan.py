@@ -1,6 +1,7 @@
 """Every cell has one fate before anything runs, and a reason if it will not run."""
 
 import re
+import shutil
 
 import pytest
 
@@ -146,3 +147,69 @@ def test_a_list_of_fitted_records_that_is_not_there_is_named(project):
     folder = ConfigFolder(project / "configs")
     with pytest.raises(ConfigError, match=r"ptbxl\.yaml: fitted_on: nowhere\.txt: no such file"):
         plan(folder)
+
+
+def test_a_moved_project_prices_nothing_again(project, monkeypatch):
+    def contents(folder):
+        monkeypatch.chdir(folder)
+        configs = ConfigFolder(folder / "configs")
+        write_slices(plan(configs), configs, folder / "results")
+        return {path.relative_to(folder): path.read_text() for path in (folder / "results").rglob("*.json")}
+
+    before = contents(project)
+    moved = project / "moved"
+    shutil.copytree(project / "configs", moved / "configs")
+    assert contents(moved) == before
+    resolved = read_json(moved / "results/quick/config/resolved.json")
+    assert resolved["price_file"] == "configs/prices/2026-09-06.csv"
+
+
+def test_a_price_file_under_another_name_is_no_reason_to_price_again(project):
+    folder = ConfigFolder(project / "configs")
+    before = written(plan(folder), folder, project / "results")
+    other = project / "mine.csv"
+    shutil.copy(project / "configs/prices/2026-09-06.csv", other)
+    after = written(plan(folder, price_file=str(other)), folder, project / "results")
+    assert [path.name for path, at in after.items() if before[path] != at] == ["resolved.json"]
+    assert read_json(project / "results/quick/config/resolved.json")["price_file"] == "mine.csv"
+
+
+def release(folder):
+    folder.mkdir(parents=True)
+    for name in ("ptbxl_database.csv", "scp_statements.csv"):
+        (folder / name).touch()
+    return folder
+
+
+@pytest.mark.parametrize("download", [False, True])
+def test_a_data_root_that_is_the_release_itself_is_told_to_name_its_parent(configs, tmp_path, download):
+    folder = release(tmp_path / "ptbxl")
+    with pytest.raises(ConfigError) as caught:
+        plan(configs, suite="ptbxl", data_root=str(folder), download=download)
+    said = f"--config data_root: {folder} holds no ptbxl/ but is itself a release of PTB-XL: name its parent, data_root={tmp_path}"
+    assert str(caught.value) == said
+    assert plan(configs, suite="ptbxl", data_root=str(tmp_path)).sources == {"ptbxl": "local"}
+
+
+def test_a_release_under_another_name_is_told_to_be_named_or_linked(configs, tmp_path):
+    folder = release(tmp_path / "ptb-xl-1.0.3")
+    with pytest.raises(ConfigError, match="name it ptbxl, or link to it by that name, and give the folder above"):
+        plan(configs, suite="ptbxl", data_root=str(folder))
+
+
+def test_a_data_root_that_holds_none_of_the_suites_data_sets_is_refused(configs, tmp_path):
+    with pytest.raises(ConfigError, match=rf"--config data_root: {tmp_path} holds no ptbxl/$"):
+        plan(configs, suite="ptbxl", data_root=str(tmp_path))
+    assert plan(configs, suite="ptbxl", data_root=str(tmp_path), download=True).sources == {"ptbxl": "download"}
+
+
+def test_a_data_set_that_is_missing_beside_others_says_so_in_its_cells(project):
+    release(project / "data/ptbxl")
+    path = project / "configs/datasets/ptbxl-500.yaml"
+    path.write_text(path.read_text().replace("release: ptbxl ", "release: ptbxl-500 "))
+    suite = project / "configs/suites/ptbxl.yaml"
+    suite.write_text(suite.read_text().replace("datasets: [ptbxl]", "datasets: [ptbxl, ptbxl-500]"))
+    found = plan(ConfigFolder(project / "configs"), suite="ptbxl", data_root=str(project / "data"))
+    reasons = {planned.reason for planned in found.cells if planned.cell.dataset == "ptbxl-500"}
+    assert len(reasons) == 1
+    assert reasons.pop().startswith(f"no records here: {project / 'data'} holds no ptbxl-500/; pass data_root=FOLDER")

@@ -1,76 +1,21 @@
 """The ledger: each reported number, how it is checked, what was found, and the verdict the numbers give."""
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import Field
-
-from vitalbench.claims.expression import UnknownFact, evaluate
-from vitalbench.config.strict import Strict, validated
-from vitalbench.config.yaml_file import read_yaml
+from vitalbench.config.claims_file import Claim, Document, declared_by, flat
+from vitalbench.config.expression import UnknownFact, evaluate
 from vitalbench.data.store import read_records
 from vitalbench.errors import ConfigError
 from vitalbench.files import read_json
 from vitalbench.results import Results
 
 
-class Claim(Strict):
-    """One reported number.
-
-    `arithmetic` evaluates `check` on declared facts (`declared.<data set>.<fact>`) and literals; `measured` on facts counted in a
-    whole release (`measured.<data set>.<fact>`); `untestable` has a `reason` instead.
-    """
-
-    id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
-    location: str
-    text: str
-    reported: float
-    unit: str
-    tolerance: Annotated[float, Field(ge=0)] = 0.0
-    method: Literal["arithmetic", "measured", "untestable"]
-    check: str | None = None
-    reason: str = ""
-
-
-class Document(Strict):
-    """configs/claims/<document>.yaml: a document and the numbers it reports."""
-
-    source: str
-    claims: Annotated[list[Claim], Field(min_length=1)]
-
-
-def read_documents(folder: Path) -> dict[str, Document]:
-    """Read every document of a folder; ids are unique over all of them."""
-    documents = {path.stem: validated(Document, read_yaml(path), path) for path in sorted(folder.glob("*.yaml"))}
-    seen: dict[str, str] = {}
-    for name, document in documents.items():
-        for claim in document.claims:
-            where = f"{folder / name}.yaml: claim '{claim.id}'"
-            if claim.id in seen:
-                raise ConfigError(f"{where}: the id is taken in {seen[claim.id]}.yaml")
-            if (claim.check is None) != (claim.method == "untestable"):
-                raise ConfigError(f"{where}: a claim needs the key 'check', an untestable one must not have it")
-            if claim.method == "untestable" and not claim.reason:
-                raise ConfigError(f"{where}: an untestable claim needs the key 'reason'")
-            seen[claim.id] = name
-    return documents
-
-
-def _flat(prefix: str, value: Any) -> Iterator[tuple[str, float]]:
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _flat(f"{prefix}.{key}", inner)
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        yield prefix, value
-
-
 def declared_facts(results: Results) -> dict[str, float]:
     """What the data sets' configurations declare of their whole releases."""
     facts: dict[str, float] = {}
     for name, dataset in results.suite["datasets"].items():
-        facts |= dict(_flat(f"declared.{name}", dataset["expected"] or {}))
-        facts |= dict(_flat(f"declared.{name}.signal", dataset["signal"]))
+        facts |= declared_by(name, dataset["expected"], dataset["signal"])
     return facts
 
 
@@ -101,7 +46,7 @@ def measured_facts(results: Results) -> tuple[dict[str, float], dict[str, str]]:
         for column in records.columns:
             if column.startswith("labels:"):
                 counted["labels"][column.removeprefix("labels:")] = records[column].explode().value_counts().to_dict()
-        facts |= dict(_flat(f"measured.{name}", counted))
+        facts |= dict(flat(f"measured.{name}", counted))
     return facts, missing
 
 

@@ -4,7 +4,9 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
-from vitalbench.claims.ledger import claim_rows, read_documents
+from vitalbench.claims.ledger import claim_rows
+from vitalbench.config.claims_file import read_documents
+from vitalbench.config.folder import ConfigFolder
 from vitalbench.progress import say
 from vitalbench.results import Results
 from vitalbench.tables import write_table
@@ -19,7 +21,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Judge."""
     results = Results(args.results)
-    rows = list(claim_rows(results, read_documents(args.configs / "claims")))
+    rows = list(claim_rows(results, read_documents(ConfigFolder(args.configs).path / "claims")))
     write_table("claims", rows, results.table("claims"))
     counts = Counter(row["verdict"] for row in rows)
     say(f"{len(rows)} claims: " + ", ".join(f"{count} {name}" for name, count in sorted(counts.items())))

@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
-from vitalbench.cost.prices import read_prices
+from vitalbench.config.prices import parse_prices, read_prices
 from vitalbench.cost.table import cost_rows
 from vitalbench.files import read_json
-from vitalbench.layout import STAGE_SLICE
+from vitalbench.layout import RESOLVED, STAGE_SLICE
 from vitalbench.results import Results
 from vitalbench.tables import table_text, write_table
 
@@ -23,8 +23,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Price."""
     results = Results(args.results)
-    resolved = read_json(args.results / STAGE_SLICE.format(stage="cost"))["price_file"]
-    prices = read_prices(args.prices or Path(resolved))
+    if args.prices:
+        prices = read_prices(args.prices)
+    else:
+        text = read_json(args.results / STAGE_SLICE.format(stage="cost"))["prices"]
+        prices = parse_prices(text, Path(read_json(args.results / RESOLVED)["price_file"]))
     rows = cost_rows(results, prices)
     if args.prices and not args.out:  # the suite's own table keeps the prices the suite names
         print(table_text("cost", rows), end="")

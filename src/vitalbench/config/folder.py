@@ -1,12 +1,14 @@
 """The configs/ folder: every file is found by its name, read once and validated."""
 
+from collections.abc import Mapping
 from copy import deepcopy
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from vitalbench.config.model_options import resolve_options
-from vitalbench.config.schema import Dataset, Design, DesignFile, Knobs, Size, Suite, Target, Task
+from vitalbench.config.knobs import Knobs
+from vitalbench.config.model_options import check_dataset_module, resolve_options
+from vitalbench.config.schema import Dataset, Design, DesignFile, Size, Suite, Target, Task
 from vitalbench.config.strict import Strict, validated
 from vitalbench.config.yaml_file import read_yaml
 from vitalbench.errors import ConfigError, choices
@@ -20,6 +22,13 @@ def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)
         merged[key] = _merged(merged[key], value) if both else value
     return merged
+
+
+def _with_options(design: Design, source: object) -> Design:
+    if design.model is None:
+        return design
+    options = resolve_options(design.model.name, design.model.options, source)
+    return design.model_copy(update={"model": design.model.model_copy(update={"options": options})})
 
 
 class ConfigFolder:
@@ -47,18 +56,22 @@ class ConfigFolder:
 
     @cached_property
     def defaults(self) -> dict[str, Any]:
-        """configs/config.yaml as it stands."""
-        data = read_yaml(self.path / "config.yaml") or {}
+        """configs/config.yaml as it stands; an empty file leaves every knob at its default."""
+        data = read_yaml(self.path / "config.yaml")
+        data = {} if data is None else data
         validated(Knobs, data, self.path / "config.yaml")
         return dict(data)
 
-    def knobs(self, given: dict[str, Any]) -> Knobs:
-        """The user's settings: the file's, overridden by what was given on the command line."""
-        listed = {
-            key: [value] if key in ("targets", "seeds") and isinstance(value, str | int) else value
-            for key, value in {**self.defaults, **given}.items()
-        }
-        return validated(Knobs, listed, f"{self.path / 'config.yaml'} with --config")
+    def knobs(self, given: dict[str, Any], origins: Mapping[str, str] | None = None) -> Knobs:
+        """The user's settings: the file's, overridden by what was given on the command line.
+
+        Args:
+            origins: how a given knob was given, where it was not by --config.
+        """
+        said_in = dict.fromkeys(self.defaults, f"{self.path / 'config.yaml'}:")
+        said_in |= dict.fromkeys(given, "--config") | dict(origins or {})
+        # The file by itself is valid by now, so what is wrong was given.
+        return validated(Knobs, {**self.defaults, **given}, "--config").from_places(said_in)
 
     def suite(self, name: str, asked_by: object = "suite") -> Suite:
         """A suite by its name."""
@@ -66,7 +79,9 @@ class ConfigFolder:
 
     def dataset(self, name: str, asked_by: object = "dataset") -> Dataset:
         """A data set by its name."""
-        return self._read("datasets", name, Dataset, asked_by)
+        dataset = self._read("datasets", name, Dataset, asked_by)
+        check_dataset_module(dataset.module, self.path / "datasets" / f"{name}.yaml")
+        return dataset
 
     def task(self, name: str, asked_by: object = "task") -> Task:
         """A task by its name."""
@@ -78,12 +93,14 @@ class ConfigFolder:
 
     def design(self, name: str, size: Size, asked_by: object = "design") -> Design:
         """A design by its name, at one of its two sizes, its model's options checked and filled in."""
+        return self.design_sizes(name, asked_by)[size]
+
+    def design_sizes(self, name: str, asked_by: object = "design") -> dict[Size, Design]:
+        """A design by its name at both its sizes: what is wrong at either is told, whichever a suite runs."""
         file = self.path / "designs" / f"{name}.yaml"
         written = self._read("designs", name, DesignFile, asked_by)
         full = written.model_dump(exclude={"small"})
-        resolved = full if size == "full" else _merged(full, written.small)
-        design = validated(Design, resolved, file if size == "full" else f"{file}: small")
-        if design.model is None:
-            return design
-        options = resolve_options(design.model.name, design.model.options, file)
-        return design.model_copy(update={"model": design.model.model_copy(update={"options": options})})
+        return {
+            "full": _with_options(validated(Design, full, file), file),
+            "small": _with_options(validated(Design, _merged(full, written.small), f"{file}: small"), f"{file}: small"),
+        }

@@ -15,7 +15,8 @@ import vitalbench
 from vitalbench.config.strict import Strict, validated
 from vitalbench.errors import ConfigError, choices
 
-FOLDER = Path(vitalbench.__file__).parent / "models"
+_PACKAGE = Path(vitalbench.__file__).parent
+FOLDER = _PACKAGE / "models"
 _TYPES: dict[str, Any] = {
     "int": int,
     "float": float,
@@ -32,6 +33,17 @@ _SHAPE = {"leads", "samples", "classes"}
 def model_names() -> list[str]:
     """The models there are: one a file."""
     return sorted(path.stem for path in FOLDER.glob("*.py") if path.stem != "__init__")
+
+
+def dataset_modules() -> list[str]:
+    """The data set modules there are: one a file in data/datasets/."""
+    return sorted(path.stem for path in (_PACKAGE / "data" / "datasets").glob("*.py") if path.stem != "__init__")
+
+
+def check_dataset_module(name: str, source: object) -> None:
+    """Refuse a data set whose module is not there; it is not imported either."""
+    if name not in dataset_modules():
+        raise ConfigError(f"{source}: key 'module' is {name!r}; {choices(name, dataset_modules())}")
 
 
 @cache

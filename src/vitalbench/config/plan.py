@@ -6,8 +6,11 @@ from functools import cached_property
 from itertools import product
 from pathlib import Path
 
+from vitalbench.config.checks import check_claims, check_prices, check_windows
 from vitalbench.config.folder import ConfigFolder
-from vitalbench.config.schema import Dataset, Design, Knobs, Size, Source, Suite, Target, Task
+from vitalbench.config.knobs import Knobs
+from vitalbench.config.schema import Dataset, Design, Size, Source, Suite, Target, Task
+from vitalbench.config.sources import find_sources, no_records
 from vitalbench.errors import ConfigError
 from vitalbench.measure.device import device_here
 
@@ -79,47 +82,13 @@ class Plan:
         return self.roots[dataset] / named if dataset in self.roots else Path(named)
 
 
-def _source(name: str, dataset: Dataset, suite: Suite, knobs: Knobs) -> tuple[Source | None, Path | None]:
-    """Where a data set's records come from: generated, a local folder, the publisher, or nowhere yet."""
-    if suite.source == "generated":
-        if dataset.standin is None:
-            raise ConfigError(
-                f"data set '{name}': this suite runs on generated records, but the data set defines no 'standin'"
-            )
-        return "generated", None
-    elsewhere: Source | None = "download" if knobs.download and dataset.download else None
-    if knobs.data_root is None:
-        return elsewhere, None
-    data_root = Path(knobs.data_root).expanduser()
-    if not data_root.is_dir():
-        raise ConfigError(f"data_root: {data_root}: no such folder")
-    folder = data_root / dataset.release
-    if not folder.is_dir():
-        return elsewhere, None
-    for index in dataset.index_files:
-        if not (folder / index).is_file():
-            raise ConfigError(f"data_root: {folder}: {index} is not there, so this is no release of {dataset.title}")
-    return "local", folder.resolve()
-
-
-def _no_records(dataset: Dataset) -> str:
-    """How one comes by the records of a data set that are not here."""
-    what = f"{dataset.title} {dataset.version}"
-    folder = f"data_root=FOLDER that holds {dataset.release}/"
-    if dataset.access != "open":
-        return f"no records here: {what} needs {dataset.access}; get it at {dataset.homepage}, then pass {folder}"
-    return f"no records here: pass {folder} ({what}, {dataset.homepage})" + (
-        ", or download=true" if dataset.download else ""
-    )
-
-
 def _fate(cell: Cell, plan: Plan) -> Planned:
     source = plan.sources[cell.dataset]
     dataset, design, target = plan.datasets[cell.dataset], plan.designs[cell.design], plan.targets[cell.target]
     if design.recipe == "ideal-observer" and source not in ("generated", None):
         return Planned(cell, source, "not-allowed", "the ideal observer knows the parameters of generated records only")
     if source is None:
-        return Planned(cell, source, "not-run", _no_records(dataset))
+        return Planned(cell, source, "not-run", no_records(dataset, plan.knobs))
     here = device_here(target.device)
     if here is None:
         return Planned(
@@ -142,31 +111,30 @@ def make_plan(folder: ConfigFolder, knobs: Knobs) -> Plan:
     Raises ConfigError, in one line, for anything misspelt or inconsistent.
     """
     name = knobs.suite
-    asked = f"{folder.path / 'config.yaml'}: suite"
+    asked = knobs.said_in("suite")
     if name in RESERVED:
         raise ConfigError(f"{asked}: {name!r} is reserved for what suites share")
     suite = folder.suite(name, asked)
     file = folder.path / "suites" / f"{name}.yaml"
     target_names = list(dict.fromkeys(knobs.targets or suite.targets))
+    targets_asked = knobs.said_in("targets") if knobs.targets else f"{file}: targets"
 
     def named(kind: str) -> list[str]:
         return list(dict.fromkeys(item for grid in suite.grids for item in getattr(grid, kind)))
 
     datasets = {item: folder.dataset(item, f"{file}: datasets") for item in named("datasets")}
     tasks = {item: folder.task(item, f"{file}: tasks") for item in named("tasks")}
-    designs = {item: folder.design(item, suite.size, f"{file}: designs") for item in named("designs")}
-    targets = {item: folder.target(item, f"{file}: targets") for item in target_names}
-    found = {item: _source(item, dataset, suite, knobs) for item, dataset in datasets.items()}
+    sizes = {item: folder.design_sizes(item, f"{file}: designs") for item in named("designs")}
+    designs = {item: size[suite.size] for item, size in sizes.items()}
+    targets = {item: folder.target(item, targets_asked) for item in target_names}
+    check_windows(folder, sizes, datasets)
+    check_prices(folder, knobs, targets)
+    check_claims(folder)
+    found = find_sources(datasets, suite, knobs)
     for task_name, fold in ((task, fold) for grid in suite.grids for task in grid.tasks for fold in grid.folds):
         if fold >= tasks[task_name].split.folds:
             raise ConfigError(
                 f"{file}: fold {fold}: task '{task_name}' has folds 0 to {tasks[task_name].split.folds - 1}"
-            )
-    for (item, dataset), (other, design) in product(datasets.items(), designs.items()):
-        if design.window and design.window.seconds > dataset.signal.seconds:
-            raise ConfigError(
-                f"{folder.path / 'designs' / other}.yaml: window.seconds is {design.window.seconds:g}, "
-                f"but a record of '{item}' has {dataset.signal.seconds:g} s"
             )
     plan = Plan(
         name=name,
@@ -184,6 +152,8 @@ def make_plan(folder: ConfigFolder, knobs: Knobs) -> Plan:
         if listed and not listed.is_file():
             raise ConfigError(f"{folder.path / 'datasets' / item}.yaml: fitted_on: {listed}: no such file")
     cells = list(_cells(suite, knobs, designs, target_names))
+    if knobs.seeds:  # one list in the place of several: grids that differed in seeds alone may now meet
+        cells = list(dict.fromkeys(cells))
     if len(set(cells)) < len(cells):
         twice = next(cell for cell in cells if cells.count(cell) > 1)
         raise ConfigError(f"{file}: grids: the cell {twice.path} is asked for twice")

@@ -1,20 +1,20 @@
 """What each configuration file may say. The field names are the keys; docs/CONFIGURATION.md explains them to users."""
 
-from typing import Annotated, Any, Literal, Self
+import re
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from vitalbench.config.publisher import Download, plain_url
+from vitalbench.config.publisher import Download
 from vitalbench.config.strict import Strict
 from vitalbench.errors import choices
 
+T = TypeVar("T")
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$", max_length=64)]
 Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
-# `snakemake --config` hands on YAML's true and false as text.
-Switch = Annotated[bool, BeforeValidator(lambda value: {"true": True, "false": False}.get(str(value), value))]
 
 Kind = Literal["multilabel", "multiclass", "softlabel", "binary"]
 Source = Literal["generated", "local", "download"]
@@ -22,23 +22,12 @@ Size = Literal["small", "full"]
 Codec = Literal["none", "gzip", "zstd"]
 
 
-class Knobs(Strict):
-    """configs/config.yaml and `snakemake --config`: what a user turns from run to run."""
-
-    suite: Name = "quick"
-    targets: list[Name] | None = None
-    seeds: list[Annotated[int, Field(ge=0)]] | None = None
-    data_root: str | None = None
-    download: Switch = False
-    mirror: str | None = None
-    streams: Annotated[int, Field(ge=1, le=32)] = 8
-    price_file: str | None = None
-
-    @model_validator(mode="after")
-    def _plain_mirror(self) -> Self:
-        if self.mirror is not None:
-            plain_url("mirror", self.mirror, ("https", "http"))
-        return self
+def each_once(values: list[T]) -> list[T]:
+    """A validator: refuse a list that names something twice."""
+    for value in values:
+        if values.count(value) > 1:
+            raise PydanticCustomError("twice", "names {value} twice", {"value": str(value)})
+    return values
 
 
 class Grid(Strict):
@@ -76,7 +65,7 @@ class Suite(Strict):
 class Signal(Strict):
     """The shape every record of a data set has once standardised: (leads, rate_hz x seconds)."""
 
-    leads: Annotated[list[str], Field(min_length=1)]
+    leads: Annotated[list[str], Field(min_length=1), AfterValidator(each_once)]
     rate_hz: Count
     seconds: Positive
 
@@ -291,7 +280,7 @@ class Train(Strict):
     learning_rate: Positive
     optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    beta2: Fraction = 0.999
+    beta2: Annotated[float, Field(ge=0, lt=1)] = 0.999
     drop_last: bool = False
     schedule: Literal["constant", "one-cycle", "cosine"] = "constant"
     clip_norm: Positive | None = 1.0
@@ -363,3 +352,15 @@ class Target(Strict):
     prices: list[str] = []
     scheduler: Scheduler
     source: str | None = None
+
+    @model_validator(mode="after")
+    def _match_is_a_pattern(self) -> Self:
+        try:
+            re.compile(self.match or "")
+        except re.error as error:
+            raise PydanticCustomError(
+                "match",
+                "match is {match}, which is no regular expression: {why}",
+                {"match": repr(self.match), "why": str(error)},
+            ) from None
+        return self

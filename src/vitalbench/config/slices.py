@@ -12,6 +12,7 @@ from vitalbench import layout
 from vitalbench.config.code import code_digest
 from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.plan import Plan
+from vitalbench.config.prices import price_file, price_text
 from vitalbench.config.schema import Dataset, DatasetBuild, Design, TaskData
 from vitalbench.errors import ConfigError
 from vitalbench.files import to_json, write_if_changed
@@ -99,6 +100,12 @@ def _text(path: Path) -> str:
         raise ConfigError(f"{path}: not readable: {error}") from None
 
 
+def within(path: Path, project: Path) -> str:
+    """A path as it is told: from the project's root where it lies below, so that a project can be moved."""
+    whole, root = path.resolve(), project.resolve()
+    return str(whole.relative_to(root) if whole.is_relative_to(root) else whole)
+
+
 def slices(plan: Plan, folder: ConfigFolder, results: Path) -> dict[Path, dict[str, Any]]:
     """Every slice of a plan, by the path it is written to.
 
@@ -145,21 +152,15 @@ def slices(plan: Plan, folder: ConfigFolder, results: Path) -> dict[Path, dict[s
     for name, entry in _ENTRY.items():
         found[stage(name)] = {"stage": name, "code": code_digest(*entry)}
     found[stage("evaluate")] |= {"bootstrap": plan.suite.bootstrap, "seed": plan.suite.bootstrap_seed}
-    prices = price_file(plan, folder)
-    found[stage("cost")] |= {"price_file": str(prices), "content": _text(prices)}
+    prices = price_file(plan.knobs, folder.path)
+    found[stage("cost")] |= {"prices": price_text(prices)}
+    found[suite / layout.RESOLVED] = {
+        "knobs": plan.knobs.model_dump(include={"suite", "targets", "seeds", "data_root", "download"}),
+        "price_file": within(prices, folder.path.parent),
+    }
     claims = folder.path / "claims"
     found[stage("claims")] |= {"files": {p.name: _text(p) for p in sorted(claims.glob("*.yaml"))}}
     return found
-
-
-def price_file(plan: Plan, folder: ConfigFolder) -> Path:
-    """The price file a suite is costed with: the one named, or the newest of configs/prices, whose files are named by date."""
-    if plan.knobs.price_file:
-        return Path(plan.knobs.price_file)
-    files = sorted((folder.path / "prices").glob("*.csv"))
-    if not files:
-        raise ConfigError(f"{folder.path / 'prices'}: no price file; one is named <date>.csv")
-    return files[-1]
 
 
 def write_slices(plan: Plan, folder: ConfigFolder, results: Path) -> None:

@@ -30,6 +30,9 @@ class Strict(BaseModel):
 T = TypeVar("T", bound=Strict)
 
 
+_KINDS = {list: "a list", str: "text", int: "a number", float: "a number", bool: "true or false", type(None): "empty"}
+
+
 def _explain(error: ErrorDetails) -> str:
     path = [str(part) for part in error["loc"]]
     context = error.get("ctx") or {}
@@ -39,6 +42,8 @@ def _explain(error: ErrorDetails) -> str:
     if error["type"] == "missing":
         return f"{where} is missing"
     value = error.get("input")
+    if error["type"] in ("model_type", "dict_type"):
+        return f"{where} must be a mapping, `key: value`, not {_KINDS.get(type(value), type(value).__name__)}"
     if error["type"] == "literal_error":
         allowed = str(context.get("expected", "")).replace(" or ", ", ").replace("'", "").split(", ")
         return f"{where} is {value!r}; {choices(value, allowed)}"

@@ -13,7 +13,11 @@ from vitalbench.layout import RESULTS
 
 
 def load(config: Mapping[str, Any], configs: Path) -> Plan:
-    """Resolve the suite that Snakemake's configuration names and write its slices.
+    """Resolve the suite that the knobs name and write its slices.
+
+    Args:
+        config: what `snakemake --config` and `--configfile` said; it stands above configs/config.yaml.
+        configs: the project's configs/.
 
     Ends the process with exit code 2 and one line on a wrong configuration: a workflow has nothing to say beyond it.
     """

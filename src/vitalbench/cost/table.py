@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from vitalbench.cost.prices import Price
+from vitalbench.config.prices import Price
 from vitalbench.errors import ConfigError, choices
 from vitalbench.files import read_json
 from vitalbench.measure.phases import Phase

@@ -1,0 +1,115 @@
+"""Claims files: the numbers a document reports, and how each is checked; held against what there is to check them by."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from vitalbench.config.expression import evaluate, facts_named
+from vitalbench.config.schema import Dataset
+from vitalbench.config.strict import Strict, validated
+from vitalbench.config.yaml_file import read_yaml
+from vitalbench.errors import ConfigError, choices
+
+BEGINNINGS = ("declared", "measured")  # of a fact's name; its data set follows
+
+
+class Claim(Strict):
+    """One reported number.
+
+    `arithmetic` evaluates `check` on declared facts (`declared.<data set>.<fact>`) and literals; `measured` on facts counted in a
+    whole release (`measured.<data set>.<fact>`); `untestable` has a `reason` instead.
+    """
+
+    id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+    location: str
+    text: str
+    reported: float
+    unit: str
+    tolerance: Annotated[float, Field(ge=0)] = 0.0
+    method: Literal["arithmetic", "measured", "untestable"]
+    check: str | None = None
+    reason: str = ""
+
+
+class Document(Strict):
+    """configs/claims/<document>.yaml: a document and the numbers it reports."""
+
+    source: str
+    claims: Annotated[list[Claim], Field(min_length=1)]
+
+
+def _check_arithmetic(claim: Claim, where: str) -> None:
+    try:
+        if claim.check is not None and not facts_named(claim.check):
+            evaluate(claim.check, {})
+    except ConfigError as error:
+        raise ConfigError(f"{where}: check: {error}") from None
+
+
+def read_documents(folder: Path) -> dict[str, Document]:
+    """Read every document of a folder; ids are unique over all of them, and every `check` is arithmetic."""
+    documents = {path.stem: validated(Document, read_yaml(path), path) for path in sorted(folder.glob("*.yaml"))}
+    seen: dict[str, str] = {}
+    for name, document in documents.items():
+        for claim in document.claims:
+            where = f"{folder / name}.yaml: claim '{claim.id}'"
+            if claim.id in seen:
+                raise ConfigError(f"{where}: the id is taken in {seen[claim.id]}.yaml")
+            if (claim.check is None) != (claim.method == "untestable"):
+                raise ConfigError(f"{where}: a claim needs the key 'check', an untestable one must not have it")
+            if claim.method == "untestable" and not claim.reason:
+                raise ConfigError(f"{where}: an untestable claim needs the key 'reason'")
+            seen[claim.id] = name
+            _check_arithmetic(claim, where)
+    return documents
+
+
+def flat(prefix: str, value: Any) -> Iterator[tuple[str, float]]:
+    """The numbers of a nested dictionary, each by its dotted name."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from flat(f"{prefix}.{key}", inner)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield prefix, value
+
+
+def declared_by(name: str, expected: dict[str, Any] | None, signal: dict[str, Any]) -> dict[str, float]:
+    """The facts a data set's configuration declares of its whole release, by `declared.<data set>.<fact>`."""
+    return dict(flat(f"declared.{name}", expected or {})) | dict(flat(f"declared.{name}.signal", signal))
+
+
+def check_facts(folder: Path, documents: dict[str, Document], names: list[str], read: Callable[[str], Dataset]) -> None:
+    """Refuse a claim that rests on a data set there is not, or on a number that data set's file does not declare.
+
+    Args:
+        names: the data sets of the project.
+        read: one of them, by its name; only those that a claim names are read.
+    """
+    facts: dict[str, set[str]] = {}
+
+    def check(fact: str, where: str) -> None:
+        beginning, _, rest = fact.partition(".")
+        if beginning not in BEGINNINGS:
+            raise ConfigError(f"{where}: '{fact}' begins with '{beginning}'; {choices(beginning, BEGINNINGS)}")
+        dataset = next(
+            (name for name in sorted(names, key=len, reverse=True) if f"{rest}.".startswith(f"{name}.")), None
+        )
+        if dataset is None:
+            named = rest.partition(".")[0]
+            raise ConfigError(f"{where}: '{fact}': no data set is named {named!r}; {choices(named, names)}")
+        if beginning == "declared":
+            if dataset not in facts:
+                told = read(dataset)
+                expected = told.expected.model_dump() if told.expected else None
+                facts[dataset] = set(declared_by(dataset, expected, told.signal.model_dump()))
+            if fact not in facts[dataset]:
+                raise ConfigError(
+                    f"{where}: data set '{dataset}' declares no '{fact}'; {choices(fact, facts[dataset])}"
+                )
+
+    for name, document in documents.items():
+        for claim in document.claims:
+            for fact in facts_named(claim.check) if claim.check else []:
+                check(fact, f"{folder / name}.yaml: claim '{claim.id}': check")

@@ -1,0 +1,76 @@
+"""Where a suite's records come from: generated, a local folder, the publisher, or nowhere yet."""
+
+from pathlib import Path
+
+from vitalbench.config.knobs import Knobs
+from vitalbench.config.schema import Dataset, Source, Suite
+from vitalbench.errors import ConfigError
+
+
+def _is_release(folder: Path, dataset: Dataset) -> bool:
+    return all((folder / index).is_file() for index in dataset.index_files)
+
+
+def _local(dataset: Dataset, data_root: Path, said: str) -> Path | None:
+    folder = data_root / dataset.release
+    if not folder.is_dir():
+        return None
+    for index in dataset.index_files:
+        if not (folder / index).is_file():
+            raise ConfigError(f"{said}: {folder}: {index} is not there, so this is no release of {dataset.title}")
+    return folder.resolve()
+
+
+def _not_in(data_root: Path, dataset: Dataset) -> str:
+    """Why a folder gives no records of a data set; the usual slip is to name the release instead of what holds it."""
+    if not _is_release(data_root, dataset):
+        return f"{data_root} holds no {dataset.release}/"
+    itself = f"{data_root} holds no {dataset.release}/ but is itself a release of {dataset.title}"
+    parent = data_root.resolve().parent
+    if data_root.resolve().name == dataset.release:
+        return f"{itself}: name its parent, data_root={parent}"
+    return f"{itself}: name it {dataset.release}, or link to it by that name, and give the folder above, data_root={parent}"
+
+
+def no_records(dataset: Dataset, knobs: Knobs) -> str:
+    """Why the records of a data set are not here, and how one comes by them."""
+    what = f"{dataset.title} {dataset.version}"
+    folder = f"data_root=FOLDER that holds {dataset.release}/"
+    why = "no records here: " + (f"{_not_in(Path(knobs.data_root).expanduser(), dataset)}; " if knobs.data_root else "")
+    if dataset.access != "open":
+        return f"{why}{what} needs {dataset.access}; get it at {dataset.homepage}, then pass {folder}"
+    return f"{why}pass {folder} ({what}, {dataset.homepage})" + (", or download=true" if dataset.download else "")
+
+
+def find_sources(
+    datasets: dict[str, Dataset], suite: Suite, knobs: Knobs
+) -> dict[str, tuple[Source | None, Path | None]]:
+    """The source of each data set, and its folder where it is local.
+
+    Raises:
+        ConfigError: the suite runs on stand-ins that a data set does not define; `data_root` is no folder, holds what is no
+            release, or holds none of the data sets that are to come from it.
+    """
+    if suite.source == "generated":
+        for name, dataset in datasets.items():
+            if dataset.standin is None:
+                raise ConfigError(
+                    f"data set '{name}': this suite runs on generated records, but the data set defines no 'standin'"
+                )
+        return dict.fromkeys(datasets, ("generated", None))
+    elsewhere: dict[str, Source | None] = {
+        name: "download" if knobs.download and dataset.download else None for name, dataset in datasets.items()
+    }
+    if knobs.data_root is None:
+        return {name: (source, None) for name, source in elsewhere.items()}
+    data_root, said = Path(knobs.data_root).expanduser(), knobs.said_in("data_root")
+    if not data_root.is_dir():
+        raise ConfigError(f"{said}: {data_root}: no such folder")
+    local = {name: _local(dataset, data_root, said) for name, dataset in datasets.items()}
+    if not any(local.values()):
+        # Better told now than after a download that the folder was meant to spare.
+        meant = [dataset for dataset in datasets.values() if _is_release(data_root, dataset)]
+        missing = [dataset for name, dataset in datasets.items() if elsewhere[name] is None]
+        if meant or missing:
+            raise ConfigError(f"{said}: {_not_in(data_root, (meant or missing)[0])}")
+    return {name: ("local", folder) if folder else (elsewhere[name], None) for name, folder in local.items()}

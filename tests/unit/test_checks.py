@@ -1,0 +1,115 @@
+"""Everything in configs/ that a suite uses is looked at before the DAG is built: claims, prices, patterns, modules, both sizes."""
+
+import pytest
+
+from tests.unit.test_config import edit, refusal
+from vitalbench.config.folder import ConfigFolder
+from vitalbench.config.plan import make_plan
+
+
+def plan_of(project):
+    folder = ConfigFolder(project / "configs")
+    return make_plan(folder, folder.knobs({})).cells
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("unit: records, method", "units: records, method", "nearest: unit"),
+        ("claims:\n", "claims: [\n", "ptbxl.yaml: line "),
+        ("measured.ptbxl.records", "mesured.ptbxl.records", "nearest: measured"),
+        ("measured.ptbxl.records", "measured.ptbx.records", "nearest: ptbxl"),
+        ("measured.ptbxl.records", "declared.ptbxl.recods", "nearest: declared.ptbxl.records"),
+        ("measured.ptbxl.records", "'1 +'", "check: not an expression"),
+        ("measured.ptbxl.records", "'1 / 0'", "division by zero"),
+        ("measured.ptbxl.records", "'abs(measured.ptbxl.records)'", "function 'abs'"),
+        ("measured.ptbxl.records", "''", "check: not an expression"),
+        ("id: ptbxl-patients", "id: ptbxl-records", "the id is taken in ptbxl.yaml"),
+    ],
+)
+def test_a_wrong_claim_names_its_file(project, old, new, said):
+    edit(project, "claims/ptbxl.yaml", old, new)
+    message = refusal(project)
+    assert message.startswith(str(project / "configs/claims/ptbxl.yaml"))
+    assert said in message
+
+
+def test_a_claim_may_rest_on_a_data_set_that_the_suite_does_not_use(project):
+    edit(project, "claims/ptbxl.yaml", "measured.ptbxl.records", "\"declared['ptbxl-500'].signal.rate_hz\"")
+    assert plan_of(project)
+    edit(project, "claims/ptbxl.yaml", ".signal.rate_hz", ".signal.rate")
+    assert "declares no 'declared.ptbxl-500.signal.rate'" in refusal(project)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("usd_per_hour,", "usd_an_hour,", "column 'usd_per_hour' is missing"),
+        ("0.0971", "free", "must be numbers"),
+        ("on-demand,0,0.0971", "on-demand,-1,0.0971", "gpus is -1"),
+        ("gcp-n2-standard-2,", "gcp-n2-standard-4,", "nearest: gcp-n2-standard-4"),
+    ],
+)
+def test_a_wrong_price_file_is_told(project, old, new, said):
+    edit(project, "prices/2026-09-06.csv", old, new)
+    assert said in refusal(project)
+
+
+def test_a_price_of_an_older_file_is_no_price_of_today_but_is_pointed_at(project):
+    prices = project / "configs/prices"
+    text = (prices / "2026-09-06.csv").read_text()
+    (prices / "2026-12-01.csv").write_text("".join(line for line in text.splitlines(True) if "azure-d2s" not in line))
+    message = refusal(project)
+    assert message.startswith(str(project / "configs/targets/cpu.yaml: prices"))
+    assert "'azure-d2s-v5'; it stands in 2026-09-06.csv" in message
+
+
+def test_a_target_without_prices_is_fine(project):
+    edit(project, "targets/cpu.yaml", "prices: [aws-m5.large, azure-d2s-v5, gcp-n2-standard-2]", "prices: []")
+    assert plan_of(project)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "said"),
+    [
+        ("targets/cpu.yaml", "device: cpu", 'device: cpu\nmatch: "A100(.*"', "no regular expression"),
+        ("datasets/ptbxl.yaml", "module: ptbxl", "module: ptbx", "'module' is 'ptbx'; allowed: ptbxl; nearest: ptbxl"),
+        ("datasets/ptbxl.yaml", "leads: [I, II,", "leads: [I, I,", "key 'signal.leads': names I twice"),
+        ("designs/s4d.yaml", "  schedule: cosine", "  beta2: 1.0\n  schedule: cosine", "'train.beta2' is 1.0"),
+        (
+            "designs/s4d.yaml",
+            "seconds: 2.5, stride",
+            "seconds: 0.004, stride",
+            "window.seconds is 0.004, less than one",
+        ),
+        ("designs/s4d.yaml", "stride_seconds: 1.25", "stride_seconds: 0.001", "window.stride_seconds is 0.001, less"),
+        ("designs/s4d.yaml", "train: {epochs: 7}", "window: {seconds: 30}", "small.window.seconds is 30, but a record"),
+    ],
+)
+def test_a_value_that_could_only_fail_later_is_refused(project, file, old, new, said):
+    edit(project, file, old, new)
+    message = refusal(project)
+    assert message.startswith(str(project / "configs" / file))
+    assert said in message
+
+
+@pytest.mark.parametrize("size", ["small", "full"])
+@pytest.mark.parametrize(
+    ("new", "said"),
+    [
+        ("train: {epochs: many}", "small: key 'train.epochs' is 'many'"),
+        ("train: {epoch: 7}", "nearest: epochs"),
+        ("model: {options: {widht: 48}}", "nearest: width"),
+    ],
+)
+def test_both_sizes_of_a_design_are_checked_whichever_runs(project, size, new, said):
+    edit(project, "suites/quick.yaml", "size: small", f"size: {size}")
+    edit(
+        project,
+        "designs/s4d.yaml",
+        "  model: {options: {width: 48, depth: 2, state: 16}}\n  train: {epochs: 7}",
+        f"  {new}",
+    )
+    message = refusal(project)
+    assert said in message
+    assert "designs/s4d.yaml: small" in message
