@@ -87,8 +87,23 @@ def test_the_hash_comes_near_to_80_10_10():
         (lambda t: t.assign(strat_fold=3), "leaves no record to test"),
         (lambda t: t.rename(columns={"labels:x": "labels:y"}), "no label set 'x'"),
         (lambda t: t.assign(**{"labels:x": [["C"]] * len(t)}), "'C', which is no class"),
+        (lambda t: t.rename(columns={"labels:x": "labels:xs"}), "no label set 'x'; allowed: xs"),
+        (lambda t: t.rename(columns={"strat_fold": "strat_folds"}), "nearest: strat_folds"),
     ],
 )
 def test_what_cannot_be_split_is_refused(change, message):
     with pytest.raises(InputError, match=message):
         assign(change(table(EVERY_FOLD)), task(OFFICIAL), 0)
+
+
+def test_a_subgroup_the_data_set_does_not_have_is_refused_before_any_training():
+    records = table(EVERY_FOLD).assign(**{"group:sex": "male"})
+    assert len(assign(records, task(OFFICIAL).model_copy(update={"subgroups": ["sex"]}), 0)) == len(records)
+    with pytest.raises(InputError, match="no subgroups 'sexe'; allowed: sex; nearest: sex"):
+        assign(records, task(OFFICIAL).model_copy(update={"subgroups": ["sexe"]}), 0)
+
+
+@pytest.mark.parametrize("fold", [-1, 10, 99])
+def test_a_fold_out_of_range_is_refused(fold):
+    with pytest.raises(InputError, match=f"fold {fold}: the task's split has folds 0 to 9"):
+        assign(table(EVERY_FOLD), task(OFFICIAL), fold)

@@ -46,7 +46,8 @@ def assign(records: pd.DataFrame, task: TaskData, fold: int) -> pd.DataFrame:
         record_id, patient_id, split; in the order of `records`.
 
     Raises:
-        InputError: a label that is no class of the task, a fold out of range, or a split left empty.
+        InputError: a label set, a subgroup or a fold column that the data set does not have, a label that is no class of the
+            task, a fold out of range, or a split left empty.
     """
     column = f"labels:{task.labels}"
     if column not in records.columns:
@@ -58,6 +59,12 @@ def assign(records: pd.DataFrame, task: TaskData, fold: int) -> pd.DataFrame:
         raise InputError(
             f"label set '{task.labels}' holds '{stranger}', which is no class of the task; {choices(stranger, task.classes)}"
         )
+    known = [name.removeprefix("group:") for name in records.columns if name.startswith("group:")]
+    for subgroup in task.subgroups:
+        if subgroup not in known:
+            raise InputError(f"the data set has no subgroups '{subgroup}'; {choices(subgroup, known)}")
+    if not 0 <= fold < task.split.folds:
+        raise InputError(f"fold {fold}: the task's split has folds 0 to {task.split.folds - 1}")
     number = (_official if task.split.method == "official" else _hashed)(records, task.split)
     original = (number - 1 + fold) % task.split.folds + 1
     split = np.select([original.isin(task.split.test), original.isin(task.split.val)], ["test", "val"], "train")
