@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vitalbench.evaluate.compare import holm, paired_difference, two_sided_p, verdict
+from vitalbench.evaluate.compare import _unlike, _Value, holm, paired_difference, two_sided_p, verdict
 from vitalbench.report.pick import pick
 
 
@@ -55,6 +55,14 @@ def test_seeds_widen_the_difference():
     steady = np.tile(rng.normal(0.8, 0.01, (1, 2000)), (3, 1))
     restless = steady + np.array([[-0.05], [0.0], [0.05]])
     assert paired_difference(restless, steady, rng).std() > 3 * paired_difference(steady, steady, rng).std()
+
+
+def test_means_over_different_classes_are_not_compared():
+    both, one = ({("test", "all", "ppv", name): _Value(0.5, 9, 1, 1) for name in names} for names in ("AB", "A"))
+    macro, label = ("test", "all", "ppv", "macro"), ("test", "all", "ppv", "A")
+    assert "over different classes: B has a value for one design alone" in _unlike(both, one, macro)
+    assert _unlike(both, both, macro) == ""
+    assert _unlike(both, one, label) == ""
 
 
 def row(a: str, b: str, verdict: str) -> dict[str, str]:

@@ -8,7 +8,9 @@ from vitalbench import cli
 from vitalbench.config.plan import make_plan
 from vitalbench.config.slices import slices
 from vitalbench.errors import ConfigError, InputError
+from vitalbench.evaluate.run import evaluate_run, read_replicates
 from vitalbench.files import write_json
+from vitalbench.tables import TABLES
 
 
 def test_the_command_writes_the_contracts_columns(tmp_path):
@@ -58,3 +60,32 @@ def test_a_cell_the_suite_has_not_is_one_line(tmp_path, configs, name):
 def test_results_and_cell_go_together(tmp_path):
     with pytest.raises(ConfigError, match="--results and --cell are given together"):
         cli.run(["evaluate", "--results", str(tmp_path)])
+
+
+def evaluated(folder, table: pd.DataFrame):
+    """The replicates a run of these predictions keeps."""
+    write_json(folder / "status.json", {"status": "measured", "run_id": "0"})
+    table.to_parquet(folder / "predictions.parquet")
+    evaluate_run(folder, "multilabel", 100, 0)
+    return read_replicates(folder)
+
+
+def test_a_run_keeps_the_replicates_the_summary_says_it_has_intervals_from(tmp_path):
+    (said,) = (column.meaning for column in TABLES["summary"][1] if column.name == "ci_low")
+    kept = evaluated(tmp_path, multilabel())
+    assert "empty for val, and for classes in subgroups" in said
+    assert {key[0] for key in kept} == {"test"}
+    assert {key[3] for key in kept if key[1] == "all"} == {"A", "B", "macro"}
+    assert {key[3] for key in kept if key[1] != "all"} == {"macro"}
+
+
+def test_designs_are_resampled_alike_whatever_else_their_files_hold(tmp_path):
+    table = multilabel()
+    changed = table.query("split == 'test'").assign(**{"y_prob:B": 0.5}).sample(frac=1, random_state=0)
+    changed = changed[[*table.columns[:4], "y_true:B", "y_prob:B", "y_true:A", "y_prob:A"]]
+    kept = []
+    for name, predictions in (("a", table), ("b", changed)):
+        (tmp_path / name).mkdir()
+        kept.append(evaluated(tmp_path / name, predictions))
+    key = ("test", "all", "auroc", "A")
+    assert kept[0][key] == pytest.approx(kept[1][key], abs=1e-7)

@@ -106,6 +106,15 @@ def _too_thin(value: _Value) -> str:
     return f"only {value.supported} of {value.labels} classes have {few} positive and {few} negative patients or more"
 
 
+def _unlike(a: dict[Key, _Value], b: dict[Key, _Value], key: Key) -> str:
+    """Why a macro difference gets no verdict: the metric is undefined for a class of one design, so the means differ in kind."""
+    if key[3] != MACRO:
+        return ""
+    entered = [{other[3] for other in values if other[:3] == key[:3]} for values in (a, b)]
+    alone = sorted(entered[0] ^ entered[1])
+    return f"the means are over different classes: {', '.join(alone)} has a value for one design alone" if alone else ""
+
+
 def paired_difference(a: Array, b: Array, rng: np.random.Generator) -> Array:
     """Replicates of a - b, (resamples,): the same patients in both, seeds drawn anew for each resample.
 
@@ -175,7 +184,9 @@ def comparison_rows(results: Results) -> Iterator[dict[str, Any]]:
                     "difference": values[a][key].mean - values[b][key].mean,
                     "margin": described["margin"] if metric == described["primary"] else None,
                     "n_patients": values[a][key].patients,
-                    "reason": _too_thin(values[a][key]),
+                    "reason": _too_thin(values[a][key])
+                    or _too_thin(values[b][key])
+                    or _unlike(values[a], values[b], key),
                     "n_seeds": min(len({run.cell.seed for run in designs[name]}) for name in (a, b)),
                 }  # fmt: skip
                 if key in series[a] and key in series[b]:
