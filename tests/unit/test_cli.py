@@ -6,6 +6,10 @@ import sys
 import pytest
 
 from vitalbench import cli
+from vitalbench.config.folder import ConfigFolder
+from vitalbench.config.plan import make_plan
+from vitalbench.config.slices import write_slices
+from vitalbench.errors import ConfigError, InputError
 
 
 def run(*arguments: str, cwd=None) -> subprocess.CompletedProcess:
@@ -57,3 +61,70 @@ def test_doctor_says_what_runs_here(project):
 def test_no_arguments_lists_the_commands():
     found = run()
     assert all(name in found.stdout for name in cli.command_names())
+
+
+def resolved(project, **given) -> None:
+    folder = ConfigFolder(project / "configs")
+    write_slices(make_plan(folder, folder.knobs(given)), folder, project / "results")
+
+
+def test_doctor_tells_only_of_profiles_that_are_there(project):
+    (project / "profiles/site").mkdir()
+    (project / "profiles/site/config.yaml").write_text("executor: nowhere\n")
+    told = run("doctor", cwd=project).stdout
+    profiles = [line for line in told.splitlines() if line.startswith("profile ")]
+    assert profiles == [
+        "profile       default: used by itself; jobs run on this machine",
+        "profile       site: --profile profiles/site; needs snakemake-executor-plugin-nowhere, which is not installed",
+    ]
+    assert "slurm" not in told
+    assert "compiles" not in told
+
+
+def test_show_says_why_there_is_nothing_to_show_and_how_to_go_back(project, monkeypatch):
+    monkeypatch.chdir(project)
+    resolved(project, seeds=[7], targets=["cpu"])
+    with pytest.raises(InputError) as caught:
+        cli.run(["show"])
+    told = str(caught.value)
+    assert told.startswith("results/quick: no cell of the plan as last resolved has been measured")
+    assert "(seeds=[7] suite=quick targets=[cpu])" in told
+    assert "`snakemake --cores all --config seeds=[7] suite=quick targets=[cpu]` runs that plan" in told
+    assert "`snakemake -n --config suite=quick` goes back" in told
+    assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["claims", "--results", "results/quick", "--configs", "nowhere"], "nowhere: no such folder"),
+        (["store", "--data", "nowhere", "--versions"], "nowhere: no data set was built here"),
+        (["store", "--data", "results/data/ptbxl/generated", "--versions"], "no build is kept here yet"),
+        (
+            ["measure", "--design", "prevalence", "--dataset", "ptbxl", "--out", "t.csv"],
+            "design 'prevalence' has no model to time: its recipe is 'prevalence'",
+        ),
+        (["measure", "--results", "results/quick", "--measurement", "bad"], "write DATASET/TASK/DESIGN/TARGET"),
+        (
+            ["measure", "--results", "results/quick", "--measurement", "ptbxl/superdiagnostic/s4/cpu"],
+            "no design named 's4'",
+        ),
+    ],
+)
+def test_a_command_that_has_nothing_to_work_on_says_so_and_writes_nothing(project, monkeypatch, arguments, words):
+    monkeypatch.chdir(project)
+    resolved(project)
+    before = sorted(project.rglob("*"))
+    with pytest.raises((ConfigError, InputError)) as caught:
+        cli.run(arguments)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert sorted(project.rglob("*")) == before
+
+
+def test_a_suite_is_priced_with_the_file_it_was_resolved_with_wherever_it_lies_now(project, monkeypatch):
+    monkeypatch.chdir(project)
+    resolved(project)
+    (project / "configs/prices/2026-09-06.csv").unlink()
+    assert cli.run(["cost", "--out", "cost.csv"]) == 0
+    assert (project / "cost.csv").is_file()

@@ -121,3 +121,12 @@ def test_a_damaged_index_names_file_and_row(tmp_path, small_dataset, release, ch
 def test_a_missing_table_is_named(tmp_path, small_dataset):
     with pytest.raises(InputError, match=r"ptbxl_database\.csv: no such file"):
         ptbxl.read_index(tmp_path, small_dataset)
+
+
+def test_a_rate_the_release_does_not_have_is_one_line(release, small_dataset, tmp_path):
+    other = small_dataset.model_copy(update={"signal": small_dataset.signal.model_copy(update={"rate_hz": 250})})
+    with pytest.raises(InputError, match=r"signal\.rate_hz is 250, and PTB-XL has no records of it; allowed: 100, 500"):
+        ptbxl.write_standin(tmp_path / "standin", other)
+    assert not (tmp_path / "standin").exists()
+    with pytest.raises(InputError, match=r"signal\.rate_hz is 250"):
+        ptbxl.read_index(release, other)

@@ -10,7 +10,7 @@ from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.schema import DatasetBuild, Design, Protocol, Target, TaskData
 from vitalbench.config.strict import validated
 from vitalbench.data.build import DataFolder
-from vitalbench.errors import ConfigError, GateError
+from vitalbench.errors import ConfigError, GateError, choices
 from vitalbench.files import read_json, write_json
 from vitalbench.layout import MEASURE_SLICE, TARGET_SLICE, TASK_SLICE
 from vitalbench.measure.device import device_here, mismatch
@@ -45,6 +45,12 @@ def _first_task(folder: ConfigFolder, dataset: str) -> str:
     raise ConfigError(f"--task: no suite asks anything of data set '{dataset}', so name a task")
 
 
+def _with_model(design: Design, name: str) -> Design:
+    if design.model is None:
+        raise ConfigError(f"design '{name}' has no model to time: its recipe is '{design.recipe}'")
+    return design
+
+
 def _measured(
     design: Design,
     dataset: DatasetBuild,
@@ -62,12 +68,20 @@ def _measured(
 
 def _of_suite(args: argparse.Namespace) -> None:
     results = Results(args.results)
-    dataset, task, design, target = args.measurement.split("/")
+    parts = args.measurement.split("/")
+    if len(parts) != 4:
+        raise ConfigError(f"--measurement {args.measurement!r}: write DATASET/TASK/DESIGN/TARGET")
+    dataset, task, design, target = parts
+    for kind, name in (("datasets", dataset), ("tasks", task), ("designs", design), ("targets", target)):
+        if name not in results.suite[kind]:
+            raise ConfigError(
+                f"--measurement: the suite has no {kind[:-1]} named {name!r}; {choices(name, results.suite[kind])}"
+            )
     timed = read_json(args.results / MEASURE_SLICE.format(design=design))
     silicon = validated(Target, read_json(args.results / TARGET_SLICE.format(target=target))["config"], target)
     question = validated(TaskData, read_json(args.results / TASK_SLICE.format(task=task))["config"], task)
     phases = _measured(
-        validated(Design, timed["config"], design),
+        _with_model(validated(Design, timed["config"], design), design),
         DataFolder(results.store_folder(dataset)).config,
         question,
         silicon,
@@ -87,7 +101,8 @@ def run(args: argparse.Namespace) -> None:
     if not (args.design and args.dataset and args.out):
         raise ConfigError("vitalbench measure: needs --design NAME, --dataset NAME and --out timing.csv")
     folder = ConfigFolder(args.configs)
-    design, target = folder.design(args.design, args.size, "--design"), folder.target(args.target, "--target")
+    design = _with_model(folder.design(args.design, args.size, "--design"), args.design)
+    target = folder.target(args.target, "--target")
     dataset = folder.dataset(args.dataset, "--dataset")
     task_name = args.task or _first_task(folder, args.dataset)
     task = folder.task(task_name, "--task")

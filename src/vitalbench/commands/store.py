@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from vitalbench.data.build import DataFolder
-from vitalbench.errors import ConfigError
+from vitalbench.errors import ConfigError, InputError
 from vitalbench.files import read_json
 
 
@@ -17,7 +17,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _list(folder: Path) -> None:
+    if not (folder / "config.json").is_file():
+        raise InputError(f"{folder}: no data set was built here; name results/data/<data set>/<source>")
     kept = sorted((folder / "versions").glob("*.json"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    if not kept:
+        raise InputError(f"{folder}: no build is kept here yet; `snakemake --cores all data` makes one")
     for path in kept:
         manifest = read_json(path)
         print(

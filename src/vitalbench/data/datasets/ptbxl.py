@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from vitalbench.config.schema import DatasetBuild, StandIn
 from vitalbench.data.datasets import Record
 from vitalbench.data.synthetic.ecg_statements import AXES, attainable_auroc, joint, posterior
-from vitalbench.data.synthetic.ptbxl import STATEMENTS, TRUTH, write_release
+from vitalbench.data.synthetic.ptbxl import STATEMENTS, TRUTH, file_column, write_release
 from vitalbench.data.wfdb_record import read_wfdb
 from vitalbench.errors import InputError
 
@@ -94,7 +94,7 @@ def read_index(root: Path, config: DatasetBuild) -> pd.DataFrame:
         {
             "record_id": table["ecg_id"],
             "patient_id": table["patient_id"].str.removesuffix(".0"),
-            "file": table["filename_lr" if config.signal.rate_hz == 100 else "filename_hr"],
+            "file": table[file_column(config.signal.rate_hz)],
         }
     )
     index = pd.concat([index, table[[column for column in table.columns if column not in _READ]]], axis=1)

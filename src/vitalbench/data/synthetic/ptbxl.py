@@ -14,11 +14,13 @@ from vitalbench.config.schema import StandIn
 from vitalbench.data.synthetic import ecg
 from vitalbench.data.synthetic.ecg_statements import AXES, factors
 from vitalbench.data.wfdb_record import mark_folder, write_wfdb
+from vitalbench.errors import InputError, choices
 from vitalbench.files import write_text
 
 TRUTH = "standin_truth.csv"
 STATEMENTS = Path(__file__).parent.parent / "datasets" / "ptbxl_scp.csv"
 CHUNK = 128  # patients drawn from one random stream; part of what the records are, so not a setting
+FILES = {100: "filename_lr", 500: "filename_hr"}  # by rate, in samples a second
 _SECONDS = 10.0
 _FIRST_PATIENT = 1001
 
@@ -105,6 +107,13 @@ def _database(records: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def file_column(rate_hz: int) -> str:
+    """The column of ptbxl_database.csv that names the records of a rate; the release has two."""
+    if rate_hz not in FILES:
+        raise InputError(f"signal.rate_hz is {rate_hz}, and PTB-XL has no records of it; {choices(rate_hz, FILES)}")
+    return FILES[rate_hz]
+
+
 def write_release(root: Path, config: StandIn, rate_hz: int) -> None:
     """Write a whole stand-in release below `root`; the same configuration gives the same bytes.
 
@@ -112,9 +121,12 @@ def write_release(root: Path, config: StandIn, rate_hz: int) -> None:
         root: a folder, made if need be.
         config: how many patients, how separable, how noisy, which seed.
         rate_hz: 100 or 500, the release's two rates; only records of this rate are written.
+
+    Raises:
+        InputError: another rate.
     """
     patients = draw_patients(config)
-    name = {100: "filename_lr", 500: "filename_hr"}[rate_hz]
+    name = file_column(rate_hz)
     written: list[pd.DataFrame] = []
     truth: list[pd.DataFrame] = []
     first = 1
