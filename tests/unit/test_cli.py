@@ -22,7 +22,10 @@ def run(*arguments: str, cwd=None) -> subprocess.CompletedProcess:
     [
         (["matrx"], "nearest: matrix"),
         (["matrix", "--siute", "quick"], "nearest: --suite"),
-        (["matrix", "--suite", "quikc"], "nearest: quick"),
+        (
+            ["matrix", "--suite", "quikc"],
+            "error: --suite: no suite is named 'quikc'; allowed: ptbxl, quick; nearest: quick",
+        ),
         (["evaluate", "missing.csv", "--task", "multilabel", "--out", "x"], "missing.csv: no such file"),
         (["audit", "--records", "missing.csv"], "missing.csv: no such file"),
         (["tables", "--results", "results/nothing"], "no results of a suite"),

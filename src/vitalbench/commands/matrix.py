@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> None:
     """Print."""
     given = given_settings(args.config) | ({"suite": args.suite} if args.suite else {})
     folder = ConfigFolder(args.configs)
-    plan = make_plan(folder, folder.knobs(given))
+    plan = make_plan(folder, folder.knobs(given, {"suite": "--suite"} if args.suite else None))
     rows = [{**planned.cell.keys, "what": what(plan, planned)} for planned in plan.cells]
     if args.csv:
         writer = csv.DictWriter(sys.stdout, list(rows[0]), lineterminator="\n")

@@ -66,10 +66,10 @@ class ConfigFolder:
         """The user's settings: the file's, overridden by what was given on the command line.
 
         Args:
-            origins: how a given knob was given, where it was not by --config.
+            origins: the option by which a knob was given, where that was not --config.
         """
-        said_in = dict.fromkeys(self.defaults, f"{self.path / 'config.yaml'}:")
-        said_in |= dict.fromkeys(given, "--config") | dict(origins or {})
+        said_in = {key: f"{self.path / 'config.yaml'}: {key}" for key in self.defaults}
+        said_in |= {key: f"--config {key}" for key in given} | dict(origins or {})
         # The file by itself is valid by now, so what is wrong was given.
         return validated(Knobs, {**self.defaults, **given}, "--config").from_places(said_in)
 

@@ -39,8 +39,8 @@ class Knobs(Strict):
     _said_in: dict[str, str] = PrivateAttr(default_factory=dict)
 
     def said_in(self, key: str) -> str:
-        """Where a knob was turned, for messages: `--config seeds`, or the file and the key."""
-        return f"{self._said_in.get(key, 'configs/config.yaml:')} {key}"
+        """Where a knob was turned, for messages: `--config seeds`, or `configs/config.yaml: seeds`."""
+        return self._said_in.get(key, key)
 
     def from_places(self, said_in: dict[str, str]) -> Self:
         """The same knobs, knowing where each was turned."""
