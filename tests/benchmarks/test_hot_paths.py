@@ -138,7 +138,7 @@ def test_random_batches_against_a_loop_over_hdf5(benchmark, small_store):
     ratio = loop / benchmark.stats["median"]
     benchmark.extra_info["plain / fast"] = round(ratio, 1)
     benchmark.extra_info["gains in memory / fast"] = round(with_gains_in_memory / benchmark.stats["median"], 1)
-    assert ratio >= 5
+    assert ratio >= 4  # 5.8 on an idle machine; the rest is room for what runs beside
 
 
 def paired_ratio(plain, fast, pairs: int = 7) -> float:
