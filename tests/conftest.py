@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from vitalbench import cli
+from vitalbench.config.dataset import Dataset
 from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.plan import make_plan
-from vitalbench.config.schema import Dataset
 from vitalbench.config.slices import slices
 from vitalbench.data.index import read_part
 from vitalbench.data.release import acquire

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import wfdb
 
-from vitalbench.config.schema import Dataset
+from vitalbench.config.dataset import Dataset
 from vitalbench.data.datasets import ptbxl
 from vitalbench.data.synthetic import ecg
 from vitalbench.data.wfdb_record import write_wfdb

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from vitalbench import layout
+from vitalbench.config.dataset import Dataset
 from vitalbench.config.plan import Cell
-from vitalbench.config.schema import Dataset, Design, Target, Task
+from vitalbench.config.schema import Design, Target, Task
 from vitalbench.config.strict import validated
 from vitalbench.errors import InputError, choices
 from vitalbench.files import read_json

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from vitalbench.config.dataset import Dataset, DatasetBuild
 from vitalbench.config.folder import ConfigFolder
-from vitalbench.config.schema import Dataset, DatasetBuild
 from vitalbench.data.datasets import ptbxl
 from vitalbench.files import write_json
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from tests.conftest import build
-from vitalbench.config.schema import Quality
+from vitalbench.config.dataset import Quality
 from vitalbench.data.datasets import Record, ptbxl
 from vitalbench.data.index import part_of
 from vitalbench.data.quality import INVALID, sample_checks

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from vitalbench.config.schema import Signal
+from vitalbench.config.dataset import Signal
 from vitalbench.data.datasets import UnreadableRecord
 from vitalbench.data.wfdb_record import read_wfdb, write_wfdb
 

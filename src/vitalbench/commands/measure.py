@@ -6,8 +6,9 @@ Phases: import, build, train_step, inference. Exit 1 where the device found is n
 import argparse
 from pathlib import Path
 
+from vitalbench.config.dataset import DatasetBuild
 from vitalbench.config.folder import ConfigFolder
-from vitalbench.config.schema import DatasetBuild, Design, Protocol, Target, TaskData
+from vitalbench.config.schema import Design, Protocol, Target, TaskData
 from vitalbench.config.strict import validated
 from vitalbench.data.build import DataFolder
 from vitalbench.errors import ConfigError, GateError, choices

@@ -3,10 +3,11 @@
 from itertools import product
 
 from vitalbench.config.claims_file import check_facts, read_documents
+from vitalbench.config.dataset import Dataset
 from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.knobs import Knobs
 from vitalbench.config.prices import check_price_keys, price_file, read_prices
-from vitalbench.config.schema import Dataset, Design, Size, Target
+from vitalbench.config.schema import Design, Size, Target
 from vitalbench.errors import ConfigError
 
 

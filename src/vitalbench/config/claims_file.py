@@ -6,8 +6,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from vitalbench.config.dataset import Dataset
 from vitalbench.config.expression import evaluate, facts_named
-from vitalbench.config.schema import Dataset
 from vitalbench.config.strict import Strict, validated
 from vitalbench.config.yaml_file import read_yaml
 from vitalbench.errors import ConfigError, choices

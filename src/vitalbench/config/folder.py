@@ -6,9 +6,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+from vitalbench.config.dataset import Dataset
 from vitalbench.config.knobs import Knobs
 from vitalbench.config.model_options import check_dataset_module, resolve_options
-from vitalbench.config.schema import Dataset, Design, DesignFile, Size, Suite, Target, Task
+from vitalbench.config.schema import Design, DesignFile, Size, Suite, Target, Task
 from vitalbench.config.strict import Strict, validated
 from vitalbench.config.yaml_file import read_yaml
 from vitalbench.errors import ConfigError, choices

@@ -6,8 +6,8 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_validator
 
 from vitalbench.config.publisher import plain_url
-from vitalbench.config.schema import Name, each_once
 from vitalbench.config.strict import Strict
+from vitalbench.config.values import Name, each_once
 
 # `snakemake --config` hands on YAML's true, false and null as text, and whatever stands in a list.
 Switch = Annotated[bool, BeforeValidator(lambda value: {"true": True, "false": False}.get(str(value), value))]

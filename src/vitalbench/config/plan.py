@@ -7,9 +7,10 @@ from itertools import product
 from pathlib import Path
 
 from vitalbench.config.checks import check_claims, check_prices, check_windows
+from vitalbench.config.dataset import Dataset, Source
 from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.knobs import Knobs
-from vitalbench.config.schema import Dataset, Design, Size, Source, Suite, Target, Task
+from vitalbench.config.schema import Design, Size, Suite, Target, Task
 from vitalbench.config.sources import find_sources, no_records
 from vitalbench.errors import ConfigError
 from vitalbench.measure.device import device_here

@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 
 from vitalbench import layout
 from vitalbench.config.code import code_digest
+from vitalbench.config.dataset import Dataset, DatasetBuild
 from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.plan import Plan
 from vitalbench.config.prices import price_file, price_text
-from vitalbench.config.schema import Dataset, DatasetBuild, Design, TaskData
+from vitalbench.config.schema import Design, TaskData
 from vitalbench.errors import ConfigError
 from vitalbench.files import to_json, write_if_changed
 

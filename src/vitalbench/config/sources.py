@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from vitalbench.config.dataset import Dataset, Source
 from vitalbench.config.knobs import Knobs
-from vitalbench.config.schema import Dataset, Source, Suite
+from vitalbench.config.schema import Suite
 from vitalbench.errors import ConfigError
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from vitalbench.config.schema import DatasetBuild
+from vitalbench.config.dataset import DatasetBuild
 from vitalbench.config.strict import validated
 from vitalbench.data.datasets import load, record_files
 from vitalbench.data.download import Site

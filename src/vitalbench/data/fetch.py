@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from vitalbench.config.dataset import DatasetBuild
 from vitalbench.config.publisher import Archive, Download
-from vitalbench.config.schema import DatasetBuild
 from vitalbench.data.archive import unpack
 from vitalbench.data.checksums import LIST, Listed, content_hash, read_checksums, write_checksums
 from vitalbench.data.download import Site, download

@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vitalbench.config.schema import DatasetBuild, Source
+from vitalbench.config.dataset import DatasetBuild, Source
 from vitalbench.data.table_file import read_table, seal_table
 from vitalbench.errors import InputError, choices
 from vitalbench.files import atomic

@@ -16,7 +16,7 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
-from vitalbench.config.schema import Codec
+from vitalbench.config.dataset import Codec
 from vitalbench.data.datasets import Record
 from vitalbench.errors import InputError
 from vitalbench.privacy.key import need_key

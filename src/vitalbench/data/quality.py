@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from vitalbench.config.schema import Quality, Signal
+from vitalbench.config.dataset import Quality, Signal
 from vitalbench.data.datasets import Record
 
 INVALID = -32768  # WFDB format 16's mark for a sample that was not recorded

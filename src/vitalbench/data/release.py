@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from vitalbench.config.schema import DatasetBuild, Source
+from vitalbench.config.dataset import DatasetBuild, Source
 from vitalbench.data.checksums import Listed, content_hash
 from vitalbench.data.datasets import load, record_files
 from vitalbench.data.index import part_index, write_index

@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from vitalbench.config.schema import DatasetBuild, Source
+from vitalbench.config.dataset import DatasetBuild, Source
 from vitalbench.data.datasets import Record, UnreadableRecord, load, record_files
 from vitalbench.data.index import hidden_ids
 from vitalbench.data.part import PartWriter

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from vitalbench.config.schema import DatasetBuild
+from vitalbench.config.dataset import DatasetBuild
 from vitalbench.data.part import PartSignals
 from vitalbench.data.standardise import FINDINGS, part_files, store_key
 from vitalbench.data.table_file import read_table, write_table

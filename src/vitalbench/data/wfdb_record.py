@@ -7,7 +7,7 @@ import numpy as np
 import wfdb
 from numpy.typing import NDArray
 
-from vitalbench.config.schema import Signal
+from vitalbench.config.dataset import Signal
 from vitalbench.data.datasets import Record, UnreadableRecord
 from vitalbench.data.wfdb_formats import Recording, ShortFile, parse_header, read_samples
 from vitalbench.files import write_text

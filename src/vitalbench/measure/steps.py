@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from vitalbench.config.schema import DatasetBuild, Design, Protocol, Target, TaskData
+from vitalbench.config.dataset import DatasetBuild
+from vitalbench.config.schema import Design, Protocol, Target, TaskData
 from vitalbench.errors import ConfigError, choices
 from vitalbench.measure.clock import Stopwatch
 from vitalbench.measure.load import ForeignLoad

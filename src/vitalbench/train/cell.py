@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from vitalbench import layout
 from vitalbench.chain import chained, hashes
+from vitalbench.config.dataset import DatasetBuild
 from vitalbench.config.plan import Cell
-from vitalbench.config.schema import DatasetBuild, Design, Target, TaskData
+from vitalbench.config.schema import Design, Target, TaskData
 from vitalbench.config.slices import design_code
 from vitalbench.config.strict import Strict, validated
 from vitalbench.data.store import Store, read_records

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from vitalbench.config.schema import DatasetBuild, Design, Target, TaskData
+from vitalbench.config.dataset import DatasetBuild
+from vitalbench.config.schema import Design, Target, TaskData
 from vitalbench.data.store import Store
 from vitalbench.measure.phases import Phase
 

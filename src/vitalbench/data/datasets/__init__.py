@@ -26,7 +26,7 @@ from types import ModuleType
 import numpy as np
 from numpy.typing import NDArray
 
-from vitalbench.config.schema import DatasetBuild
+from vitalbench.config.dataset import DatasetBuild
 from vitalbench.errors import ConfigError, choices
 
 

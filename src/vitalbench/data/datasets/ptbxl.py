@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from vitalbench.config.schema import DatasetBuild, StandIn
+from vitalbench.config.dataset import DatasetBuild, StandIn
 from vitalbench.data.datasets import Record
 from vitalbench.data.synthetic.ecg_statements import AXES, attainable_auroc, joint, posterior
 from vitalbench.data.synthetic.ptbxl import STATEMENTS, TRUTH, file_column, write_release

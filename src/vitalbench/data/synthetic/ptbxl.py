@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from vitalbench.config.schema import StandIn
+from vitalbench.config.dataset import StandIn
 from vitalbench.data.synthetic import ecg
 from vitalbench.data.synthetic.ecg_statements import AXES, factors
 from vitalbench.data.wfdb_record import mark_folder, write_wfdb

@@ -1,0 +1,121 @@
+"""What configs/datasets/<name>.yaml may say: a release, what its store depends on, and what it must hold."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from vitalbench.config.publisher import Download
+from vitalbench.config.strict import Strict
+from vitalbench.config.values import Count, Fraction, Name, Positive, each_once
+
+Source = Literal["generated", "local", "download"]
+Codec = Literal["none", "gzip", "zstd"]
+
+
+class Signal(Strict):
+    """The shape every record of a data set has once standardised: (leads, rate_hz x seconds)."""
+
+    leads: Annotated[list[str], Field(min_length=1), AfterValidator(each_once)]
+    rate_hz: Count
+    seconds: Positive
+
+    @property
+    def samples(self) -> int:
+        """Samples a lead."""
+        return round(self.rate_hz * self.seconds)
+
+
+SampleCheck = Literal["invalid-sample", "missing-lead", "flat-lead", "clipping", "powerline", "amplitude"]
+
+
+class Quality(Strict):
+    """When the samples of a readable record are questioned, and for which findings it is quarantined (data/quality.py)."""
+
+    flat_seconds: Positive = 5.0
+    clipping_seconds: Positive = 0.05
+    clipping_mv: Positive = 3.0
+    powerline_share: Fraction = 0.3
+    max_abs_mv: Positive = 30.0
+    quarantine: list[SampleCheck] = ["invalid-sample", "missing-lead"]
+
+    @model_validator(mode="after")
+    def _nothing_invalid_is_stored(self) -> Self:
+        if "invalid-sample" not in self.quarantine:
+            raise PydanticCustomError(
+                "quarantine",
+                "quarantine must hold 'invalid-sample': a store has no mark for samples that were not recorded",
+            )
+        return self
+
+
+class StandIn(Strict):
+    """How generated records are made in the release's own layout (data/synthetic)."""
+
+    patients: Count
+    seed: int = 0
+    repeat_share: Fraction = 0.15
+    separation: Positive = 3.0
+    noise_mv: Annotated[float, Field(ge=0)] = 0.03
+
+
+class Expected(Strict):
+    """What the publisher's release holds when it is whole, with the source of these counts."""
+
+    source: str
+    records: Count
+    patients: Count
+    split: dict[str, Count] = {}
+    labels: dict[str, dict[str, int]] = {}
+    unlabelled: dict[str, int] = {}
+
+
+class DatasetBuild(Strict):
+    """What a data set's store depends on."""
+
+    module: Name
+    release: Name
+    version: str
+    index_files: Annotated[list[str], Field(min_length=1)]
+    carry: list[str] = []
+    signal: Signal
+    parts: Annotated[int, Field(ge=1, le=1024)] = 8
+    codec: Codec = "none"
+    encrypt: bool = False
+    quality: Quality = Quality()
+    standin: StandIn | None = None
+    download: Download | None = None
+    expected: Expected | None = None
+
+    @model_validator(mode="after")
+    def _either_sealed_or_packed(self) -> Self:
+        if self.encrypt and self.codec != "none":
+            raise PydanticCustomError(
+                "encrypt",
+                "encrypt: true needs codec 'none', not '{codec}': rows are sealed one by one",
+                {"codec": self.codec},
+            )
+        return self
+
+
+class Dataset(DatasetBuild):
+    """configs/datasets/<name>.yaml: a release, where it comes from and what it must hold."""
+
+    title: str
+    licence: str
+    access: Literal["open", "registration", "credentialed"]
+    citation: str
+    homepage: str
+    published: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
+    groups: list[str] = []
+    fitted_on: str | None = None
+
+    @model_validator(mode="after")
+    def _open_download(self) -> Self:
+        if self.download and self.access != "open":
+            raise PydanticCustomError(
+                "download",
+                "a release of access '{access}' is never downloaded; leave out 'download'",
+                {"access": self.access},
+            )
+        return self

@@ -1,0 +1,20 @@
+"""The kinds of values that configuration keys take."""
+
+from typing import Annotated, TypeVar
+
+from pydantic import Field
+from pydantic_core import PydanticCustomError
+
+T = TypeVar("T")
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$", max_length=64)]
+Positive = Annotated[float, Field(gt=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+def each_once(values: list[T]) -> list[T]:
+    """A validator: refuse a list that names something twice."""
+    for value in values:
+        if values.count(value) > 1:
+            raise PydanticCustomError("twice", "names {value} twice", {"value": str(value)})
+    return values
