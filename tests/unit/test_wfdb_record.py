@@ -1,5 +1,6 @@
 """A WFDB record is taken for good only if it is everything its header says."""
 
+import os
 import shutil
 
 import numpy as np
@@ -90,3 +91,51 @@ def test_a_garbled_header_never_gets_further_than_a_finding(record, changes):
     except UnreadableRecord:
         return
     assert found.digital.shape == (3, 50)
+
+
+def header_of(leads: int, samples: int, form: str, gain: str = "1000(0)/mV") -> str:
+    lines = [f"r1.dat {form} {gain} 16 0 0 0 0 {name}" for name in ("I", "II", "V1")[:leads]]
+    return "\n".join([f"r1 {leads} 100 {samples}", *lines]) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "check"),
+    [
+        (header_of(3, 9_999_999_999_999, "80"), "short-file"),
+        (header_of(3, 9_999_999_999_999, "16"), "short-file"),
+        (header_of(3, 9_999_999_999_999, "212"), "short-file"),
+        ("r1/2 3 100 100\nr1 50\nr1 50\n", "bad-header"),
+        (header_of(3, 50, "16").replace(" 50\n", " " + "9" * 5000 + "\n"), None),
+        (header_of(3, 50, "16").replace("r1.dat", "r1\0.dat"), None),
+        (header_of(3, 50, "16", "1e999(0)/mV"), None),
+        (header_of(3, 50, "16", "1e30(0)/mV"), None),
+        (header_of(3, 50, "16", "1e-50(0)/mV"), None),
+        (header_of(3, 50, "16", "1000(" + "9" * 400 + ")/mV"), None),
+    ],
+)
+def test_a_hostile_header_is_a_finding_and_not_the_end(record, text, check):
+    record.with_suffix(".hea").write_text(text)
+    with pytest.raises(UnreadableRecord) as caught:
+        read_wfdb(record, SIGNAL)
+    assert check is None or caught.value.check in (check, "bad-header", "short-file")
+
+
+def test_a_pipe_is_not_waited_for(record):
+    for suffix in (".dat", ".hea"):
+        path = record.with_suffix(suffix)
+        path.unlink()
+        os.mkfifo(path)
+        with pytest.raises(UnreadableRecord, match="not a regular file"):
+            read_wfdb(record, SIGNAL)
+
+
+def test_the_mark_of_every_format_is_stored_as_one(tmp_path):
+    values = np.random.default_rng(0).integers(-2000, 2000, (50, 3))
+    values[7, 1] = -2048
+    wfdb.wrsamp(
+        "r", 100, ["mV"] * 3, ["I", "II", "V1"], d_signal=values, fmt=["212"] * 3,
+        adc_gain=[1000.0] * 3, baseline=[0] * 3, write_dir=str(tmp_path),
+    )  # fmt: skip
+    found = read_wfdb(tmp_path / "r", SIGNAL).digital
+    assert found[1, 7] == -32768
+    assert (found == -32768).sum() == 1

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from vitalbench.config.dataset import Quality, Signal
 from vitalbench.data.datasets import Record
 
-INVALID = -32768  # WFDB format 16's mark for a sample that was not recorded
+INVALID = -32768  # the mark of a sample that was not recorded, as stored
 _MAINS_HZ = (50.0, 60.0)
 _LINE_HZ = 1.0  # half the width of a mains line
 _DRIFT_HZ = 1.0  # baseline wander below this is no part of the share

@@ -5,7 +5,9 @@ files are format 16 behind 24 bytes of MATLAB header. The library spends millise
 tens of thousands of records are nearly all this one.
 """
 
+import errno
 import re
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +16,10 @@ from numpy.typing import NDArray
 
 _GAIN = re.compile(r"([+-]?\d+\.?\d*(?:[eE][+-]?\d+)?)(?:\(([+-]?\d+)\))?(?:/(\S+))?")
 _FORMAT = re.compile(r"(16|212)(?:x1)?(?:\+(\d+))?")
+# signal(5): the lowest value of each format marks a sample that was not recorded.
+MARKS = {"80": -128, "212": -2048, "310": -512, "311": -512}
+MARK = -32768
+_LARGEST_HEADER = 1 << 20  # bytes; those of releases have thousands
 _BLOCK = 65536
 _SIGNAL_FIELDS = 9  # file, format, gain, resolution, zero, first value, checksum, block size, description
 
@@ -47,10 +53,34 @@ class Recording:
     checksum: list[int]
     comments: list[str]
     digital: NDArray[np.integer]  # (leads, samples)
+    mark: int  # what the format writes for a sample that was not recorded
 
 
 class ShortFile(Exception):
     """A sample file with fewer bytes than its header promises."""
+
+
+def read_header(path: Path) -> Header | None:
+    """Read and parse a header file; None where it uses what this module leaves to the library.
+
+    Raises:
+        OSError: it is not there, or no file of a header's size.
+    """
+    _regular(path, _LARGEST_HEADER)
+    try:
+        return parse_header(path.read_bytes().decode("utf-8", errors="replace"))
+    except ValueError:  # numbers of more digits than a number has
+        return None
+
+
+def _regular(path: Path, most: int | None = None) -> int:
+    """The size of a file that may be read: neither a pipe nor a device, and no larger than `most`."""
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.EINVAL, "not a regular file")
+    if most is not None and found.st_size > most:
+        raise OSError(errno.EFBIG, f"{found.st_size:,} bytes are no header")
+    return found.st_size
 
 
 def parse_header(text: str) -> Header | None:
@@ -163,10 +193,10 @@ def read_samples(path: Path, header: Header) -> NDArray[np.int16]:
         ShortFile: the file ends before the header's last sample.
         OSError: it cannot be read.
     """
-    content = np.fromfile(path, dtype=np.uint8)
-    needed = header.offset + _needed(header)
-    if len(content) < needed:
-        raise ShortFile(f"{len(content)} bytes, its header needs {needed}")
+    size, needed = _regular(path), header.offset + _needed(header)
+    if size < needed:
+        raise ShortFile(f"{size} bytes, its header needs {needed}")
+    content = np.fromfile(path, dtype=np.uint8, count=needed)
     leads, values = len(header.leads), header.samples * len(header.leads)
     stored = content[header.offset :]
     if header.bits == 16:

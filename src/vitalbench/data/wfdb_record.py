@@ -9,14 +9,15 @@ from numpy.typing import NDArray
 
 from vitalbench.config.dataset import Signal
 from vitalbench.data.datasets import Record, UnreadableRecord
-from vitalbench.data.wfdb_formats import Recording, ShortFile, parse_header, read_samples
+from vitalbench.data.wfdb_formats import MARK, MARKS, Recording, ShortFile, read_header, read_samples
 from vitalbench.files import write_text
 
 WATERMARK = "vitalbench stand-in: generated, not a recording of a person"
 
 
-# What the library raises on damaged input; anything else is a defect and should be seen as one.
-_DAMAGE = (ValueError, IndexError, KeyError, TypeError, AttributeError, OSError, OverflowError)
+# Units a millivolt and the unit of 0 mV beyond which a header is wrong, whatever the amplifier.
+_GAINS = (1e-3, 1e9)
+_LARGEST_BASELINE = 2**31
 
 
 def _reason(error: Exception) -> str:
@@ -27,7 +28,7 @@ def _by_library(path: Path) -> Recording:
     """The general case: other formats, several files or segments, skew, mixed rates."""
     try:
         header = wfdb.rdheader(str(path))
-    except _DAMAGE as error:
+    except Exception as error:  # noqa: BLE001 - on damaged files the library raises what comes, down to bare Exception
         raise UnreadableRecord("bad-header", f"{path.name}.hea: {_reason(error)}") from None
     named = [str(name) for name in getattr(header, "file_name", None) or []]
     _refuse_outside(path, named)
@@ -45,8 +46,9 @@ def _by_library(path: Path) -> Recording:
             checksum=[int(value) for value in record.checksum],
             comments=list(record.comments),
             digital=record.d_signal.T,
+            mark=MARKS.get(str(record.fmt[0]), MARK),
         )
-    except _DAMAGE as error:
+    except Exception as error:  # noqa: BLE001 - as above
         raise UnreadableRecord("short-file", f"{' '.join(named[:1]) or path.name}: {_reason(error)}") from None
 
 
@@ -66,7 +68,7 @@ def read_recording(path: Path) -> Recording:
     """
     described = path.with_name(path.name + ".hea")
     try:
-        header = parse_header(described.read_bytes().decode("utf-8", errors="replace"))
+        header = read_header(described)
     except FileNotFoundError:
         raise UnreadableRecord("missing-file", f"{described.name} is not there") from None
     except OSError as error:
@@ -78,7 +80,7 @@ def read_recording(path: Path) -> Recording:
         digital = read_samples(path.with_name(header.file), header)
     except FileNotFoundError:
         raise UnreadableRecord("missing-file", f"{header.file} is not there") from None
-    except (ShortFile, OSError) as error:
+    except (ShortFile, OSError, ValueError) as error:
         raise UnreadableRecord("short-file", f"{header.file}: {_reason(error)}") from None
     return Recording(
         header.rate_hz,
@@ -89,6 +91,7 @@ def read_recording(path: Path) -> Recording:
         header.checksum,
         header.comments,
         digital,
+        MARKS.get(str(header.bits), MARK),
     )
 
 
@@ -118,9 +121,17 @@ def read_wfdb(path: Path, signal: Signal) -> Record:
         raise UnreadableRecord("bad-checksum", f"{path.name}: the samples do not match the checksums of their header")
     if record.digital.dtype != np.int16 and (record.digital.min() < -32768 or record.digital.max() > 32767):
         raise UnreadableRecord("wrong-range", "samples exceed 16 bits")
+    smallest, largest = _GAINS
+    if not all(smallest <= abs(gain) <= largest for gain in record.gain) or any(
+        abs(value) > _LARGEST_BASELINE for value in record.baseline
+    ):
+        raise UnreadableRecord("bad-header", f"{path.name}.hea: a gain or baseline that no amplifier has")
     order = [names.index(name) for name in wanted]
+    digital = np.ascontiguousarray(record.digital[order], dtype=np.int16)
+    if record.mark != MARK:
+        digital = np.where(digital == record.mark, np.int16(MARK), digital)
     return Record(
-        digital=np.ascontiguousarray(record.digital[order], dtype=np.int16),
+        digital=digital,
         gain=np.array(record.gain, dtype=np.float32)[order],
         baseline=np.array(record.baseline, dtype=np.float32)[order],
         generated=any(WATERMARK in comment for comment in record.comments),

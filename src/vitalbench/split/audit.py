@@ -57,6 +57,8 @@ def read_table(path: Path) -> pd.DataFrame:
         ) from None
     if table.empty:
         raise InputError(f"{path}: holds no row")
+    if path.suffix != ".parquet" and not isinstance(table.index, pd.RangeIndex):
+        raise InputError(f"{path}: its rows have more fields than its header names")
     twice = {name for name in table.columns if f"{name}.1" in table.columns}  # what pandas makes of a repeated name
     if path.suffix != ".parquet" and twice:
         raise InputError(f"{path}: column '{min(twice)}' stands there twice")
