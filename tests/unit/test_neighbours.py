@@ -145,3 +145,18 @@ def test_the_commands_tell_what_they_found(small_store, tmp_path, capsys):
     assert len(pd.read_csv(tmp_path / "planted.csv")) == len(CHANGES) + 2
     with pytest.raises(ConfigError, match="--copies and --threads must be 1 or more"):
         cli.run(["planted", "--data", str(tmp_path), "--copies", "0"])
+
+
+def test_a_recording_copied_many_times_is_found_with_all_its_copies(small_store, tmp_path):
+    """Its own nearest places are taken by copies of its own kind; those of the other kind must be found too."""
+    signals = Store(small_store).read(np.arange(100))
+    rng = np.random.default_rng(0)
+
+    def copies(moved: int) -> np.ndarray:
+        whole = np.roll(signals[5], moved, axis=-1)[None].repeat(25, axis=0)
+        return whole + rng.normal(size=whole.shape) * whole.std(axis=-1, keepdims=True) * 0.02
+
+    every = np.concatenate([signals, copies(0), copies(200)]).astype(np.float32)
+    found = neighbours.search(neighbours.Signals(len(every), 100, 10.0, lambda at: every[at]), tmp_path, 2)
+    pairs = {(int(a), int(b)) for a, b in found.loc[found["copy"], ["a", "b"]].to_numpy()}
+    assert {(a, b) for a in range(100, 125) for b in range(125, 150)} <= pairs

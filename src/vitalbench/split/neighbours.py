@@ -27,8 +27,8 @@ from vitalbench.split.alignment import align, spectra
 from vitalbench.split.fingerprint import Floats, Projection, describe, prepare
 
 COLUMNS = ["record_a", "record_b", "similarity", "concentration", "lag_s", "copy"]
-METHOD = "1"  # of the search; pairs found by another are looked for again
-PER_RECORD = 16  # records aligned with each
+METHOD = "2"  # of the search; pairs found by another are looked for again
+PER_RECORD = 16  # records aligned with each, at first
 _SAMPLE = 2048  # records the description is fitted on
 _READ, _COMPARE, _ALIGN = 128, 512, 256  # records read, records compared, pairs aligned at once
 _CONTENT, _METHOD = b"store_content", b"method"
@@ -38,20 +38,29 @@ def _blocks(count: int, size: int) -> Iterator[slice]:
     return (slice(start, min(start + size, count)) for start in range(0, count, size))
 
 
-def candidates(described: Floats, pool: Executor) -> NDArray[np.intp]:
-    """(pairs, 2) positions, the lower first: every record with the PER_RECORD described most alike."""
+def candidates(
+    described: Floats, pool: Executor, wanted: int = PER_RECORD, of: NDArray[np.intp] | None = None
+) -> NDArray[np.intp]:
+    """(pairs, 2) positions, the lower first: each record (or those at `of`) with the `wanted` described most alike."""
     count = len(described)
-    wanted = min(PER_RECORD, count - 1)
+    wanted = min(wanted, count - 1)
+    asked = np.arange(count) if of is None else of
 
     def nearest(block: slice) -> NDArray[np.intp]:
-        alike = described[block] @ described.T
-        alike[np.arange(block.stop - block.start), np.arange(block.start, block.stop)] = -2  # not itself
+        mine = asked[block]
+        alike = described[mine] @ described.T
+        alike[np.arange(len(mine)), mine] = -2  # not itself
         return np.argpartition(alike, count - wanted, axis=1)[:, count - wanted :].copy()  # not the whole row with it
 
-    other = np.concatenate(list(pool.map(nearest, _blocks(count, _COMPARE))))
-    mine = np.repeat(np.arange(count), wanted)
-    pairs: NDArray[np.intp] = np.unique(np.sort(np.column_stack([mine, other.ravel()]), axis=1), axis=0)
+    other = np.concatenate(list(pool.map(nearest, _blocks(len(asked), _COMPARE))))
+    pairs: NDArray[np.intp] = np.unique(
+        np.sort(np.column_stack([np.repeat(asked, wanted), other.ravel()]), axis=1), axis=0
+    )
     return pairs
+
+
+def _without(pairs: NDArray[np.intp], known: NDArray[np.intp], count: int) -> NDArray[np.intp]:
+    return pairs[~np.isin(pairs[:, 0] * count + pairs[:, 1], known[:, 0] * count + known[:, 1])]
 
 
 def _align_block(
@@ -117,9 +126,27 @@ def search(signals: Signals, folder: Path, threads: int) -> pd.DataFrame:
         ThreadPoolExecutor(threads) as pool,
     ):
         kept, described = _describe_all(signals, Path(scratch), pool)
-        pairs = candidates(described, pool)
-        aligned = list(pool.map(partial(_align_block, kept), (pairs[block] for block in _blocks(len(pairs), _ALIGN))))
-    values, copies = (np.concatenate([block[k] for block in aligned]) for k in (0, 1))
+
+        def aligned(some: NDArray[np.intp]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+            found = list(pool.map(partial(_align_block, kept), (some[block] for block in _blocks(len(some), _ALIGN))))
+            return np.concatenate([block[0] for block in found]), np.concatenate([block[1] for block in found])
+
+        pairs, wanted = candidates(described, pool), PER_RECORD
+        values, copies = aligned(pairs)
+        # A record copied often has its nearest places taken by some of its copies: it is asked for more until there is room.
+        while wanted < signals.count - 1:
+            crowded = np.flatnonzero(np.bincount(pairs[copies].ravel(), minlength=signals.count) >= wanted // 4)
+            wanted *= 4
+            more = (
+                _without(candidates(described, pool, wanted, crowded), pairs, signals.count)
+                if len(crowded)
+                else pairs[:0]
+            )
+            if not len(more):
+                break
+            more_values, more_copies = aligned(more)
+            pairs, values = np.concatenate([pairs, more]), np.concatenate([values, more_values])
+            copies = np.concatenate([copies, more_copies])
     close = ~np.isnan(values[:, 1])
     found = np.column_stack([values[close, :2], values[close, 2] * (signals.seconds / kept.shape[2])]).round(6)
     table = pd.DataFrame(np.hstack([pairs[close], found]), columns=columns[:-1]).astype({"a": np.intp, "b": np.intp})
