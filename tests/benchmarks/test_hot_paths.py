@@ -130,18 +130,17 @@ def test_random_batches_against_a_loop_over_hdf5(benchmark, small_store):
                 [(signals[row].astype(np.float32) - baseline[row][:, None]) / gain[row][:, None] for row in rows]
             )
 
-        loop = seconds(plain)
+        ratio = paired_ratio(plain, lambda: store.read(rows))
         gain, baseline = gain[:], baseline[:]
-        with_gains_in_memory = seconds(plain)
+        with_gains_in_memory = paired_ratio(plain, lambda: store.read(rows))
         assert np.array_equal(plain(), store.read(rows))
     benchmark.pedantic(lambda: store.read(rows), rounds=10, warmup_rounds=2)
-    ratio = loop / benchmark.stats["median"]
     benchmark.extra_info["plain / fast"] = round(ratio, 1)
-    benchmark.extra_info["gains in memory / fast"] = round(with_gains_in_memory / benchmark.stats["median"], 1)
-    assert ratio >= 4  # 5.8 on an idle machine; the rest is room for what runs beside
+    benchmark.extra_info["gains in memory / fast"] = round(with_gains_in_memory, 1)
+    assert ratio >= 5
 
 
-def paired_ratio(plain, fast, pairs: int = 7) -> float:
+def paired_ratio(plain, fast, pairs: int = 25) -> float:
     """The median over interleaved pairs of plain time over fast time."""
     plain(), fast()
     found = []
@@ -177,7 +176,7 @@ def written(folder: Path, records: int, leads: int, samples: int, form: str, suf
     ids=["16", "mat", "212"],
 )
 def test_reading_records_against_the_library(benchmark, tmp_path, form, leads, samples, suffix, threads):
-    """Ten-second records: how many times the records a second of a loop over the field's library, and the same samples."""
+    """Ten-second records: at least ten times the records a second of a loop over the field's library, and the same samples."""
     paths = written(tmp_path, 60, leads, samples, form, suffix)
     with ThreadPoolExecutor(threads) as pool:
 
@@ -191,8 +190,7 @@ def test_reading_records_against_the_library(benchmark, tmp_path, form, leads, s
         ratio = paired_ratio(plain, fast)
         benchmark.extra_info["plain / fast"] = round(ratio, 1)
         benchmark.pedantic(fast, rounds=5)
-    # On an idle machine 212 gives 14, the others 28 and more; the rest is room for what runs beside.
-    assert ratio >= (7 if form == "212" else 10)
+    assert ratio >= 10
 
 
 def test_reading_half_hours_of_212_against_the_library(benchmark, tmp_path):

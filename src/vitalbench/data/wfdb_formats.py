@@ -6,6 +6,7 @@ tens of thousands of records are nearly all this one.
 """
 
 import errno
+import os
 import re
 import stat
 from dataclasses import dataclass
@@ -66,21 +67,36 @@ def read_header(path: Path) -> Header | None:
     Raises:
         OSError: it is not there, or no file of a header's size.
     """
-    _regular(path, _LARGEST_HEADER)
+    content = _read(path)
     try:
-        return parse_header(path.read_bytes().decode("utf-8", errors="replace"))
+        return parse_header(content.decode("utf-8", errors="replace"))
     except ValueError:  # numbers of more digits than a number has
         return None
 
 
-def _regular(path: Path, most: int | None = None) -> int:
-    """The size of a file that may be read: neither a pipe nor a device, and no larger than `most`."""
-    found = path.stat()
-    if not stat.S_ISREG(found.st_mode):
-        raise OSError(errno.EINVAL, "not a regular file")
-    if most is not None and found.st_size > most:
-        raise OSError(errno.EFBIG, f"{found.st_size:,} bytes are no header")
-    return found.st_size
+def _read(path: Path, needed: int | None = None) -> bytes:
+    """Read a file, or the `needed` bytes it begins with; by the system's own calls, for a release has tens of thousands.
+
+    Raises:
+        OSError: it is no regular file (a pipe is not waited for), or too large for a header, which is read whole.
+        ShortFile: it has fewer bytes than are needed.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+        if needed is None and found.st_size > _LARGEST_HEADER:
+            raise OSError(errno.EFBIG, f"{found.st_size:,} bytes are no header")
+        if needed is not None and found.st_size < needed:
+            raise ShortFile(f"{found.st_size} bytes, its header needs {needed}")
+        wanted = found.st_size if needed is None else needed
+        content = os.read(handle, wanted)
+        while len(content) < wanted and (more := os.read(handle, wanted - len(content))):
+            content += more
+    finally:
+        os.close(handle)
+    return content
 
 
 def parse_header(text: str) -> Header | None:
@@ -193,10 +209,8 @@ def read_samples(path: Path, header: Header) -> NDArray[np.int16]:
         ShortFile: the file ends before the header's last sample.
         OSError: it cannot be read.
     """
-    size, needed = _regular(path), header.offset + _needed(header)
-    if size < needed:
-        raise ShortFile(f"{size} bytes, its header needs {needed}")
-    content = np.fromfile(path, dtype=np.uint8, count=needed)
+    needed = header.offset + _needed(header)
+    content = np.frombuffer(_read(path, needed), dtype=np.uint8)
     leads, values = len(header.leads), header.samples * len(header.leads)
     stored = content[header.offset :]
     if header.bits == 16:
