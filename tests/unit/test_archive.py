@@ -1,5 +1,6 @@
 """What someone else named or packed stays inside the folder it belongs to."""
 
+import gzip
 import hashlib
 import io
 import subprocess
@@ -196,3 +197,17 @@ def test_physionets_and_sha256sums_lines_are_both_read():
         "two.dat": b,
         "three.dat": b,
     }
+
+
+@pytest.mark.parametrize("name", ["a.tar", "a.tar.gz"])
+def test_a_damaged_header_is_not_taken_for_the_end(tmp_path, name):
+    plain = io.BytesIO()
+    with tarfile.open(fileobj=plain, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for member in ("a", "b", "c"):
+            info = tarfile.TarInfo(member)
+            info.size = 3
+            tar.addfile(info, io.BytesIO(b"abc"))
+    content = bytearray(plain.getvalue())
+    content[1024 + 5] ^= 1  # b's header
+    (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+    assert "a header behind the last readable member is damaged" in refusal(tmp_path / name)

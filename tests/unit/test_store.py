@@ -1,5 +1,7 @@
 """The store holds every good record once, says what it kept out, and gives back the samples as they were."""
 
+import shutil
+
 import h5py
 import numpy as np
 import pandas as pd
@@ -14,15 +16,13 @@ from vitalbench.data.datasets import Record, ptbxl
 from vitalbench.data.index import part_of
 from vitalbench.data.quality import INVALID, sample_checks
 from vitalbench.data.release import acquire
-from vitalbench.data.store import Store
+from vitalbench.data.store import Store, read_records
 from vitalbench.errors import InputError
 from vitalbench.files import read_json
 
 
 def copy_release(small_store, tmp_path):
     """The stand-in's files as if they were a release: without watermark and truth."""
-    import shutil
-
     root = tmp_path / "ptbxl"
     shutil.copytree(small_store.parent / "release", root)
     (root / "STAND-IN.txt").unlink()
@@ -55,6 +55,22 @@ def test_the_virtual_dataset_shows_the_same_to_any_hdf5_reader(small_store):
         everything = file["signals"][:].astype(np.float32) / file["gain"][:][:, :, None]
     store = Store(small_store)
     assert np.array_equal(everything, store.read(np.arange(store.records)))
+
+
+@pytest.mark.parametrize("calibration", ["gain", "baseline", "both"])
+def test_records_of_different_amplifiers_are_each_read_by_their_own(small_store, tmp_path, calibration):
+    folder = tmp_path / "data"
+    shutil.copytree(small_store.parent, folder, symlinks=True)
+    rng = np.random.default_rng(0)
+    for part in (folder / "parts").glob("*.h5"):
+        with h5py.File(part, "r+") as file:
+            if calibration != "baseline":
+                file["gain"][...] = rng.choice([200, 1000, 4880], file["gain"].shape)
+            if calibration != "gain":
+                file["baseline"][...] = rng.choice([-5, 0, 1024], file["baseline"].shape)
+    with h5py.File(folder / "store.h5") as file:
+        expected = (file["signals"][:] - file["baseline"][:][:, :, None]) / file["gain"][:][:, :, None]
+    assert np.array_equal(Store(folder / "store.h5").read(np.arange(len(expected))), expected.astype(np.float32))
 
 
 def test_every_record_is_there_once_and_patients_stay_in_their_part(small_store, small_dataset):
@@ -127,6 +143,11 @@ def test_a_damaged_store_is_named(tmp_path):
         Store(tmp_path / "store.h5")
 
 
+def test_a_store_that_is_not_there_is_not_said_to_lack_a_table(tmp_path):
+    with pytest.raises(InputError, match=r"nope\.h5: no such file$"):
+        read_records(tmp_path / "nope.h5")
+
+
 def record(digital: np.ndarray) -> Record:
     leads = len(digital)
     return Record(digital.astype(np.int16), np.full(leads, 1000, np.float32), np.zeros(leads, np.float32))
@@ -148,7 +169,7 @@ def test_questionable_samples_are_found(small_dataset):
     assert checks(flat) == ["flat-lead"]
     assert checks(short) == []
     assert checks(loud) == ["amplitude"]
-    assert "invalid-sample" in checks(invalid)
+    assert checks(invalid) == ["invalid-sample"]  # the mark is no voltage
 
 
 def test_samples_that_were_not_recorded_cannot_be_let_in():

@@ -1,12 +1,16 @@
 """The fast reader decodes what the field's library decodes, bit for bit, and leaves it what it does not know."""
 
+import shutil
+
 import numpy as np
 import pytest
 import wfdb
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vitalbench.data.wfdb_formats import ShortFile, parse_header, read_samples, unpack_212
+from vitalbench.data import unpack as unpack_module
+from vitalbench.data.unpack import unpack_212, unpack_by_numpy
+from vitalbench.data.wfdb_formats import ShortFile, parse_header, read_samples
 from vitalbench.data.wfdb_record import read_recording
 
 
@@ -54,16 +58,31 @@ def test_a_challenge_mat_file_is_format_16_behind_a_matlab_header(tmp_path):
     assert found.comments == ["Age: 74"]
 
 
+@given(st.integers(1, 13), st.integers(1, 40), st.integers(0, 2**32 - 1))
+def test_whatever_the_bytes_compiled_code_and_numpy_unpack_the_same(leads, samples, seed):
+    packed = np.random.default_rng(seed).integers(0, 256, (3 * leads * samples + 1) // 2, dtype=np.uint8)
+    assert np.array_equal(unpack_212(packed, leads, samples), unpack_by_numpy(packed, leads, samples))
+
+
+def test_fewer_bytes_than_samples_are_not_unpacked():
+    with pytest.raises(ValueError, match="8 bytes hold fewer than 2 x 3 values"):
+        unpack_212(np.zeros(8, dtype=np.uint8), 2, 3)
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler here")
+def test_an_installation_with_a_compiler_unpacks_by_compiled_code():
+    assert unpack_module._IN_C is not None
+
+
+@pytest.mark.parametrize("unpack", [unpack_212, unpack_by_numpy])
 @pytest.mark.parametrize("values", [1, 2, 3, 4, 7])
-def test_212_ends_where_it_ends(values):
+def test_212_ends_where_it_ends(values, unpack):
     numbers = np.array([-2048, 2047, -1, 0, 1, 1365, -1366])[:values]
     packed = bytearray()
     for first, second in zip(numbers[::2], [*numbers[1::2], 0], strict=False):
         packed += bytes([first & 0xFF, (first >> 8 & 0x0F) | (second >> 8 & 0x0F) << 4, second & 0xFF])
     whole = np.frombuffer(bytes(packed), dtype=np.uint8)
-    unpacked = unpack_212(whole[: -(-values * 3 // 2)], values)
-    assert unpacked.T.reshape(-1)[:values].tolist() == numbers.tolist()
-    assert unpacked.shape == (2, -(-values // 2))
+    assert unpack(whole[: -(-values * 3 // 2)], 1, values).tolist() == [numbers.tolist()]
 
 
 @pytest.mark.parametrize(

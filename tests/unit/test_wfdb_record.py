@@ -24,7 +24,7 @@ def record(tmp_path):
     return tmp_path / "r1"
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(arrays(np.int16, (3, 50), elements=st.integers(-32768, 32767)))
 def test_what_is_written_is_read_back_by_us_and_by_the_library(tmp_path, digital):
     write_wfdb(tmp_path / "r", digital, ("I", "II", "V1"), 100, 1000)
@@ -65,7 +65,9 @@ def flip_a_bit(header, samples):
         (replace(" V1", " V2"), "wrong-leads"),
         (replace("/mV", "/uV"), "wrong-unit"),
         (replace("r1.dat", "/etc/passwd"), "bad-header"),
-        (replace("r1.dat 16", "r1.dat 212"), "bad-checksum"),
+        (replace("r1.dat 16", "r1.dat 212"), "long-file"),
+        (replace("r1 3 100", "r2 3 100"), "bad-header"),  # of another record, as its samples would be
+        (replace("1000.0(0)", "9" * 100_000 + "x"), "bad-header"),
     ],
 )
 def test_damage_is_named(record, damage, check):
@@ -75,7 +77,7 @@ def test_damage_is_named(record, damage, check):
     assert caught.value.check == check
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), min_size=1, max_size=4))
 def test_a_garbled_header_never_gets_further_than_a_finding(record, changes):
     folder = record.parent / "garbled"

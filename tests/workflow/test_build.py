@@ -16,6 +16,7 @@ from vitalbench.data.index import part_of
 pytestmark = pytest.mark.slow
 
 PARTS = 6
+OUTPUTS = ("store.h5", "records.parquet", "quality.csv", "manifest.json", "croissant.json")
 SUITE = """
 description: a build of its own
 source: records
@@ -45,6 +46,11 @@ def parts(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(made.iterdir()) if not path.name.startswith(".")}
 
 
+def outputs(folder: Path) -> dict[str, bytes]:
+    made = folder / "results/data/ptbxl/local"
+    return {name: (made / name).read_bytes() for name in OUTPUTS}
+
+
 def test_a_killed_build_goes_on_at_its_last_part_and_ends_with_the_same_bytes(folder):
     killed = subprocess.Popen(
         [str(BIN / "snakemake"), *arguments(folder)],
@@ -71,10 +77,10 @@ def test_a_killed_build_goes_on_at_its_last_part_and_ends_with_the_same_bytes(fo
     assert again.returncode == 0, again.stdout[-3000:]
     after = {path.name: path.stat().st_ino for path in (folder / "results/data/ptbxl/local/parts").glob("*.json")}
     assert {name for name in done if after[name] == done[name]} == set(done)
-    resumed = parts(folder)
+    resumed = parts(folder) | outputs(folder)
     shutil.rmtree(folder / "results")
     assert snakemake(folder, *arguments(folder)).returncode == 0
-    assert parts(folder) == resumed
+    assert parts(folder) | outputs(folder) == resumed
 
 
 def test_an_added_patient_touches_one_part(folder):

@@ -1,29 +1,24 @@
 """A release that is downloaded by the workflow: from the publisher's list to the page, or to a clear stop before any training."""
 
 import re
-import shutil
-from pathlib import Path
-from time import perf_counter
 
 import pandas as pd
 import pytest
-import yaml
 
+from tests.benchmarks.download_overlap import (
+    BASE,
+    prepare,
+    run,
+    seconds_of_data,
+    serve_folder,
+    stored_before_the_last_download,
+)
 from tests.release_server import Fault, ReleaseServer
 from tests.unit.test_store import copy_release
-from tests.workflow.conftest import copy_project, jobs, snakemake
-from vitalbench.data.checksums import write_checksums
-from vitalbench.files import file_digest, read_json
+from tests.workflow.conftest import jobs
+from vitalbench.files import read_json
 
 pytestmark = pytest.mark.slow
-
-BASE = "files/ptb-xl/1.0.3"
-SUITE = {
-    "description": "records from a server",
-    "source": "records",
-    "size": "small",
-    "grids": [{"datasets": ["ptbxl"], "tasks": ["superdiagnostic"], "designs": ["prevalence", "ideal-observer"]}],
-}
 
 
 @pytest.fixture(scope="module")
@@ -31,22 +26,8 @@ def served(small_store, tmp_path_factory):
     """A folder as the publisher's server has it: a small release in PTB-XL's layout, and its list."""
     root = tmp_path_factory.mktemp("served")
     release = copy_release(small_store, tmp_path_factory.mktemp("publisher"))
-    (root / BASE).parent.mkdir(parents=True)
-    shutil.move(release, root / BASE)
-    files = {p.relative_to(root / BASE).as_posix(): file_digest(p) for p in (root / BASE).rglob("*") if p.is_file()}
-    (root / BASE / "SHA256SUMS.txt").write_text(write_checksums(files))
+    serve_folder(release, root)
     return root
-
-
-def prepare(folder: Path) -> Path:
-    project = copy_project(folder)
-    (project / "configs/suites/records.yaml").write_text(yaml.safe_dump(SUITE))
-    return project
-
-
-def run(folder: Path, url: str, *arguments: str):
-    config = ["suite=records", "download=true", f"mirror={url}"]
-    return snakemake(folder, "--cores", "2", *arguments, "--config", *config)
 
 
 @pytest.fixture(scope="module")
@@ -127,47 +108,21 @@ def test_an_offline_machine_gets_one_line_with_three_ways(tmp_path):
         assert way in next(iter(told))
 
 
-def seconds_of_data(folder: Path, served: Path, rate: float) -> float:
-    """The wall time of building the store, on two cores over a line of `rate` bytes a second."""
-    with ReleaseServer(served, rate=rate) as server:
-        start = perf_counter()
-        found = run(folder, server.url, "data")
-        seconds = perf_counter() - start
-    assert found.returncode == 0, found.stdout[-4000:]
-    return seconds
-
-
-def stored_before_the_last_download(folder: Path) -> int:
-    """How many parts were standardised while others were still coming."""
-    parts = folder / "results/data/ptbxl/download/parts"
-    last = max(path.stat().st_mtime_ns for path in parts.glob("*.fetched.json"))
-    return sum((parts / f"{path.stem}.json").stat().st_mtime_ns < last for path in parts.glob("*.h5"))
-
-
 def test_parts_are_standardised_while_others_download(benchmark, served, tmp_path):
     """Against the same workflow with one edge more: every part waits for all downloads. Same jobs, same line, same cores."""
     parts, rate = 6, 3e5
-    folders = [prepare(tmp_path / name) for name in ("overlapped", "one after the other")]
-    for folder in folders:
-        path = folder / "configs/datasets/ptbxl.yaml"
-        path.write_text(path.read_text().replace("parts: 4", f"parts: {parts}"))
-    rules = folders[1] / "rules/common.smk"
-    one, every = '-{{part}}.fetched.json"', '-{n:04d}.fetched.json"'
-    text = rules.read_text()
-    assert text.count(one) == 1
-    start, end = text.index(one), text.index(one) + len(one)
-    line = text.rindex("\n", 0, start) + 1
-    rules.write_text(f"{text[:line]}[{text[line:start]}{every} for n in range({parts})]{text[end:]}")
+    folders = [
+        prepare(tmp_path / "overlapped", parts),
+        prepare(tmp_path / "one after the other", parts, sequential=True),
+    ]
     sequential = seconds_of_data(folders[1], served, rate)
-    benchmark.pedantic(seconds_of_data, args=(folders[0], served, rate), rounds=1)
-    overlapped = benchmark.stats["median"]
-    ratio = sequential / overlapped
+    overlapped = benchmark.pedantic(seconds_of_data, args=(folders[0], served, rate), rounds=1)
     benchmark.extra_info |= {
-        "one after the other, s": round(sequential, 1),
-        "one after the other / overlapped": round(ratio, 2),
+        "one after the other, s": round(sequential.whole, 1),
+        "one after the other / overlapped": round(sequential.whole / overlapped.whole, 2),
     }
     stores = [folder / "results/data/ptbxl/download/records.parquet" for folder in folders]
     assert stores[0].read_bytes() == stores[1].read_bytes()
-    # The ratio is for a quiet machine to judge; which job went beside which holds on any.
+    # The ratio is for a quiet machine to judge (tests/benchmarks/download_overlap.py); which job went beside which holds on any.
     assert stored_before_the_last_download(folders[1]) == 0
     assert stored_before_the_last_download(folders[0]) >= 2

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from tests import leaky
-from tests.workflow.conftest import copy_project, snakemake
+from tests.workflow.conftest import add_one_epoch, copy_project, snakemake
 from vitalbench.files import read_json
 from vitalbench.report.tables import leakage_rows
 from vitalbench.results import Results
@@ -41,9 +41,7 @@ def gate(release, tmp_path):
         root = shutil.copytree(release, tmp_path / "data" / "ptbxl")
         if check:
             leaky.RELEASES[check](root)
-        design = yaml.safe_load((folder / "configs/designs/xresnet1d101.yaml").read_text())
-        design["small"]["train"]["epochs"] = 1
-        (folder / "configs/designs/one-epoch.yaml").write_text(yaml.safe_dump(design))
+        add_one_epoch(folder)
         (folder / "configs/suites/gate.yaml").write_text(yaml.safe_dump({"description": "A gate", **SUITE}))
         dataset = folder / "configs/datasets/ptbxl.yaml"
         listed = f"fitted_on: {leaky.FITTED}\n" if check == "statistics-outside-train" else ""

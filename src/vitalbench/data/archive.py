@@ -62,9 +62,14 @@ def _tar_members(archive: tarfile.TarFile) -> Iterator[_Member]:
         if stream is None:
             raise InputError(f"{info.name!r} is a link or a device, not a file")
         yield _Member(safe_name(info.name), info.size, stream)
-    # The checksum of a compressed archive stands behind the last member, where tarfile does not look.
-    while archive.fileobj and archive.fileobj.read(_CHUNK):
-        continue
+    # tarfile takes a header it cannot read for the end. What stands behind the last member is zeros, and in a compressed archive
+    # the checksum, which is held by reading to the end.
+    behind = archive.fileobj
+    if behind:
+        behind.seek(archive.offset)
+        while piece := behind.read(_CHUNK):
+            if piece.strip(b"\0"):
+                raise InputError("a header behind the last readable member is damaged")
 
 
 @contextmanager

@@ -9,17 +9,18 @@ import pandas as pd
 
 from vitalbench.config.dataset import DatasetBuild
 from vitalbench.config.strict import validated
-from vitalbench.data.datasets import load, record_files
+from vitalbench.data.datasets import load, record_files, sound
 from vitalbench.data.download import Site
 from vitalbench.data.fetch import Remote
 from vitalbench.data.index import read_part
+from vitalbench.data.join import join
 from vitalbench.data.release import acquire
 from vitalbench.data.standardise import standardise
-from vitalbench.data.store import join
 from vitalbench.data.versions import recover
 from vitalbench.errors import ConfigError
-from vitalbench.files import read_json
+from vitalbench.files import atomic_folder, only_one_in, read_json, write_json
 from vitalbench.layout import DOWNLOAD_SLICE
+from vitalbench.unfinished import at_work
 
 
 @dataclass(frozen=True)
@@ -70,22 +71,34 @@ class DataFolder:
     def fetch(self, number: int) -> None:
         """Download and verify the files of one part's records."""
         module = load(self.config.module)
-        files = [name for file in self._rows(number)["file"] for name in record_files(module, str(file), self.config)]
+        rows = sound(self._rows(number))
+        files = [name for file in rows["file"] for name in record_files(module, str(file), self.config)]
         self.remote.fetch(files, self.part(number).stem)
 
     def standardise(self, number: int) -> None:
         """Write one part, or keep it where nothing of it changed."""
         rows = self._rows(number)
-        standardise(rows, self.config, self.slice["source"], self.root, self.part(number), self.slice["code"])
+        with at_work(self.part(number)):
+            standardise(rows, self.config, self.slice["source"], self.root, self.part(number), self.slice["code"])
 
     def join(self) -> None:
         """Join all parts to the store."""
         parts = [self.part(number) for number in range(self.config.parts)]
-        join(self.config, read_json(self.path / "release.json"), parts, self.path / "store.h5")
+        with only_one_in(self.path), at_work(self.path / "store.h5"):
+            for name in ("store.h5", "records.parquet", "quality.csv", "manifest.json"):
+                for left in self.path.glob(f".{name}.*.*"):  # of a process that was killed; nobody else is at work here
+                    left.unlink()
+            join(self.config, read_json(self.path / "release.json"), parts, self.path / "store.h5")
 
     def recover(self, version: str, out: Path) -> Path:
-        """Build the store of an older version again, in a folder of its own; returns it."""
-        manifest, parts = recover(self.path / "versions", version, out)
-        config = validated(DatasetBuild, manifest["config"], self.path / "versions" / f"{version}.json")
-        join(config, manifest["release"], parts, out / "store.h5")
+        """Build the store of an older version again, in a folder of its own, whole or not at all; returns it."""
+        if out.is_file() or (out.is_dir() and any(out.iterdir())):
+            raise ConfigError(f"{out}: is there already; an older build goes into a new folder")
+        with atomic_folder(out) as temporary:
+            manifest, parts = recover(self.path / "versions", version, temporary)
+            config = validated(DatasetBuild, manifest["config"], self.path / "versions" / f"{version}.json")
+            # What says that accesses are logged comes along; which code made the parts, no manifest says.
+            made = {"source": manifest["release"]["source"], "config": manifest["config"], "code": ""}
+            write_json(temporary / "config.json", self.slice | made)
+            join(config, manifest["release"], parts, temporary / "store.h5")
         return out / "store.h5"

@@ -9,7 +9,12 @@ from vitalbench.errors import InputError
 
 _LINE = re.compile(r"([0-9a-fA-F]{64}) [ *](.+)|([0-9a-fA-F]{64})\s+(.+)")
 LIST = "checksums.txt"  # what the list is called beside release.json
-_LONGEST = 255  # bytes of one name on the file systems in use
+# Bytes of one name, and of a path below the release's folder, on the file systems in use; half of the path's are for the folder.
+_LONGEST, _LONGEST_PATH = 255, 2048
+
+
+def _too_long(name: str) -> bool:
+    return len(name.encode()) > _LONGEST_PATH or any(len(step.encode()) > _LONGEST for step in name.split("/"))
 
 
 def safe_name(name: str) -> str:
@@ -24,7 +29,7 @@ def safe_name(name: str) -> str:
     plain = name.removeprefix("./")
     steps = plain.split("/")
     outside = any(step in ("", ".", "..") for step in steps) or "\\" in plain or re.match(r"[A-Za-z]:", plain)
-    if outside or not plain.isprintable() or any(len(step.encode()) > _LONGEST for step in steps):
+    if outside or not plain.isprintable() or _too_long(plain):
         raise InputError(f"{name[:200]!r} is no name of a file inside the release's folder")
     return plain
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
+from vitalbench.config.publisher import LARGEST_FILE_BYTES
 from vitalbench.data.http_file import HttpFile, Patience, Stopped
 from vitalbench.data.receipts import Receipts
 from vitalbench.errors import InputError
@@ -87,11 +88,13 @@ class Site:
         url: of the folder.
         streams: files that are fetched at once, at most.
         patience: how long to wait for what.
+        most_bytes: of one file.
     """
 
     url: str
     streams: int = 8
     patience: Patience = field(default_factory=Patience)
+    most_bytes: int = LARGEST_FILE_BYTES
 
     def file(self, name: str) -> str:
         """The URL of a file."""
@@ -145,7 +148,7 @@ def _fetch_all(
         if stop.is_set():
             raise Stopped
         if not hasattr(own, "http"):  # a session is for one thread
-            own.http = HttpFile(site.patience, stop, progress.receive, progress.expect)
+            own.http = HttpFile(site.patience, stop, progress.receive, progress.expect, site.most_bytes)
         target = root / name
         target.unlink(missing_ok=True)  # what is there is not what is wanted
         try:

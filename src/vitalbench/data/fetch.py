@@ -7,7 +7,7 @@ and verified files only; `partial/` what is still coming; `receipts/` what was v
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vitalbench.config.dataset import DatasetBuild
@@ -93,7 +93,7 @@ class Remote:
 
     def _fetch(self, wanted: dict[str, str], label: str) -> Receipts:
         if self.publisher.archive is None:
-            return download(self.site, wanted, self.root, self.folder, label)
+            return download(self._bounded(), wanted, self.root, self.folder, label)
         receipts = self._receipts_of_archive()
         for name, sha256 in wanted.items():
             if receipts.sha256(name) != sha256:
@@ -103,13 +103,17 @@ class Remote:
         say(f"{label}: {len(wanted):,} files as unpacked")
         return receipts
 
+    def _bounded(self, at_least: int = 0) -> Site:
+        """The site, its files no larger than configured."""
+        return replace(self.site, most_bytes=max(self.publisher.largest_file_bytes, at_least))
+
     def _fetch_list(self) -> None:
         """Fetch the list, unless one is here that nothing speaks against."""
         path, name, pinned = self.folder / LIST, self.publisher.checksums, self.publisher.checksums_sha256
         if path.is_file() and pinned in (None, file_digest(path)):
             return
         taken = self.folder / "list"
-        download(self.site, {name: pinned}, taken, self.folder, "list")
+        download(self._bounded(), {name: pinned}, taken, self.folder, "list")
         _checksums_of(taken / name, self.site.file(name))
         (taken / name).replace(path)
 
@@ -125,7 +129,8 @@ class Remote:
                 return
         marker.unlink(missing_ok=True)
         packed = self.folder / "archive"
-        download(self.site, {archive.name: archive.sha256}, packed, self.folder, "archive")
+        # Packed it has hardly more bytes than unpacked.
+        download(self._bounded(archive.bytes), {archive.name: archive.sha256}, packed, self.folder, "archive")
         made = unpack(packed / archive.name, self.root, archive.bytes, archive.folder)
         self._hold_against_own_list(made)
         for name, sha256 in made.items():

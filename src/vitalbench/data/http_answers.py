@@ -1,5 +1,6 @@
 """What a server's answer means: whether to ask again and when, and which version of a file it is."""
 
+import re
 from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
@@ -8,6 +9,8 @@ import urllib3.exceptions
 
 from vitalbench.errors import InputError
 
+_LONG_S = 1e9  # longer than anyone waits
+MOST_REDIRECTS = 10
 AGAIN = {408, 425, 429, 500, 502, 503, 504}
 _NO_CONNECTION = (
     urllib3.exceptions.NewConnectionError,
@@ -21,11 +24,19 @@ class Unreachable(InputError):
 
 
 class Again(Exception):
-    """This attempt failed in a way that the next may not."""
+    """This attempt failed in a way that the next may not.
 
-    def __init__(self, reason: str, wait_s: float | None = None, connected: bool = True) -> None:
+    Attributes:
+        wait_s: what the server asks for, in seconds.
+        connected: whether there was a connection.
+        fruitless: whether what came does not count, so that it ends after so many attempts.
+    """
+
+    def __init__(
+        self, reason: str, wait_s: float | None = None, connected: bool = True, fruitless: bool = False
+    ) -> None:
         super().__init__(reason)
-        self.wait_s, self.connected = wait_s, connected
+        self.wait_s, self.connected, self.fruitless = wait_s, connected, fruitless
 
 
 def shown(url: str) -> str:
@@ -41,12 +52,12 @@ def shown(url: str) -> str:
 def asked_wait(response: requests.Response) -> float | None:
     """Seconds of the Retry-After header, which is a number or a date; a date counts from the server's own clock."""
     asked = response.headers.get("Retry-After", "").strip()
-    if asked.isdigit():
-        return float(asked)
+    if re.fullmatch("[0-9]+", asked):
+        return min(float(asked), _LONG_S)
     try:
         until, now = (parsedate_to_datetime(text) for text in (asked, response.headers.get("Date", "")))
         return max(0.0, (until - now).total_seconds())
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
 
 
@@ -58,6 +69,10 @@ def validator(response: requests.Response) -> str:
 
 def meaning(url: str, error: requests.RequestException) -> Exception:
     """What a failure of a request means. The library's own text is left out: it may hold tokens."""
+    if isinstance(error, requests.TooManyRedirects):
+        return InputError(f"{shown(url)}: the server redirects more than {MOST_REDIRECTS} times")
+    if isinstance(error, requests.exceptions.InvalidHeader):
+        return Again("the server states lengths that contradict each other")
     if isinstance(error, requests.exceptions.SSLError):
         return InputError(
             f"{shown(url)}: the server's certificate is not trusted here; REQUESTS_CA_BUNDLE names others"

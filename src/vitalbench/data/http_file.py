@@ -2,7 +2,6 @@
 
 import hashlib
 import random
-import re
 import shutil
 import threading
 from collections.abc import Callable
@@ -14,8 +13,10 @@ from urllib.parse import urlsplit
 import requests
 import urllib3.exceptions
 
-import vitalbench
+from vitalbench.config.publisher import LARGEST_FILE_BYTES
 from vitalbench.data.http_answers import AGAIN, Again, Unreachable, asked_wait, meaning, shown, validator
+from vitalbench.data.http_body import Body, Pace, too_large
+from vitalbench.data.http_session import Session, Watchdog
 from vitalbench.errors import InputError
 
 _CHUNK = 1 << 16
@@ -33,6 +34,8 @@ class Patience:
         longest_asked_s: most that a server may ask for by Retry-After; asked for more, the download ends.
         connect_s: for a connection.
         stall_s: without a byte.
+        slow_s: over which a rate is taken.
+        slowest_bytes_s: least of such a rate, in bytes a second; a line that is slower counts as one that brings nothing.
     """
 
     attempts: int = 6
@@ -42,6 +45,8 @@ class Patience:
     longest_asked_s: float = 600.0
     connect_s: float = 10.0
     stall_s: float = 30.0
+    slow_s: float = 60.0
+    slowest_bytes_s: float = 100.0
 
 
 class Stopped(Exception):
@@ -56,6 +61,7 @@ class HttpFile:
         stop: set when the whole download is given up.
         received: called with the bytes of each piece as it comes.
         expected: called with the bytes a whole file will have, where the server says.
+        most_bytes: of one file.
     """
 
     def __init__(
@@ -64,11 +70,11 @@ class HttpFile:
         stop: threading.Event,
         received: Callable[[int], None],
         expected: Callable[[int], None],
+        most_bytes: int = LARGEST_FILE_BYTES,
     ) -> None:
         self._patience, self._stop, self._received, self._expected = patience, stop, received, expected
         self._answered = False
-        self._session = requests.Session()
-        self._session.headers["User-Agent"] = f"vitalbench/{vitalbench.__version__}"
+        self._session, self._most_bytes = Session(), most_bytes
 
     def fetch(self, url: str, target: Path, partial: Path, sha256: str | None) -> str:
         """Fetch one file whole.
@@ -89,7 +95,7 @@ class HttpFile:
         """
         partial.parent.mkdir(parents=True, exist_ok=True)
         for _ in range(2):
-            found = self._patiently(url, partial)
+            found = self._patiently(url, partial, sha256 is not None)
             if sha256 in (None, found):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 partial.replace(target)
@@ -98,15 +104,15 @@ class HttpFile:
             _forget(partial)
         raise InputError(f"{shown(url)}: its SHA-256 is {found}, which must be {sha256}; fetched twice and removed")
 
-    def _patiently(self, url: str, partial: Path) -> str:
+    def _patiently(self, url: str, partial: Path, verified: bool) -> str:
         """Attempt after attempt until the file is whole; returns its hash."""
         failures, farthest = 0, 0
         while True:
             try:
-                return self._attempt(url, partial)
+                return self._attempt(url, partial, verified)
             except Again as problem:
                 reached = partial.stat().st_size if partial.is_file() else 0
-                failures = 1 if reached > farthest else failures + 1
+                failures = 1 if reached > farthest and not problem.fruitless else failures + 1
                 farthest = max(reached, farthest)
                 self._give_up_or_wait(url, problem, failures)
 
@@ -124,7 +130,7 @@ class HttpFile:
         if self._stop.wait(wait):
             raise Stopped
 
-    def _attempt(self, url: str, partial: Path) -> str:
+    def _attempt(self, url: str, partial: Path, verified: bool) -> str:
         """One request for what is missing; returns the hash of the whole."""
         start, version = _resumable(partial)
         headers = {"Accept-Encoding": "identity"}  # lengths and ranges are then the file's own
@@ -135,7 +141,9 @@ class HttpFile:
                 if response.status_code == 416:
                     _forget(partial)
                     raise Again("the server has no such range")
-                return self._receive(url, response, partial, start)
+                return self._receive(url, response, partial, start, verified)
+        except TimeoutError:
+            raise Again("the server sends what is no part of the file", fruitless=True) from None
         except requests.RequestException as error:
             raise meaning(url, error) from None
         except urllib3.exceptions.HTTPError as error:  # while the file comes
@@ -148,9 +156,6 @@ class HttpFile:
         response = self._session.get(url, headers=headers, stream=True, timeout=(patience.connect_s, patience.stall_s))
         self._answered = True
         if response.status_code in (200, 206, 416):
-            if url.startswith("https:") and not response.url.startswith("https:"):
-                response.close()
-                raise InputError(f"{shown(url)}: the server redirects to an unencrypted address")
             return response
         response.close()
         told = f"{response.status_code} {response.reason or ''}".strip()
@@ -158,41 +163,59 @@ class HttpFile:
             raise Again(f"the server answers {told}", asked_wait(response))
         raise InputError(f"{shown(url)}: the server answers {told}")
 
-    def _receive(self, url: str, response: requests.Response, partial: Path, start: int) -> str:
+    def _receive(self, url: str, response: requests.Response, partial: Path, asked: int, verified: bool) -> str:
+        try:
+            body = Body.of(url, response, asked)
+        except Again:
+            _forget(partial)
+            raise
+        if not (body.ends or verified):
+            raise InputError(f"{shown(url)}: the server states no length, so a part could be taken for the whole")
         hashed = hashlib.sha256()
-        resumed = response.status_code == 206
-        if resumed:
-            span = re.match(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
-            if span is None or int(span[1]) != start:
-                _forget(partial)
-                raise Again("the server answers another range")
+        if body.start:
             with partial.open("rb") as stream:
                 hashed = hashlib.file_digest(stream, "sha256")
         else:
-            start = 0
             _forget(partial)
-            if version := validator(response):
+            version = "" if body.packed else validator(response)
+            if version:
                 _tag(partial).write_text(version, encoding="utf-8")
-        length = response.headers.get("Content-Length", "")
-        whole = start + int(length) if length.isdigit() and "Content-Encoding" not in response.headers else None
-        if whole is not None:
-            self._expected(whole)
-            free = shutil.disk_usage(partial.parent).free
-            if whole - start > free:
-                raise InputError(f"{shown(url)}: {whole - start:,} bytes to come, {free:,} free in {partial.parent}")
-        size = start
-        with partial.open("ab" if resumed else "wb") as stream:
+        self._make_sure_of_room(url, body, partial)
+        size, pace = body.start, Pace(self._patience.slow_s, self._patience.slowest_bytes_s)
+        with (
+            partial.open("ab" if body.start else "wb") as stream,
+            Watchdog(response.raw.connection, self._patience.slow_s + self._patience.stall_s) as watchdog,
+        ):
             # What has arrived, however little: a line that breaks every few kilobytes gets there too.
-            while piece := response.raw.read1(_CHUNK, decode_content=True):
+            while piece := response.raw.read1(_CHUNK, decode_content=body.packed):
                 if self._stop.is_set():
                     raise Stopped
+                watchdog.came()
+                size += len(piece)
+                if size > self._most_bytes:
+                    _forget(partial)
+                    raise too_large(url, size, self._most_bytes)
                 stream.write(piece)
                 hashed.update(piece)
-                size += len(piece)
                 self._received(len(piece))
-        if whole is not None and size != whole:
-            raise Again(f"the server sent {size:,} of {whole:,} bytes")
+                pace.receive(len(piece))
+        if body.whole is not None and size != body.whole:
+            raise Again(f"the server sent {size:,} of {body.whole:,} bytes")
+        if body.wire is not None and response.raw.tell() != body.wire:
+            raise Again(f"the server sent {response.raw.tell():,} of {body.wire:,} bytes")
         return hashed.hexdigest()
+
+    def _make_sure_of_room(self, url: str, body: Body, partial: Path) -> None:
+        if body.whole is None:
+            return
+        if body.whole > self._most_bytes:
+            raise too_large(url, body.whole, self._most_bytes)
+        self._expected(body.whole)
+        free = shutil.disk_usage(partial.parent).free
+        if body.whole - body.start > free:
+            raise InputError(
+                f"{shown(url)}: {body.whole - body.start:,} bytes to come, {free:,} free in {partial.parent}"
+            )
 
 
 def _tag(partial: Path) -> Path:
@@ -208,6 +231,7 @@ def _forget(partial: Path) -> None:
 def _resumable(partial: Path) -> tuple[int, str]:
     """How many bytes are here, and of which version; none where the version is not known."""
     try:
-        return partial.stat().st_size, _tag(partial).read_text(encoding="utf-8")
-    except FileNotFoundError:
+        version = _tag(partial).read_bytes().decode("ascii")
+        return (partial.stat().st_size, version) if version.isprintable() and version else (0, "")
+    except (FileNotFoundError, UnicodeDecodeError):  # not there, or no header of an answer: begun anew
         return 0, ""

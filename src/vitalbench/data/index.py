@@ -2,19 +2,22 @@
 
 import hashlib
 from pathlib import Path
+from typing import IO
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vitalbench.config.dataset import DatasetBuild, Source
-from vitalbench.data.table_file import read_table, seal_table
+from vitalbench.data.datasets import FAULT
+from vitalbench.data.table_file import read_table, write_parquet
 from vitalbench.errors import InputError, choices
-from vitalbench.files import atomic
 from vitalbench.privacy.access_log import note
-from vitalbench.privacy.identifying import by_name, by_value, masked
+from vitalbench.privacy.field_names import by_name
+from vitalbench.privacy.identifying import by_value, masked
 from vitalbench.privacy.key import Key, need_key
 from vitalbench.privacy.pseudonym import pseudonyms
+from vitalbench.privacy.vault import SealedWriter
 from vitalbench.progress import say
 
 _IDS = {"record_id": "record", "patient_id": "patient"}
@@ -47,9 +50,10 @@ def carried(index: pd.DataFrame, name: str, carry: list[str]) -> pd.DataFrame:
         raise InputError(
             f"data set '{name}': carry: the release has no column '{missing[0]}'; {choices(missing[0], index.columns)}"
         )
-    kept = [column for column in index.columns if column in (*_NEEDED, *carry) or column.startswith(_FAMILIES)]
+    wanted = (*_NEEDED, FAULT, *carry)
+    kept = [column for column in index.columns if column in wanted or column.startswith(_FAMILIES)]
     for column in kept:
-        if column in (*_NEEDED, *carry):
+        if column in wanted:
             continue
         values = index[column].explode().dropna().astype(str).unique()
         seen = by_value(values)
@@ -83,13 +87,15 @@ def part_index(index: pd.DataFrame, name: str, config: DatasetBuild, source: Sou
 
 def write_index(index: pd.DataFrame, path: Path, key: Key | None = None) -> None:
     """Write an index with a row group a part, so that reading one part's rows costs no more for the others; sealed with a key."""
+    note(path.parent, "the release's index", len(index), encrypted=key is not None)
     schema = pa.Schema.from_pandas(index, preserve_index=False)
-    with atomic(path) as temporary, pq.ParquetWriter(temporary, schema) as writer:
-        for _, rows in index.groupby("part"):
-            writer.write_table(pa.Table.from_pandas(rows, schema, preserve_index=False))
-    if key:
-        seal_table(path, key)
-    note(path.parent, "the release's index", len(index))
+
+    def write(target: IO[bytes] | SealedWriter) -> None:
+        with pq.ParquetWriter(target, schema) as writer:
+            for _, rows in index.groupby("part"):
+                writer.write_table(pa.Table.from_pandas(rows, schema, preserve_index=False))
+
+    write_parquet(path, key, write)
 
 
 def read_part(path: Path, part: int) -> pd.DataFrame:

@@ -23,6 +23,8 @@ from vitalbench.privacy.key import need_key
 from vitalbench.privacy.vault import ROW_OVERHEAD, RowVault, check_fingerprint
 
 _ZSTD_FILTER = 32015  # as registered with the HDF Group
+# The file format's version, so that a newer library writes the same bytes; the first that has virtual datasets.
+HDF5_FORMAT = ("v110", "v110")
 _TOGETHER = 64  # records a write: one record a write spends more in the library than on the samples
 _LEVEL = {"gzip": 4, "zstd": 3}
 
@@ -41,7 +43,8 @@ def _unshuffled(content: bytes, shape: tuple[int, ...]) -> NDArray[np.int16]:
 def _encoder(codec: Codec) -> Callable[[bytes], bytes]:
     if codec == "gzip":
         return lambda content: zlib.compress(content, _LEVEL["gzip"])
-    return zstandard.ZstdCompressor(level=_LEVEL["zstd"]).compress
+    # With a checksum, as zlib's format has one anyway: a flipped bit would else be other samples, and no error.
+    return zstandard.ZstdCompressor(level=_LEVEL["zstd"], write_checksum=True).compress
 
 
 class PartWriter:
@@ -128,16 +131,18 @@ def _mapped(path: Path, stored: h5py.Dataset) -> NDArray[Any]:
 
 
 class PartSignals:
-    """Random access to a part's signals, (records, leads, samples), as stored."""
+    """Random access to a part's signals, (records, leads, samples), as stored; `gain` and `baseline` are (room, leads), mapped."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         try:
             file = h5py.File(path)
-            leads = file["gain"].shape[1]
+            self.gain, self.baseline = (_mapped(path, file[name]) for name in ("gain", "baseline"))
+            leads = self.gain.shape[1]
             signals = file["sealed" if "sealed" in file else "signals"]
             codec = str(file.attrs["codec"])
             stated = file.attrs.get("key")
-        except (OSError, KeyError) as error:
+        except (OSError, KeyError, ValueError) as error:
             raise InputError(f"{path}: not a part of a store: {error}") from None
         self._shape = (leads, -1) if stated else signals.shape[1:]
         self._mapped: NDArray[np.int16] | None = None
@@ -162,5 +167,10 @@ class PartSignals:
         if self._vault is not None:
             opened = np.frombuffer(self._vault.open(row, self._sealed[row].tobytes()), dtype="<i2")
             return opened.reshape(self._shape)
-        _, content = self._chunks.read_direct_chunk((row, 0, 0))
-        return _unshuffled(self._decode(content), self._shape)
+        try:
+            _, content = self._chunks.read_direct_chunk((row, 0, 0))
+            return _unshuffled(self._decode(content), self._shape)
+        except (zlib.error, zstandard.ZstdError, OSError, ValueError) as error:
+            raise InputError(
+                f"{self._path}: row {row} is damaged ({' '.join(str(error).split())}); delete the part to build it again"
+            ) from None

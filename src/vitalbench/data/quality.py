@@ -48,6 +48,7 @@ def sample_checks(record: Record, signal: Signal, limits: Quality) -> list[tuple
     tell("missing-lead", missing)
     tell("flat-lead", (length >= limits.flat_seconds * signal.rate_hz) & ~missing)
     physical = (digital - record.baseline[:, None]) / record.gain[:, None]
+    physical[digital == INVALID] = 0.0  # what was not recorded has no voltage
     largest, smallest = physical.max(axis=1), physical.min(axis=1)
     held = limits.clipping_seconds * signal.rate_hz
     # A negative gain turns the signal over: its highest unit is its lowest millivolt.

@@ -1,12 +1,16 @@
 """Acquire: know where a release's files are, that they are the release, and what of it is there."""
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from vitalbench.config.dataset import DatasetBuild, Source
-from vitalbench.data.checksums import Listed, content_hash
-from vitalbench.data.datasets import load, record_files
+from vitalbench.data.checksums import Listed, content_hash, safe_name
+from vitalbench.data.datasets import FAULT, load, record_files, sound
 from vitalbench.data.index import part_index, write_index
 from vitalbench.data.standardise import store_key
 from vitalbench.data.wfdb_record import WATERMARK
@@ -17,11 +21,30 @@ from vitalbench.progress import say
 _NAMED = 5  # how many stray files a message names
 
 
-def _stray_files(root: Path, listed: set[str]) -> list[str]:
-    """Sample files below the listed records' folders that no row of the index names."""
-    folders = {Path(file).parent for file in listed}
+def _stray_files(root: Path, index: pd.DataFrame) -> list[str]:
+    """Sample files below the sound records' folders that no row of the index names, though it be at fault."""
+    listed, folders = set(index["file"]), {Path(file).parent for file in sound(index)["file"]}
     found = (path.relative_to(root) for folder in sorted(folders) for path in (root / folder).glob("*.dat"))
     return sorted(str(path) for path in found if str(path.with_suffix("")) not in listed)
+
+
+def _inside(files: Iterable[str], root: Path) -> None:
+    """Refuse an index of which any row names a file elsewhere: whoever wrote that is not to be trusted with the others."""
+    for file in files:
+        try:
+            safe_name(file)
+        except InputError:
+            raise InputError(f"{root}: the index names a file outside the release: {file[:200]!r}") from None
+
+
+def _tell_faults(index: pd.DataFrame, root: Path) -> None:
+    if len(sound(index)) == len(index):
+        return
+    counts = index[FAULT][index[FAULT] != ""].value_counts()
+    told = "; ".join(f"{count:,} x {fault}" for fault, count in counts.head(_NAMED).items())
+    say(
+        f"{root}: {int(counts.sum()):,} of {len(index):,} rows of the index are at fault; their records are quarantined: {told}"
+    )
 
 
 def _downloaded(config: DatasetBuild, files: list[str], listed: Listed) -> dict[str, Any]:
@@ -73,13 +96,16 @@ def acquire(
     index = module.read_index(root, config)
     if index.empty:
         raise InputError(f"{root}: its index lists no record")
-    twice = index["record_id"][index["record_id"].duplicated()]
+    twice = np.flatnonzero(index["record_id"].duplicated(keep=False))
     if len(twice):
-        raise InputError(f"{root}: record {twice.iloc[0]} is listed twice")
-    escaping = [file for file in index["file"] if Path(file).is_absolute() or ".." in Path(file).parts]
-    if escaping:
-        raise InputError(f"{root}: the index names a file outside the release: {escaping[0]!r}")
-    stray = _stray_files(root, set(index["file"]))
+        rows = ", ".join(str(row + 1) for row in twice[:4])
+        raise InputError(
+            f"{root}: {', '.join(config.index_files)}: one record is listed in several rows: {rows}, counted below the head"
+        )
+    usable = sound(index)
+    _inside(usable["file"], root)
+    _tell_faults(index, root)
+    stray = _stray_files(root, index)
     if stray:
         say(f"{len(stray)} sample files are in no row of the index and are left alone: {', '.join(stray[:_NAMED])}")
     expected = config.expected
@@ -88,13 +114,16 @@ def acquire(
         "root": str(root.resolve()) if source == "local" else root.name,
         "version": config.version,
         "records": len(index),
-        "patients": int(index["patient_id"].nunique()),
+        "patients": int(usable["patient_id"].nunique()),
+        "bad_rows": len(index) - len(usable),
         "complete": bool(source != "generated" and expected and len(index) == expected.records),
         "stray_files": stray,
         "index": {name: file_digest(root / name) for name in config.index_files},
     }
+    if source != "generated" and expected and len(index) != expected.records:
+        say(f"{root}: {len(index):,} records; the release has {expected.records:,}: this is not the whole of it")
     if listed:
-        files = [name for file in index["file"] for name in record_files(module, str(file), config)]
+        files = [name for file in usable["file"] for name in record_files(module, str(file), config)]
         description |= _downloaded(config, files, listed)
     write_index(part_index(index, name, config, source), out.with_name("index.parquet"), store_key(config))
     write_json(out, description | {"digest": digest(description["index"])})

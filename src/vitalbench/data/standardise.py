@@ -1,6 +1,8 @@
 """Standardise: one part of a release, read, checked and written as HDF5, or kept as it is where nothing of it changed."""
 
+import errno
 import hashlib
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
@@ -11,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from vitalbench.config.dataset import DatasetBuild, Source
-from vitalbench.data.datasets import Record, UnreadableRecord, load, record_files
+from vitalbench.data.datasets import FAULT, Record, UnreadableRecord, load, record_files
 from vitalbench.data.index import hidden_ids
-from vitalbench.data.part import PartWriter
+from vitalbench.data.part import HDF5_FORMAT, PartWriter
 from vitalbench.data.quality import Finding, sample_checks
 from vitalbench.data.table_file import write_table
 from vitalbench.errors import InputError
@@ -56,7 +58,10 @@ def _state(path: Path) -> list[int] | None:
 def _inputs(rows: pd.DataFrame, config: DatasetBuild, module: ModuleType, root: Path, source: str, code: str) -> str:
     """The hash of everything a part's content depends on."""
     files = [name for file in rows["file"] for name in record_files(module, str(file), config)]
-    used = config.model_dump(include={"module", "signal", "codec", "quality"})
+    used = config.model_dump(
+        include={"module": True, "signal": True, "codec": True, "quality": True},
+        exclude={"quality": {"max_quarantined"}},  # a question to the store
+    )
     table = rows.to_json(orient="split", double_precision=15)
     return digest(
         {"rows": table, "config": used, "files": [_state(root / name) for name in files]}
@@ -87,6 +92,8 @@ def standardise(
 ) -> None:
     """Write one part: `part` (HDF5, data/part.py), and beside it the table of its records, what was found wrong, and a receipt.
 
+    All four are written aside before the first takes its name, so what fails leaves the part that was there.
+
     Args:
         rows: the part's rows of the index.
         source: generated | local.
@@ -97,13 +104,30 @@ def standardise(
     Raises:
         InputError: a generated record in what was given as a release.
     """
-    module = load(config.module)
     key = store_key(config)
-    inputs = _inputs(rows, config, module, root, source, code + (key.fingerprint if key else ""))
-    files = part_files(part)
+    inputs = _inputs(rows, config, load(config.module), root, source, code + (key.fingerprint if key else ""))
     if _unchanged(part, inputs):
         say(f"{part.name}: unchanged, kept")
         return
+    aside = part.parent / f".{part.stem}"
+    shutil.rmtree(aside, ignore_errors=True)  # of a build that was killed
+    try:
+        try:
+            told = _write_part(rows, config, source, root, aside / part.name, inputs)
+        except RuntimeError as error:  # as the HDF5 library says it where there is no room
+            raise OSError(
+                errno.EIO, f"could not be written ({' '.join(str(error).split())[:200]})", str(part)
+            ) from None
+        for name, path in part_files(aside / part.name).items():
+            path.replace(part_files(part)[name])
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    say(told)  # once it is there: whoever reads the line may look
+
+
+def _write_part(rows: pd.DataFrame, config: DatasetBuild, source: Source, root: Path, part: Path, inputs: str) -> str:
+    """Write a part's four files; returns what to tell of it."""
+    module, key, files = load(config.module), store_key(config), part_files(part)
     hidden = hidden_ids(config, source)
     findings: list[Finding] = []
     kept: list[int] = []
@@ -112,10 +136,13 @@ def standardise(
     def report(row: dict[str, Any], check: str, detail: str, action: str) -> None:
         findings.append(Finding(row["record_id"], row["patient_id"], check, detail, action))
 
-    with atomic(part) as temporary, h5py.File(temporary, "w", libver="latest") as file:
+    with atomic(part) as temporary, h5py.File(temporary, "w", libver=HDF5_FORMAT) as file:
         shape = (len(config.signal.leads), config.signal.samples)
         writer = PartWriter(file, len(rows), shape, config.codec, RowVault(key, part.name) if key else None)
         for at, row in enumerate(_dicts(rows)):
+            if row.get(FAULT):
+                report(row, "bad-row", row[FAULT], "quarantined")
+                continue
             try:
                 record: Record = module.read_record(root, row, config)
             except UnreadableRecord as problem:
@@ -136,13 +163,13 @@ def standardise(
             kept.append(at)
             digests.append(sample_digest(record))
         writer.close()
-    table = rows.iloc[kept].assign(digest=digests).reset_index(drop=True)
-    if hidden:  # a file's name is an id, too
-        table = table.drop(columns="file")
+    table = rows.iloc[kept].assign(digest=pd.array(digests, dtype="str")).reset_index(drop=True)
+    # What is stored has no fault; and a file's name is an id, too.
+    table = table.drop(columns=[FAULT, "file"] if hidden else FAULT, errors="ignore")
     write_table(table, files["records"], key)
     written = pd.DataFrame([asdict(finding) for finding in findings], columns=FINDINGS)
     write_text(files["findings"], written.to_csv(index=False, lineterminator="\n"))
     made = {name: file_digest(path) for name, path in files.items() if name != "receipt"}
     write_json(files["receipt"], {"inputs": inputs, "records": len(kept), "sha256": made})
     out_of_store = sum(finding.action == "quarantined" for finding in findings)
-    say(f"{part.name}: {len(kept)} records stored, {out_of_store} findings quarantine, {len(findings)} in all")
+    return f"{part.name}: {len(kept)} records stored, {out_of_store} findings quarantine, {len(findings)} in all"

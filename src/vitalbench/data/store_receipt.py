@@ -15,11 +15,41 @@ from vitalbench.data.datasets import UnreadableRecord, load
 from vitalbench.data.index import read_part
 from vitalbench.data.standardise import part_files, sample_digest
 from vitalbench.data.store import read_records
+from vitalbench.data.versions import kept_files, version_of
 from vitalbench.errors import InputError
 from vitalbench.files import file_digest, read_json, write_json
 from vitalbench.provenance import environment, environment_differences
 
-_OUTPUTS = ("store.h5", "records.parquet", "quality.csv", "manifest.json", "index.parquet", layout.CROISSANT)
+_JOINED = ("store.h5", "records.parquet", "quality.csv", "manifest.json")
+_OUTPUTS = (*_JOINED, "index.parquet", layout.CROISSANT)
+
+
+def _made(manifest: dict[str, Any], folder: Path) -> dict[str, str]:
+    """The SHA-256 that every file of every part was joined with, by path below `folder`."""
+    return {
+        f"parts/{part_files(folder / 'parts' / name)[holds].name}": sha256
+        for name, part in manifest["parts"].items()
+        for holds, sha256 in part["sha256"].items()
+    }
+
+
+def write_recovered_receipt(folder: Path) -> None:
+    """Write receipt.json of an older build that was recovered: its parts by the hashes its version is called after.
+
+    What it was once made of, no version says; the receipt of the folder it was kept in does, as long as that holds the version.
+    """
+    manifest = read_json(folder / "manifest.json")
+    links = {
+        "version": {"version": manifest["version"], "samples": manifest["content"]},
+        "environment": environment(),
+        "output": _made(manifest, folder) | hashes({name: folder / name for name in ("config.json", *_JOINED)}),
+    }
+    write_json(folder / layout.DATA_RECEIPT, {"chain": chained(links)})
+
+
+def _recovered(link: dict[str, Any], manifest: dict[str, Any]) -> list[str]:
+    here = version_of({name: part["sha256"] for name, part in manifest["parts"].items()})
+    return [] if here == link["version"] else [f"version: receipt {link['version']}, its parts give {here}"]
 
 
 def write_receipt(folder: DataFolder) -> None:
@@ -30,13 +60,9 @@ def write_receipt(folder: DataFolder) -> None:
     manifest, release = (read_json(folder.path / name) for name in ("manifest.json", "release.json"))
     parts = [folder.path / "parts" / name for name in manifest["parts"]]
     receipts = {path.name: read_json(part_files(path)["receipt"]) for path in parts}
-    made = {
-        f"parts/{part_files(path)[holds].name}": sha256
-        for path in parts
-        for holds, sha256 in receipts[path.name]["sha256"].items()
-    }
     small = {name: folder.path / name for name in _OUTPUTS}
     small |= {f"parts/{part_files(path)['receipt'].name}": part_files(path)["receipt"] for path in parts}
+    kept = {f"versions/{name}": sha256 for name, sha256 in kept_files(folder.path / "versions").items()}
     links = {
         "source": {
             "release.json": file_digest(folder.path / "release.json"),
@@ -46,14 +72,15 @@ def write_receipt(folder: DataFolder) -> None:
         },
         "code": {"config.json": file_digest(folder.path / "config.json"), "code": folder.slice["code"]},
         "environment": environment(),
-        "output": made | hashes(small),
+        "output": _made(manifest, folder.path) | hashes(small) | kept,
     }
     write_json(folder.path / layout.DATA_RECEIPT, {"chain": chained(links)})
 
 
-def _source(folder: DataFolder, link: dict[str, Any]) -> list[str]:
+def _source(folder: DataFolder, link: dict[str, Any], altered: bool) -> list[str]:
+    """What differs of the source. An altered configuration may say wrongly where the release is: its files are left out then."""
     problems = differing("source", {"release.json": link["release.json"]}, folder.path)
-    problems += differing("source", link["files"], folder.root)
+    problems += [] if altered else differing("source", link["files"], folder.root)
     for name, inputs in link["parts"].items():
         path = part_files(folder.path / "parts" / name)["receipt"]
         if path.is_file() and _inputs(path) != inputs:
@@ -92,13 +119,16 @@ def broken(path: Path, elsewhere: bool = False) -> tuple[list[str], str]:
     file = path / layout.DATA_RECEIPT
     chain = read_json(file).get("chain")
     links, problems = contents(chain, file)
+    if "version" in links and "output" in links:
+        problems += differing("output", links["output"], path)
+        return problems or _recovered(links["version"], read_json(path / "manifest.json")), str(chain[-1]["hash"])
     missing = [name for name in ("source", "code", "environment", "output") if name not in links]
     if missing:
         raise InputError(f"{file}: link '{missing[0]}' is missing")
     folder = DataFolder(path)
     problems += _code(folder, links["code"], elsewhere)
-    if not any("config.json" in problem for problem in problems):  # it says where the release is
-        problems += _source(folder, links["source"])
+    altered = any("config.json" in problem for problem in problems)
+    problems += _source(folder, links["source"], altered)
     problems += [] if elsewhere else environment_differences(links["environment"])
     problems += differing("output", links["output"], path)
     return problems, str(chain[-1]["hash"])

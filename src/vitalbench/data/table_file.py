@@ -1,31 +1,32 @@
 """A data set's tables as parquet files, sealed or plain: a reader need not know which, only have the key."""
 
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pandas as pd
 
 from vitalbench.errors import InputError
 from vitalbench.files import atomic
 from vitalbench.privacy.key import Key, need_key
-from vitalbench.privacy.vault import is_sealed, opened_bytes, sealed_bytes
+from vitalbench.privacy.vault import SealedWriter, is_sealed, opened_bytes
 
 
 def write_table(table: pd.DataFrame, path: Path, key: Key | None) -> None:
     """Write a table, atomically; sealed and bound to its file's name where there is a key."""
-    with atomic(path) as temporary:
+    write_parquet(path, key, lambda target: table.to_parquet(target, index=False))
+
+
+def write_parquet(path: Path, key: Key | None, write: Callable[[IO[bytes] | SealedWriter], object]) -> None:
+    """Write what `write` makes, atomically; with a key it is sealed as it is made, so that no plain byte reaches a disk."""
+    with atomic(path) as temporary, temporary.open("wb") as target:
         if key is None:
-            table.to_parquet(temporary, index=False)
-        else:
-            temporary.write_bytes(sealed_bytes(key, path.name, table.to_parquet(index=False)))
-
-
-def seal_table(path: Path, key: Key) -> None:
-    """Seal a table that was written plain."""
-    content = sealed_bytes(key, path.name, path.read_bytes())
-    with atomic(path) as temporary:
-        temporary.write_bytes(content)
+            write(target)
+            return
+        sealed = SealedWriter(key, path.name, target)
+        write(sealed)
+        sealed.finish()
 
 
 def read_table(path: Path, **options: Any) -> pd.DataFrame:

@@ -15,13 +15,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-_GAIN = re.compile(r"([+-]?\d+\.?\d*(?:[eE][+-]?\d+)?)(?:\(([+-]?\d+)\))?(?:/(\S+))?")
+from vitalbench.data.unpack import unpack_212
+
+GAIN = re.compile(r"([+-]?\d+\.?\d*(?:[eE][+-]?\d+)?)(?:\(([+-]?\d+)\))?(?:/(\S+))?")
 _FORMAT = re.compile(r"(16|212)(?:x1)?(?:\+(\d+))?")
 # signal(5): the lowest value of each format marks a sample that was not recorded.
 MARKS = {"80": -128, "212": -2048, "310": -512, "311": -512}
 MARK = -32768
 _LARGEST_HEADER = 1 << 20  # bytes; those of releases have thousands
-_BLOCK = 65536
+LONGEST_LINE = 500  # characters; patterns try a run of digits in as many ways as the square of its length
 _SIGNAL_FIELDS = 9  # file, format, gain, resolution, zero, first value, checksum, block size, description
 
 
@@ -29,6 +31,7 @@ _SIGNAL_FIELDS = 9  # file, format, gain, resolution, zero, first value, checksu
 class Header:
     """What the header of a single-segment record in one sample file says."""
 
+    name: str
     rate_hz: float
     samples: int
     file: str
@@ -49,7 +52,7 @@ class Recording:
     rate_hz: float
     leads: list[str]
     units: list[str]
-    gain: list[float]
+    gain: list[float]  # 0 of a signal that is not calibrated
     baseline: list[int]
     checksum: list[int]
     comments: list[str]
@@ -61,7 +64,7 @@ class ShortFile(Exception):
     """A sample file with fewer bytes than its header promises."""
 
 
-def read_header(path: Path) -> Header | None:
+def read_header(path: Path | str) -> Header | None:
     """Read and parse a header file; None where it uses what this module leaves to the library.
 
     Raises:
@@ -74,7 +77,7 @@ def read_header(path: Path) -> Header | None:
         return None
 
 
-def _read(path: Path, needed: int | None = None) -> bytes:
+def _read(path: Path | str, needed: int | None = None) -> bytes:
     """Read a file, or the `needed` bytes it begins with; by the system's own calls, for a release has tens of thousands.
 
     Raises:
@@ -109,6 +112,8 @@ def parse_header(text: str) -> Header | None:
     lines = [line.strip() for line in text.splitlines()]
     comments = [line.lstrip("#").strip() for line in lines if line.startswith("#")]
     lines = [line for line in lines if line and not line.startswith("#")]
+    if max(map(len, lines), default=0) > LONGEST_LINE:
+        return None
     record = lines[0].split() if lines else []
     if len(record) < 4 or not (record[1].isdecimal() and record[3].isdecimal()):
         return None
@@ -126,7 +131,7 @@ def parse_header(text: str) -> Header | None:
     stored = _FORMAT.fullmatch(formats[0])
     if len({*files}) != 1 or len({*formats}) != 1 or {*blocks} != {"0"} or stored is None:
         return None
-    calibration = [_GAIN.fullmatch(gain) for gain in gains]
+    calibration = [GAIN.fullmatch(gain) for gain in gains]
     try:
         gain = [float(found[1]) for found in calibration if found]
         baseline = [
@@ -140,6 +145,7 @@ def parse_header(text: str) -> Header | None:
     if len(gain) != leads or not all(gain):
         return None
     return Header(
+        name=record[0],
         rate_hz=rate,
         samples=samples,
         file=files[0],
@@ -160,46 +166,7 @@ def _needed(header: Header) -> int:
     return values * 2 if header.bits == 16 else (values * 3 + 1) // 2
 
 
-def unpack_212(packed: NDArray[np.uint8], values: int, interleaved: bool = False) -> NDArray[np.int16]:
-    """Unpack format 212: two 12-bit two's complement values in three bytes, the middle byte holding the high bits of both.
-
-    Args:
-        packed: at least ceil(1.5 x values) bytes.
-        values: how many to unpack.
-        interleaved: lay them out in memory in the order they are stored, and not each position by itself.
-
-    Returns:
-        (2, ceil(values / 2)): the values of even position, and those of odd position.
-
-    >>> unpack_212(np.array([0x01, 0xF0, 0xFF], dtype=np.uint8), 2)
-    array([[ 1],
-           [-1]], dtype=int16)
-    """
-    pairs = -(-values // 2)
-    if len(packed) < 3 * pairs:  # the last value stands alone, in two bytes
-        packed = np.concatenate([packed, np.zeros(3 * pairs - len(packed), dtype=np.uint8)])
-    unpacked = np.empty((pairs, 2), dtype=np.int16).T if interleaved else np.empty((2, pairs), dtype=np.int16)
-    scratch = np.empty((2, min(pairs, _BLOCK)), dtype=np.int16)
-    for start in range(0, pairs, _BLOCK):  # by blocks, because what stays in the cache need not be fetched nine times
-        count = min(_BLOCK, pairs - start)
-        even, odd = unpacked[:, start : start + count]
-        value, low = scratch[:, :count]
-        # Little-endian 16-bit words, three bytes apart: first and middle byte; middle and last.
-        first = np.ndarray(count, dtype="<i2", buffer=packed, offset=3 * start, strides=(3,))
-        second = np.ndarray(count, dtype="<i2", buffer=packed, offset=3 * start + 1, strides=(3,))
-        np.left_shift(first, 4, out=value)  # the twelve bits to the top, so that shifting back extends the sign
-        np.right_shift(value, 4, out=even)
-        low[:] = second
-        np.left_shift(low, 8, out=value)  # the middle byte alone; its high half becomes bits 8 to 11 and the sign
-        value >>= 4
-        value &= -256
-        low >>= 8
-        low &= 255
-        np.bitwise_or(value, low, out=odd)
-    return unpacked
-
-
-def read_samples(path: Path, header: Header) -> NDArray[np.int16]:
+def read_samples(path: Path | str, header: Header) -> NDArray[np.int16]:
     """Read the sample file of a header.
 
     Returns:
@@ -216,8 +183,5 @@ def read_samples(path: Path, header: Header) -> NDArray[np.int16]:
     if header.bits == 16:
         flat = stored[: 2 * values].view("<i2")
     else:
-        unpacked = unpack_212(stored, values, interleaved=leads != 2)
-        if leads == 2:  # the two positions are the two leads
-            return unpacked
-        flat = unpacked.T.reshape(-1)[:values]
+        return unpack_212(stored, leads, header.samples)
     return np.ascontiguousarray(flat.reshape(header.samples, leads).T)

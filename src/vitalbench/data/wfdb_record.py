@@ -1,15 +1,17 @@
 """WFDB records: every declared property checked as they are read; written for stand-ins."""
 
+import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import wfdb
 from numpy.typing import NDArray
 
 from vitalbench.config.dataset import Signal
 from vitalbench.data.datasets import Record, UnreadableRecord
+from vitalbench.data.header_lines import hold_name
+from vitalbench.data.sample_file import hold_size, hold_values, size_within
 from vitalbench.data.wfdb_formats import MARK, MARKS, Recording, ShortFile, read_header, read_samples
+from vitalbench.data.wfdb_library import read_by_library, reason, refuse_outside
 from vitalbench.files import write_text
 
 WATERMARK = "vitalbench stand-in: generated, not a recording of a person"
@@ -20,68 +22,41 @@ _GAINS = (1e-3, 1e9)
 _LARGEST_BASELINE = 2**31
 
 
-def _reason(error: Exception) -> str:
-    return " ".join(str(error).split())[:120] or type(error).__name__
-
-
-def _by_library(path: Path) -> Recording:
-    """The general case: other formats, several files or segments, skew, mixed rates."""
-    try:
-        header = wfdb.rdheader(str(path))
-    except Exception as error:  # noqa: BLE001 - on damaged files the library raises what comes, down to bare Exception
-        raise UnreadableRecord("bad-header", f"{path.name}.hea: {_reason(error)}") from None
-    named = [str(name) for name in getattr(header, "file_name", None) or []]
-    _refuse_outside(path, named)
-    missing = [name for name in named if not (path.parent / name).is_file()]
-    if missing:
-        raise UnreadableRecord("missing-file", f"{missing[0]} is not there")
-    try:
-        record: Any = wfdb.rdrecord(str(path), physical=False)
-        return Recording(
-            rate_hz=float(record.fs),
-            leads=[str(name) for name in record.sig_name or []],
-            units=[str(unit) for unit in record.units],
-            gain=[float(gain) for gain in record.adc_gain],
-            baseline=[int(value) for value in record.baseline],
-            checksum=[int(value) for value in record.checksum],
-            comments=list(record.comments),
-            digital=record.d_signal.T,
-            mark=MARKS.get(str(record.fmt[0]), MARK),
-        )
-    except Exception as error:  # noqa: BLE001 - as above
-        raise UnreadableRecord("short-file", f"{' '.join(named[:1]) or path.name}: {_reason(error)}") from None
-
-
-def _refuse_outside(path: Path, files: list[str]) -> None:
-    if any("/" in name or "\\" in name or name in (".", "..") for name in files):
-        raise UnreadableRecord("bad-header", f"{path.name}.hea names a file outside its own folder")
-
-
-def read_recording(path: Path) -> Recording:
+def read_recording(path: Path, root: Path | None = None) -> Recording:
     """Read one record as its files state it, by the fast reader where it can and else by the library.
 
     Args:
         path: without extension.
+        root: the release's folder, out of which no link is followed; the record's own by default.
 
     Raises:
-        UnreadableRecord: a file is missing, short or damaged, or the header names a file elsewhere.
+        UnreadableRecord: a file is missing, short, long or damaged, or leads elsewhere.
     """
-    described = path.with_name(path.name + ".hea")
+    root = path.parent if root is None else root
+    at = os.fspath(path)  # names as texts: paths of objects cost as much as the samples of a short record
     try:
-        header = read_header(described)
+        size_within(f"{at}.hea", root)
+        header = read_header(f"{at}.hea")
     except FileNotFoundError:
-        raise UnreadableRecord("missing-file", f"{described.name} is not there") from None
+        raise UnreadableRecord("missing-file", f"{path.name}.hea is not there") from None
     except OSError as error:
-        raise UnreadableRecord("bad-header", f"{described.name}: {_reason(error)}") from None
+        raise UnreadableRecord("bad-header", f"{path.name}.hea: {reason(error)}") from None
     if header is None:
-        return _by_library(path)
-    _refuse_outside(path, [header.file])
+        return read_by_library(path, root)
+    hold_name(path, header.name)
+    refuse_outside(path, [header.file])
+    stored = at.removesuffix(path.name) + header.file
     try:
-        digital = read_samples(path.with_name(header.file), header)
+        values = header.samples * len(header.leads)
+        hold_size(header.file, size_within(stored, root), str(header.bits), values, header.offset)
+        hold_values(path, values)
+        digital = read_samples(stored, header)
     except FileNotFoundError:
         raise UnreadableRecord("missing-file", f"{header.file} is not there") from None
-    except (ShortFile, OSError, ValueError) as error:
-        raise UnreadableRecord("short-file", f"{header.file}: {_reason(error)}") from None
+    except ShortFile as error:
+        raise UnreadableRecord("short-file", f"{header.file}: {reason(error)}") from None
+    except (OSError, ValueError) as error:
+        raise UnreadableRecord("bad-file", f"{header.file}: {reason(error)}") from None
     return Recording(
         header.rate_hz,
         header.leads,
@@ -95,23 +70,24 @@ def read_recording(path: Path) -> Recording:
     )
 
 
-def read_wfdb(path: Path, signal: Signal) -> Record:
+def read_wfdb(path: Path, signal: Signal, root: Path | None = None) -> Record:
     """Read one record and hold it against its own header and the data set's declared shape.
 
     Args:
         path: without extension.
         signal: the leads (in this order), rate and duration that every record of the data set has.
+        root: the release's folder, out of which no link is followed; the record's own by default.
 
     Raises:
-        UnreadableRecord: a file is missing, short or damaged; the checksum, rate, leads or length differ.
+        UnreadableRecord: a file is missing, short, long, damaged or elsewhere; the checksum, rate, leads or length differ.
     """
-    record = read_recording(path)
+    record = read_recording(path, root)
     names = [name.upper() for name in record.leads]
     wanted = [name.upper() for name in signal.leads]
     if sorted(names) != sorted(wanted):
         raise UnreadableRecord("wrong-leads", f"leads {' '.join(names) or 'none'}, not {' '.join(wanted)}")
     if record.rate_hz != signal.rate_hz:
-        raise UnreadableRecord("wrong-rate", f"{record.rate_hz:g} Hz, not {signal.rate_hz}")
+        raise UnreadableRecord("wrong-rate", f"{record.rate_hz:.10g} Hz, not {signal.rate_hz}")
     if any(unit.lower() != "mv" for unit in record.units):
         raise UnreadableRecord("wrong-unit", f"units {' '.join(sorted(set(record.units)))}, not mV")
     if record.digital.shape[1] != signal.samples:
@@ -121,6 +97,11 @@ def read_wfdb(path: Path, signal: Signal) -> Record:
         raise UnreadableRecord("bad-checksum", f"{path.name}: the samples do not match the checksums of their header")
     if record.digital.dtype != np.int16 and (record.digital.min() < -32768 or record.digital.max() > 32767):
         raise UnreadableRecord("wrong-range", "samples exceed 16 bits")
+    uncalibrated = [name for name, gain in zip(record.leads, record.gain, strict=True) if not gain]
+    if uncalibrated:
+        raise UnreadableRecord(
+            "wrong-unit", f"lead {' '.join(uncalibrated)}: not calibrated, its gain is 0 or left out"
+        )
     smallest, largest = _GAINS
     if not all(smallest <= abs(gain) <= largest for gain in record.gain) or any(
         abs(value) > _LARGEST_BASELINE for value in record.baseline

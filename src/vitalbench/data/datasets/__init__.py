@@ -8,6 +8,7 @@ A data set's module has three functions; its configuration (configs/datasets/<na
           patient_id   text
           file         the record's path below `root`, without extension where the format has several files
           labels:<set> a list of class names, one column a label set
+          fault        optional: what is wrong with the row, empty where nothing is; a record with one is quarantined unread
         and whatever else a task or a reader needs: `group:<name>` columns become subgroups, a fold column an official split.
         Beyond these, only the columns that the data set's YAML lists under `carry` reach the store.
     read_record(root, row, config) -> Record
@@ -24,10 +25,13 @@ from pathlib import Path
 from types import ModuleType
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from vitalbench.config.dataset import DatasetBuild
 from vitalbench.errors import ConfigError, choices
+
+FAULT = "fault"  # the column of an index that says what is wrong with a row
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,11 @@ def load(module: str) -> ModuleType:
     if module not in names():
         raise ConfigError(f"data set module {module!r}: {choices(module, names())}")
     return importlib.import_module(f"{__name__}.{module}")
+
+
+def sound(index: pd.DataFrame) -> pd.DataFrame:
+    """The rows of an index with which nothing is wrong."""
+    return index[index[FAULT] == ""] if FAULT in index.columns else index
 
 
 def record_files(module: ModuleType, file: str, config: DatasetBuild) -> list[str]:
