@@ -7,9 +7,9 @@ from tests.benchmarks.test_hot_paths import seconds
 from tests.conftest import build
 from vitalbench.data.store import Store
 from vitalbench.privacy.key import Key
-from vitalbench.privacy.vault import seal_folder, unseal_folder
+from vitalbench.privacy.sealed_folder import seal_folder, unseal_folder
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 SECRET = bytes(range(32))
 

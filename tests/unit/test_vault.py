@@ -1,7 +1,9 @@
 """What is sealed opens with its key, at its place, unaltered, or not at all."""
 
+import os
 import tracemalloc
 from io import BytesIO
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -15,21 +17,24 @@ from hypothesis import strategies as st
 from tests.conftest import build, describe
 from tests.unit.test_config import edit, refusal
 from vitalbench import cli
+from vitalbench.data import table_file
 from vitalbench.data.store import Store, read_records
-from vitalbench.errors import InputError
+from vitalbench.errors import GateError, InputError
 from vitalbench.files import read_json
+from vitalbench.privacy import sealed_folder
 from vitalbench.privacy.key import Key
+from vitalbench.privacy.sealed_folder import LIST, seal_folder, unseal_folder
 from vitalbench.privacy.vault import (
     CHUNK,
     ROW_OVERHEAD,
     RowVault,
+    SealedWriter,
     open_row,
     open_stream,
-    seal_folder,
     seal_row,
     seal_stream,
-    unseal_folder,
 )
+from vitalbench.split import neighbours
 
 SECRET = bytes(range(32))
 KEY, OTHER = Key(SECRET), Key(SECRET[::-1])
@@ -174,9 +179,10 @@ def test_a_folder_is_sealed_and_opened_by_command(raw, tmp_path, key_here, capsy
     assert cli.run(["seal", str(raw), "--out", str(tmp_path / "sealed")]) == 0
     assert cli.run(["unseal", str(tmp_path / "sealed"), "--out", str(tmp_path / "back")]) == 0
     assert contents(tmp_path / "back") == contents(raw)
-    assert set(contents(tmp_path / "sealed")) == set(contents(raw))
+    assert set(contents(tmp_path / "sealed")) == {*contents(raw), LIST}
     assert all(b"Erika" not in content for content in contents(tmp_path / "sealed").values())
     assert {path.stat().st_mode & 0o777 for path in (tmp_path / "back").rglob("*.*")} == {0o600}
+    assert (tmp_path / "back").stat().st_mode & 0o777 == 0o700
     shown = capsys.readouterr()
     assert SECRET.hex() not in shown.out + shown.err
     assert KEY.fingerprint in shown.err
@@ -188,9 +194,118 @@ def test_files_of_a_sealed_folder_that_were_swapped_do_not_open_and_leave_nothin
     kept = one.read_bytes()
     one.write_bytes(two.read_bytes())
     two.write_bytes(kept)
-    with pytest.raises(InputError, match=r"1\.dat: chunk 0 does not open"):
+    with pytest.raises(InputError, match=r"1\.dat: another sealing of this file than the list's"):
+        unseal_folder(tmp_path / "sealed", tmp_path / "back", KEY)
+    assert not (tmp_path / "back").exists()
+
+
+def test_a_file_altered_in_a_sealed_folder_does_not_open_and_is_not_left(raw, tmp_path):
+    seal_folder(raw, tmp_path / "sealed", KEY)
+    path = tmp_path / "sealed/records/1.dat"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"1\.dat: chunk 2 does not open"):
         unseal_folder(tmp_path / "sealed", tmp_path / "back", KEY)
     assert set(contents(tmp_path / "back")) == {"index.csv"}
+
+
+def older_copy(raw, sealed):
+    seal_folder(raw, raw.parent / "again", KEY)
+    (sealed / "index.csv").write_bytes((raw.parent / "again/index.csv").read_bytes())
+
+
+WRONG = {
+    "a file missing": (
+        lambda raw, sealed: (sealed / "records/1.dat").unlink(),
+        r"1 of 3 files missing that were sealed: records/1\.dat; --incomplete opens the rest",
+    ),
+    "two files missing": (
+        lambda raw, sealed: [path.unlink() for path in (sealed / "records").glob("*")],
+        r"2 of 3 files missing that were sealed: records/1\.dat, records/2\.dat",
+    ),
+    "a file put in": (
+        lambda raw, sealed: (sealed / "records/3.dat").write_bytes((sealed / "index.csv").read_bytes()),
+        r"records/3\.dat: not in the list of what was sealed",
+    ),
+    "a file of another sealing": (older_copy, r"index\.csv: another sealing of this file than the list's"),
+    "no list": (
+        lambda raw, sealed: (sealed / LIST).unlink(),
+        rf"no {LIST}: the folder was not sealed to its end, or the list was taken out",
+    ),
+    "the list of another folder": (
+        lambda raw, sealed: (sealed / LIST).write_bytes((sealed / "index.csv").read_bytes()),
+        rf"{LIST}: chunk 0 does not open",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_a_sealed_folder_that_is_not_what_was_sealed_is_refused_before_anything_is_opened(raw, tmp_path, what):
+    harm, message = WRONG[what]
+    seal_folder(raw, tmp_path / "sealed", KEY)
+    harm(raw, tmp_path / "sealed")
+    with pytest.raises(InputError, match=message):
+        unseal_folder(tmp_path / "sealed", tmp_path / "back", KEY)
+    assert not (tmp_path / "back").exists()
+
+
+@pytest.mark.parametrize("lost", ["records/1.dat", LIST])
+def test_what_is_left_of_a_sealed_folder_opens_on_request_and_what_is_missing_is_said(
+    raw, tmp_path, key_here, capsys, lost
+):
+    seal_folder(raw, tmp_path / "sealed", KEY)
+    (tmp_path / "sealed" / lost).unlink()
+    with pytest.raises(GateError, match="1 missing of what was sealed"):
+        cli.run(["unseal", str(tmp_path / "sealed"), "--out", str(tmp_path / "back"), "--incomplete"])
+    assert capsys.readouterr().out == f"{lost}\n"
+    expected = contents(raw)
+    expected.pop(lost, None)
+    assert contents(tmp_path / "back") == expected
+
+
+def test_a_folder_that_holds_a_file_of_the_lists_name_is_not_sealed(raw, tmp_path):
+    (raw / LIST).write_text("")
+    with pytest.raises(InputError, match=rf"{LIST}: this name is the list's of a sealed folder"):
+        seal_folder(raw, tmp_path / "sealed", KEY)
+
+
+def test_what_is_no_file_is_told_before_anything_is_sealed(raw, tmp_path):
+    os.mkfifo(raw / "pipe")
+    with pytest.raises(InputError, match=r"pipe: no file \(a pipe, a socket or a device\)"):
+        seal_folder(raw, tmp_path / "sealed", KEY)
+    assert not (tmp_path / "sealed").exists()
+
+
+def test_a_name_that_is_not_utf_8_is_one_line(raw, tmp_path):
+    Path(os.fsdecode(os.fsencode(raw) + b"/m\xfcller.dat")).write_bytes(b"")
+    with pytest.raises(InputError, match=r"the file 'm\\udcfcller.dat' has a name that is not UTF-8"):
+        seal_folder(raw, tmp_path / "sealed", KEY)
+
+
+def test_a_sealing_that_was_cut_short_is_seen(raw, tmp_path, monkeypatch):
+    def killed(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sealed_folder, "sealed_bytes", killed)
+    with pytest.raises(KeyboardInterrupt):
+        seal_folder(raw, tmp_path / "sealed", KEY)
+    with pytest.raises(InputError, match="was not sealed to its end"):
+        unseal_folder(tmp_path / "sealed", tmp_path / "back", KEY)
+
+
+def test_what_is_opened_is_its_owners_alone_at_every_moment(raw, tmp_path, monkeypatch):
+    seal_folder(raw, tmp_path / "sealed", KEY)
+    (tmp_path / "back").mkdir(mode=0o755)
+    replace, modes = Path.replace, []
+
+    def seen(self, target):
+        modes.append(self.stat().st_mode & 0o777)
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", seen)
+    unseal_folder(tmp_path / "sealed", tmp_path / "back", KEY)
+    assert modes == [0o600] * 3
 
 
 def test_sealing_onto_something_or_into_itself_or_through_a_link_is_refused(raw, tmp_path):
@@ -235,6 +350,48 @@ def test_neither_samples_nor_labels_lie_in_an_encrypted_store(encrypted):
         assert b"labels:superdiagnostic" not in table.read_bytes(), table
     written = [path for path in store.parent.rglob("*") if path.is_file()]
     assert not [path for path in written if SECRET.hex().encode() in path.read_bytes() or SECRET in path.read_bytes()]
+
+
+def test_no_table_lies_plain_even_for_the_moment_before_it_is_sealed(small_dataset, tmp_path, key_here, monkeypatch):
+    few = small_dataset.model_copy(
+        update={"standin": small_dataset.standin.model_copy(update={"patients": 5}), "encrypt": True}
+    )
+    seen = []
+
+    class Watched(SealedWriter):
+        def __init__(self, key, name, target):
+            super().__init__(key, name, target)
+            self.name = name
+
+        def finish(self):
+            super().finish()
+            seen.append(self.name)
+            lying = [
+                path for path in tmp_path.rglob("*") if path.is_file() and not path.is_relative_to(tmp_path / "release")
+            ]
+            assert not [path for path in lying if b"labels:superdiagnostic" in path.read_bytes()]
+
+    monkeypatch.setattr(table_file, "SealedWriter", Watched)
+    build("ptbxl", few, "generated", None, tmp_path)
+    assert {"index.parquet", "records.parquet", "part-0000.parquet"} <= set(seen)
+
+
+def test_the_search_for_neighbours_leaves_no_sample_where_a_kill_could_leave_it(encrypted, monkeypatch):
+    store, plain = encrypted
+    before = {path.name for path in store.parent.iterdir()} | {"access.log", "access.head.json"}
+    during: set[str] = set()
+
+    def prepared(*arguments):
+        during.update(path.name for path in store.parent.iterdir())
+        return prepare(*arguments)
+
+    prepare = neighbours.prepare
+    monkeypatch.setattr(neighbours, "prepare", prepared)
+    found = neighbours.find(store, 2)
+    assert during <= before
+    monkeypatch.undo()
+    monkeypatch.setenv("VITALBENCH_KEY", SECRET.hex())
+    pd.testing.assert_frame_equal(found, neighbours.find(plain, 2))
 
 
 def test_an_encrypted_store_with_another_key_or_none_is_one_line(encrypted, monkeypatch):

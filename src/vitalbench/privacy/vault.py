@@ -8,17 +8,17 @@ each. Its key is derived from the user's by the salt, so that no two files share
 """
 
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from io import BytesIO
+from io import BytesIO, RawIOBase
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from vitalbench.errors import InputError
-from vitalbench.files import atomic
 from vitalbench.privacy.key import Key
 
 MAGIC = b"VBSEAL1\n"
@@ -101,14 +101,53 @@ def _pieces(source: IO[bytes], size: int) -> Iterator[tuple[int, bytes, bool]]:
         number, piece = number + 1, following
 
 
+class SealedWriter(RawIOBase):
+    """A sealed file that is written in order, in memory of a chunk or two, bound to `name`; whole once it is finished.
+
+    Args:
+        target: where the sealed bytes go; it stays open.
+        chunk: bytes of content a chunk.
+    """
+
+    def __init__(self, key: Key, name: str, target: IO[bytes], chunk: int = CHUNK) -> None:
+        super().__init__()
+        header = MAGIC + bytes.fromhex(key.fingerprint) + os.urandom(_SALT) + chunk.to_bytes(_SIZE, "big")
+        self._chunks, self._chunk, self._target = _Chunks.of(key, header, name), chunk, target
+        self._waiting, self._number = bytearray(), 0
+        target.write(header)
+
+    def writable(self) -> bool:
+        """It is."""
+        return True
+
+    def tell(self) -> int:
+        """Bytes of content so far."""
+        return self._number * self._chunk + len(self._waiting)
+
+    def write(self, content: Any) -> int:
+        """Take content; what fills a chunk, and is not the last of it, is sealed."""
+        self._waiting += content
+        while len(self._waiting) > self._chunk:
+            self._seal(last=False)
+        return len(content)
+
+    def _seal(self, last: bool) -> None:
+        nonce, aad = self._chunks.bound(self._number, last)
+        self._target.write(self._chunks.key.encrypt(nonce, bytes(self._waiting[: self._chunk]), aad))
+        del self._waiting[: self._chunk]
+        self._number += 1
+
+    def finish(self) -> None:
+        """Seal what is left as the last chunk. Without it the file does not open, as of one whose writer failed."""
+        self._seal(last=True)
+        self.close()
+
+
 def seal_stream(key: Key, name: str, source: IO[bytes], target: IO[bytes], chunk: int = CHUNK) -> None:
     """Seal `source` into `target`, in memory of a chunk or two, bound to `name`."""
-    header = MAGIC + bytes.fromhex(key.fingerprint) + os.urandom(_SALT) + chunk.to_bytes(_SIZE, "big")
-    chunks = _Chunks.of(key, header, name)
-    target.write(header)
-    for number, piece, last in _pieces(source, chunk):
-        nonce, aad = chunks.bound(number, last)
-        target.write(chunks.key.encrypt(nonce, piece, aad))
+    writer = SealedWriter(key, name, target, chunk)
+    shutil.copyfileobj(source, writer, chunk)
+    writer.finish()
 
 
 def open_stream(key: Key, name: str, source: IO[bytes], target: IO[bytes], what: object) -> None:
@@ -141,6 +180,19 @@ def is_sealed(path: Path) -> bool:
         return stream.read(len(MAGIC)) == MAGIC
 
 
+def sealing_of(path: Path) -> str:
+    """What tells one sealing of a file from another: the salt drawn for it, in hex.
+
+    Raises:
+        InputError: not a sealed file.
+    """
+    with path.open("rb") as stream:
+        header = stream.read(_HEADER)
+    if len(header) < _HEADER or not header.startswith(MAGIC):
+        raise InputError(f"{path}: not a sealed file")
+    return header[len(MAGIC) + _FINGERPRINT :][:_SALT].hex()
+
+
 def sealed_bytes(key: Key, name: str, content: bytes) -> bytes:
     """A sealed file of `content`."""
     target = BytesIO()
@@ -154,38 +206,3 @@ def opened_bytes(key: Key, name: str, path: Path) -> bytes:
     with path.open("rb") as source:
         open_stream(key, name, source, target, path)
     return target.getvalue()
-
-
-def _files(folder: Path, out: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder")
-    if out.is_dir() and any(out.iterdir()):
-        raise InputError(f"{out}: not empty; name a new folder")
-    if folder.resolve() in [out.resolve(), *out.resolve().parents]:
-        raise InputError(f"{out}: lies in {folder}; name a folder elsewhere")
-    paths = sorted(folder.rglob("*"))
-    links = [path for path in paths if path.is_symlink()]
-    if links:
-        raise InputError(f"{links[0]}: a link; what it leads to may lie outside the folder, so copy it first")
-    return [path for path in paths if path.is_file()]
-
-
-def seal_folder(folder: Path, out: Path, key: Key) -> int:
-    """Seal every file of a folder into another, names kept, each bound to its path; returns how many."""
-    files = _files(folder, out)
-    for path in files:
-        name = path.relative_to(folder).as_posix()
-        with path.open("rb") as source, atomic(out / name) as temporary, temporary.open("wb") as target:
-            seal_stream(key, name, source, target)
-    return len(files)
-
-
-def unseal_folder(folder: Path, out: Path, key: Key) -> int:
-    """Open every file of a sealed folder into another, for its owner alone; returns how many. What does not open is not left."""
-    files = _files(folder, out)
-    for path in files:
-        name = path.relative_to(folder).as_posix()
-        with path.open("rb") as source, atomic(out / name) as temporary, temporary.open("wb") as target:
-            open_stream(key, name, source, target, path)
-        (out / name).chmod(0o600)
-    return len(files)
