@@ -13,7 +13,7 @@ from vitalbench.split.alignment import MIN_OVERLAP
 from vitalbench.split.fingerprint import prepare
 from vitalbench.split.neighbours import Signals, search
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 RECORDS = 2000
 WHOLE = 21_800  # PTB-XL's size, to which a search's time grows no faster than the square

@@ -254,7 +254,8 @@ def test_groups_come_from_the_table_or_the_store_and_may_be_absent(small_store, 
     table.to_csv(tmp_path / "t.csv", index=False)
     command = ["audit", "--records", str(tmp_path / "t.csv"), "--store", str(small_store)]
     assert cli.run([*command, "--group", "device,ward,site?,robot?"]) == 0
-    out = capsys.readouterr().out
+    out, told = capsys.readouterr()
+    assert "no column 'robot' to look at; allowed: " in told
     assert "noted: shared-device train-test fold 0: 1 found" in out
     assert "noted: shared-ward train-test fold 0: 2 found" in out
     with pytest.raises(InputError, match=r"column 'devise' is not in the table.*nearest: device"):

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests.plain_alignment import best_correlation
@@ -42,6 +42,7 @@ def test_a_flat_lead_is_zero_and_harms_nothing(signals):
 
 
 @settings(max_examples=20, deadline=None)
+@example(shift=245, flip=False, record=13)  # at half an overlap it correlates better three beats away
 @given(shift=st.integers(-250, 250), flip=st.booleans(), record=st.integers(0, 39))
 def test_the_lag_is_found_to_a_hundredth_of_a_second(signals, shift, flip, record):
     start = 250

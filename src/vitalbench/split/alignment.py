@@ -21,6 +21,7 @@ MIN_CONTRAST = (
 _FINE = 4  # alignments tried between two samples
 _ACTIVE, _QUIET = 0.8, 0.5  # quantiles of activity: above the one, below the other
 _SMOOTH = 5  # samples over which activity is averaged
+_NEIGHBOURS = 10  # samples about a lag that are of one peak with it
 _EDGE = 10  # samples at either end of a record, which its band limits disturb
 _NO_NOISE = 0.02  # a remainder this small is rounding, wherever it lies
 
@@ -89,15 +90,34 @@ def align(prepared: Floats, spectrum: NDArray[np.complex64], a: NDArray[np.intp]
     of_a = energy[a][:, samples - early] - energy[a][:, late]
     of_b = energy[b][:, samples - late] - energy[b][:, early]
     similarity = np.abs(correlation) / np.sqrt(np.maximum(of_a * of_b, 1e-9))
+    usual = np.maximum(np.sqrt(np.square(similarity).mean(axis=1)), 1e-9)
+    # A regular heart correlates nearly as well a beat too early or too late, and a long overlap there may beat a short one at the
+    # true lag. What is left over tells: where the best lag leaves beats, the second best is taken if it leaves noise.
     best = similarity.argmax(axis=1)
-    found = np.minimum(similarity[np.arange(len(a)), best], 1.0).astype(np.float64)
-    lag = lags[best] / _FINE
+    at = _at_lag(prepared, spectrum, a, b, similarity, lags, best)
+    similarity[np.abs(lags - lags[best][:, None]) < _NEIGHBOURS * _FINE] = 0
+    second = _at_lag(prepared, spectrum, a, b, similarity, lags, similarity.argmax(axis=1))
+    found, lag, concentration = np.where((at[2] > MAX_CONCENTRATION) & (second[2] <= MAX_CONCENTRATION), second, at)
+    return Alignment(found, lag, concentration, found / usual)
+
+
+def _at_lag(
+    prepared: Floats,
+    spectrum: NDArray[np.complex64],
+    a: NDArray[np.intp],
+    b: NDArray[np.intp],
+    similarity: NDArray[np.float64],
+    lags: NDArray[np.intp],
+    chosen: NDArray[np.intp],
+) -> NDArray[np.float64]:
+    """(3, pairs): similarity, lag in samples and concentration of pairs at chosen positions of `lags`."""
+    found = np.minimum(similarity[np.arange(len(a)), chosen], 1.0).astype(np.float64)
+    lag = lags[chosen] / _FINE
     concentration = np.full(len(a), np.nan)
     close = np.flatnonzero(found >= MIN_SIMILARITY)
     if len(close):
         concentration[close] = _concentration(prepared[a[close]], spectrum[b[close]], lag[close], found[close])
-    usual = np.sqrt(np.square(similarity).mean(axis=1))
-    return Alignment(found, lag, concentration, found / np.maximum(usual, 1e-9))
+    return np.stack([found, lag, concentration])
 
 
 def _concentration(

@@ -5,11 +5,13 @@ the table it audited, so that a trainer can hold it against the split it is abou
 """
 
 from dataclasses import asdict, dataclass
+from numbers import Number
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from vitalbench.data.text_table import read_any
 from vitalbench.errors import InputError, choices
 from vitalbench.split.assign import SPLITS
 from vitalbench.split.crossing import (
@@ -23,6 +25,9 @@ from vitalbench.split.crossing import (
     shared,
     window_times,
 )
+from vitalbench.split.id_writing import in_plain_writing
+
+FATAL, NOTICE = "fatal", "notice"
 
 
 @dataclass(frozen=True)
@@ -39,53 +44,54 @@ class Check:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read a split table (CSV or parquet) and hold it against what an audit needs.
+    """Read a split table (CSV, TSV or parquet, packed or not) and hold it against what an audit needs.
 
     Raises:
         InputError: a missing file or column, an empty id, an unknown split.
     """
-    try:
-        if path.suffix == ".parquet":
-            table = pd.read_parquet(path)
-        else:
-            table = pd.read_csv(path, dtype=str, keep_default_na=False, sep="\t" if path.suffix == ".tsv" else ",")
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (OSError, ValueError, UnicodeDecodeError, pd.errors.ParserError) as error:
-        raise InputError(
-            f"{path}: not readable as {path.suffix.removeprefix('.') or 'CSV'}: {str(error)[:200]}"
-        ) from None
+    table = read_any(path)
     if table.empty:
         raise InputError(f"{path}: holds no row")
-    if path.suffix != ".parquet" and not isinstance(table.index, pd.RangeIndex):
-        raise InputError(f"{path}: its rows have more fields than its header names")
-    twice = {name for name in table.columns if f"{name}.1" in table.columns}  # what pandas makes of a repeated name
-    if path.suffix != ".parquet" and twice:
-        raise InputError(f"{path}: column '{min(twice)}' stands there twice")
     timed = {"start_s", "end_s"} & set(table.columns)
     missing = [name for name in ("recording_id", "start_s", "end_s") if timed and name not in table.columns]
     if missing:
         raise InputError(f"{path}: windows need the column '{missing[0]}' beside '{min(timed)}'")
     for column in ("record_id", "patient_id", *(["recording_id"] if timed else [])):
-        if column not in table.columns:
-            raise InputError(f"{path}: column '{column}' is missing; {choices(column, table.columns)}")
-        table[column] = table[column].astype("string").str.strip()
-        empty = table[column].isna() | (table[column] == "")
-        if empty.any():
-            raise InputError(f"{path}: row {int(empty.argmax()) + 1}: column '{column}' is empty")
+        table[column] = id_column(table, column, path)
+    if "recording_id" in table.columns and not timed:
+        table["recording_id"] = table["recording_id"].astype("string").str.strip()
     columns = split_columns(table)
     if not columns:
         raise InputError(f"{path}: no column 'split' or 'split:<fold>'; found: {', '.join(map(str, table.columns))}")
     for column in columns:
-        unknown = set(table[column].dropna().astype(str)) - set(SPLITS)
-        if unknown or table[column].isna().any():
-            value = min(unknown) if unknown else "(empty)"
-            raise InputError(f"{path}: column '{column}' holds {value!r}; {choices(value, SPLITS)}")
+        table[column] = table[column].astype("string").str.strip().fillna("")
+        unknown = ~table[column].isin(SPLITS)
+        if unknown.any():
+            at = int(unknown.argmax())
+            value = table[column].iloc[at][:60]
+            raise InputError(f"{path}: row {at + 1}: column '{column}' holds {value!r}; {choices(value, SPLITS)}")
         present = set(table[column])
         if not any(set(pair) <= present for pair in PAIRS):
             held = ", ".join(sorted(present))
             raise InputError(f"{path}: column '{column}' holds {held} only: there is nothing to hold it against")
     return table
+
+
+def id_column(table: pd.DataFrame, column: str, path: Path) -> pd.Series:
+    """A column of ids as texts without surrounding spaces.
+
+    Raises:
+        InputError: it is missing, or holds nothing, or what is neither text nor a number.
+    """
+    if column not in table.columns:
+        raise InputError(f"{path}: column '{column}' is missing; {choices(column, table.columns)}")
+    ids = table[column].astype(object)
+    empty = ids.isna() | (ids.astype(str).str.strip() == "")
+    strange = ~empty & ~ids.map(lambda value: isinstance(value, str | Number) and not isinstance(value, bool))
+    for wrong, told in ((empty, "empty"), (strange, "neither text nor a number")):
+        if wrong.any():
+            raise InputError(f"{path}: row {int(wrong.to_numpy().argmax()) + 1}: column '{column}' is {told}")
+    return ids.astype("string").str.strip()
 
 
 def split_columns(table: pd.DataFrame) -> list[str]:
@@ -110,20 +116,26 @@ def audit(
         fitted_on: records that statistics were fitted on, by record_id: whatever normalises training records must know no other.
 
     Returns:
-        The checks, and a table of the offending pairs (check, split, fold, a, b).
+        The checks, and a table of the offending pairs (check, split, fold, a, b, severity).
     """
     checks: list[Check] = []
     pairs: list[dict[str, str]] = []
     windows = {"recording_id", "start_s", "end_s"} <= set(table.columns)
     timed = window_times(table) if windows else table
+    ids = {
+        kind: pd.DataFrame({"id": table[f"{kind}_id"].astype(str), "plain": in_plain_writing(table[f"{kind}_id"])})
+        for kind in ("patient", "record", "recording")
+        if f"{kind}_id" in table.columns
+    }
     for group in groups or []:
         if group not in table.columns:
             raise InputError(f"column '{group}' is not in the table; {choices(group, table.columns)}")
 
-    def add(fold: str, check: str, split: str, found: Found, severity: str = "fatal") -> None:
-        verdict = "clean" if not found else "leak" if severity == "fatal" else "noted"
+    def add(fold: str, check: str, split: str, found: Found, severity: str = FATAL) -> None:
+        verdict = "clean" if not found else "leak" if severity == FATAL else "noted"
         checks.append(Check(fold, check, split, len(found), 0, severity, verdict))
-        pairs.extend({"check": check, "split": split, "fold": fold, "a": a, "b": b} for a, b in found)
+        said = {"check": check, "split": split, "fold": fold, "severity": severity}
+        pairs.extend(said | {"a": a, "b": b} for a, b in found)
 
     for column in split_columns(table):
         fold = column.partition(":")[2] or "0"
@@ -132,8 +144,9 @@ def audit(
         for pair in (pair for pair in PAIRS if set(pair) <= present):
             name = "-".join(pair)
             add(fold, "patient-overlap", name, shared(table, column, "patient_id", pair))
-            add(fold, "patient-lookalike", name, lookalikes(table, column, pair), severity="notice")
             add(fold, "record-overlap", name, shared(table, column, "record_id", pair))
+            for kind, written in ids.items():
+                add(fold, f"{kind}-lookalike", name, lookalikes(table, column, written, pair), severity=NOTICE)
             if digests is not None:
                 add(fold, "identical-samples", name, identical(table, column, digests, pair))
             if copies is not None:
@@ -141,19 +154,24 @@ def audit(
             if windows:
                 add(fold, "window-overlap", name, overlaps[pair])
             for group in groups or []:
-                add(fold, f"shared-{group}", name, shared(table, column, group, pair), severity="notice")
+                add(fold, f"shared-{group}", name, shared(table, column, group, pair), severity=NOTICE)
         if fitted_on is not None:
             add(fold, "statistics-outside-train", "train", outside_training(table, column, fitted_on))
-    return checks, pd.DataFrame(pairs, columns=["check", "split", "fold", "a", "b"])
+    return checks, pd.DataFrame(pairs, columns=["check", "split", "fold", "a", "b", "severity"])
+
+
+def leaks_of(checks: list[Check]) -> str:
+    """The checks that found a leak, by name, as a reason; empty where none did."""
+    return "; ".join(f"{check.check} {check.split}: {check.found}" for check in checks if check.verdict == "leak")
 
 
 def receipt(checks: list[Check], table_digest: str, content: str | None) -> dict[str, Any]:
     """What training needs to see: the verdict, and which table and store content it was reached on."""
-    leaks = [check for check in checks if check.verdict == "leak"]
+    reason = leaks_of(checks)
     return {
-        "verdict": "leak" if leaks else "clean",
+        "verdict": "leak" if reason else "clean",
         "split_sha256": table_digest,
         "store_content": content,
         "checks": [asdict(check) for check in checks],
-        "reason": "; ".join(f"{leak.check} {leak.split}: {leak.found}" for leak in leaks),
+        "reason": reason,
     }

@@ -22,19 +22,16 @@ def shared(table: pd.DataFrame, split: str, by: str, pair: Pair) -> Found:
     return [(value, value) for value in sorted(sides[0] & sides[1])]
 
 
-def lookalikes(table: pd.DataFrame, split: str, pair: Pair) -> Found:
-    """Patients of two splits whose ids differ in writing only: 001 and 1, 1.0 and 1, a and A."""
-    known = table[["patient_id", split]].astype(str).drop_duplicates()
-    plain = (
-        known["patient_id"]
-        .str.lower()
-        .str.replace(r"\.0$", "", regex=True)
-        .str.replace(r"(^|/)0+(?=\d)", r"\1", regex=True)
-    )
-    left, right = (known.assign(plain=plain)[known[split] == name] for name in pair)
-    both = left.merge(right, on="plain", suffixes=("_a", "_b"))
-    both = both[both["patient_id_a"] != both["patient_id_b"]]
-    return sorted(zip(both["patient_id_a"], both["patient_id_b"], strict=True))
+def lookalikes(table: pd.DataFrame, split: str, ids: pd.DataFrame, pair: Pair) -> Found:
+    """Ids of two splits that differ in writing only: 001 and 1, 1.0 and 1, a and A.
+
+    Args:
+        ids: row by row beside `table`, each `id`, and its `plain` writing (split/id_writing.py).
+    """
+    left, right = (ids[(table[split] == name).to_numpy()].drop_duplicates() for name in pair)
+    both = left.merge(right.dropna(), on="plain", suffixes=("_a", "_b"))
+    both = both[both["id_a"] != both["id_b"]]
+    return sorted(zip(both["id_a"], both["id_b"], strict=True))
 
 
 def identical(table: pd.DataFrame, split: str, digests: pd.Series, pair: Pair) -> Found:

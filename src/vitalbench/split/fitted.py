@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from vitalbench.data.text_table import content_of, has_columns, is_parquet, parse_text, read_any, text_of
 from vitalbench.errors import InputError, choices
+from vitalbench.split.audit import id_column
 
 COLUMN = "fitted_on"
+_TOLD = 3  # ids that a message names
 _YES, _NO = ("true", "1", "yes"), ("false", "0", "no", "")
 
 
@@ -17,10 +20,12 @@ def fitted_records(table: pd.DataFrame, path: Path, file: Path | None) -> set[st
 
     Args:
         table: the split, read from `path`.
-        file: ids, one a line, with or without their namespace (`<dataset>/`); a first line `record_id` is a header.
+        file: ids, one a line, with or without their namespace (`<dataset>/`); a first line `record_id` is a header. Or a table with
+            a column record_id, CSV or parquet.
 
     Raises:
-        InputError: the file is missing or empty, or the column holds what is neither true nor false.
+        InputError: the file is missing, empty or has columns of which none is record_id; an id without its namespace is one of
+            several data sets; the column holds what is neither true nor false.
     """
     found: set[str] = set()
     if COLUMN in table.columns:
@@ -34,16 +39,35 @@ def fitted_records(table: pd.DataFrame, path: Path, file: Path | None) -> set[st
         found |= set(table.loc[said.isin(_YES), "record_id"])
     if file is None:
         return found if COLUMN in table.columns else None
-    try:
-        lines = [line.strip() for line in file.read_text(encoding="utf-8").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{file}: not readable: {error}") from None
-    ids = [line for line in lines if line and line != "record_id"]
-    if not ids:
-        raise InputError(f"{file}: holds no record id")
-    full = {str(record).partition("/")[2]: str(record) for record in table["record_id"] if "/" in str(record)}
+    full: dict[str, set[str]] = {}
+    for record in table["record_id"].unique():
+        full.setdefault(str(record).partition("/")[2], set()).add(str(record))
     known = set(table["record_id"])
-    return found | {record if record in known else full.get(record, record) for record in ids}
+    for record in _listed(file):
+        meant = {record} if record in known else full.get(record, {record})
+        if len(meant) > 1:
+            told = " or ".join(sorted(meant)[:_TOLD])
+            raise InputError(f"{file}: record '{record}' may be {told}; name it with its data set")
+        found |= meant
+    return found
+
+
+def _listed(file: Path) -> list[str]:
+    """The ids of a list: its lines, or the column record_id where it is a table of several columns."""
+    if not file.exists():
+        raise InputError(f"{file}: not readable: no such file")
+    content = content_of(file)
+    listed = read_any(file) if is_parquet(content) else None
+    if listed is None:
+        text = text_of(content, file)
+        if not has_columns(text):
+            lines = [line.strip().strip('"') for line in text.splitlines()]
+            ids = [line for line in lines if line and line != "record_id"]
+            if not ids:
+                raise InputError(f"{file}: holds no record id")
+            return ids
+        listed = parse_text(content, file)
+    return [str(record) for record in id_column(listed, "record_id", file)]
 
 
 def rows_hash(records: Iterable[str]) -> str:

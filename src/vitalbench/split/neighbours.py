@@ -2,12 +2,13 @@
 
 Two steps. Every record is described in a kilobyte that a shift in time leaves alone, and each is paired with the records described
 most alike, by blocked matrix products. Those pairs alone are aligned sample by sample (split/alignment.py). Memory holds the
-descriptions and a few blocks; the band-limited samples, a quarter of a 100 Hz store, are kept in a file while it runs.
+descriptions and a few blocks; the band-limited samples, a quarter of a 100 Hz store, are kept in a file without a name while it
+runs (split/scratch.py).
 """
 
-import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -23,11 +24,13 @@ from threadpoolctl import threadpool_limits
 from vitalbench.data.store import Store, read_records
 from vitalbench.errors import InputError
 from vitalbench.files import atomic, read_json
+from vitalbench.privacy.vault import is_sealed
 from vitalbench.split.alignment import align, spectra
 from vitalbench.split.fingerprint import Floats, Projection, describe, prepare
+from vitalbench.split.scratch import SampleFile
 
 COLUMNS = ["record_a", "record_b", "similarity", "concentration", "lag_s", "copy"]
-METHOD = "2"  # of the search; pairs found by another are looked for again
+METHOD = "3"  # of the search; pairs found by another are looked for again
 PER_RECORD = 16  # records aligned with each, at first
 _SAMPLE = 2048  # records the description is fitted on
 _READ, _COMPARE, _ALIGN = 128, 512, 256  # records read, records compared, pairs aligned at once
@@ -63,9 +66,7 @@ def _without(pairs: NDArray[np.intp], known: NDArray[np.intp], count: int) -> ND
     return pairs[~np.isin(pairs[:, 0] * count + pairs[:, 1], known[:, 0] * count + known[:, 1])]
 
 
-def _align_block(
-    samples: NDArray[np.float16], pairs: NDArray[np.intp]
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def _align_block(samples: SampleFile, pairs: NDArray[np.intp]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     needed, where = np.unique(pairs, return_inverse=True)
     prepared = samples[needed].astype(np.float32)
     at = where.reshape(-1, 2)
@@ -80,15 +81,17 @@ class Signals:
     Attributes:
         read: positions in, (records, leads, samples) out.
         seconds: a record's length.
+        encrypted: whether samples may reach a disk sealed only.
     """
 
     count: int
     rate_hz: float
     seconds: float
     read: Callable[[NDArray[np.intp]], Floats]
+    encrypted: bool = False
 
 
-def _describe_all(signals: Signals, scratch: Path, pool: Executor) -> tuple[NDArray[np.float16], Floats]:
+def _describe_all(signals: Signals, folder: Path, pool: Executor, open_files: ExitStack) -> tuple[SampleFile, Floats]:
     """Every record's prepared samples, in a file, and its description."""
     every = np.arange(signals.count)
 
@@ -99,7 +102,7 @@ def _describe_all(signals: Signals, scratch: Path, pool: Executor) -> tuple[NDAr
     parts = pool.map(lambda block: describe(prepared(sample[block])), _blocks(len(sample), _READ))
     projection = Projection.fit(np.concatenate(list(parts)))
     shape = prepared(every[:1]).shape[1:]
-    kept = np.memmap(scratch / "samples", dtype=np.float16, mode="w+", shape=(signals.count, *shape))
+    kept = open_files.enter_context(SampleFile(folder, signals.count, shape, signals.encrypted))
     described = np.zeros((signals.count, projection.axes.shape[1]), dtype=np.float32)
 
     def read(block: slice) -> None:
@@ -115,17 +118,17 @@ def search(signals: Signals, folder: Path, threads: int) -> pd.DataFrame:
     """Similar pairs among records known by their positions: a, b, and what `find` says of them.
 
     Args:
-        folder: where the band-limited samples lie while it runs.
+        folder: on whose file system the band-limited samples lie while it runs.
     """
     columns = ["a", "b", *COLUMNS[2:]]
     if signals.count < 2:
         return pd.DataFrame(columns=columns)
     with (
-        tempfile.TemporaryDirectory(dir=folder, prefix=".neighbours-") as scratch,
+        ExitStack() as open_files,
         threadpool_limits(1),
         ThreadPoolExecutor(threads) as pool,
     ):
-        kept, described = _describe_all(signals, Path(scratch), pool)
+        kept, described = _describe_all(signals, folder, pool, open_files)
 
         def aligned(some: NDArray[np.intp]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
             found = list(pool.map(partial(_align_block, kept), (some[block] for block in _blocks(len(some), _ALIGN))))
@@ -159,7 +162,10 @@ def of_store(path: Path) -> tuple[pd.DataFrame, Signals]:
     store = Store(path)
     records = read_records(path)[["record_id", "patient_id", "row"]]
     rows = records["row"].to_numpy(dtype=np.intp)
-    return records, Signals(len(rows), store.rate_hz, store.samples / store.rate_hz, lambda at: store.read(rows[at]))
+    sealed = is_sealed(path.with_name("records.parquet"))
+    return records, Signals(
+        len(rows), store.rate_hz, store.samples / store.rate_hz, lambda at: store.read(rows[at]), sealed
+    )
 
 
 def find(path: Path, threads: int) -> pd.DataFrame:

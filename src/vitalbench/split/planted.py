@@ -5,6 +5,7 @@ its samples outside the overlap are real ones, not a fill.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -99,7 +100,7 @@ def plant(store: Signals, names: list[str], change: NDArray[np.intp], source: ND
             out[k] = _apply(names, int(change[copy]), whole[k : k + 1], store.rate_hz, rng)[0]
         return out
 
-    return Signals(store.count + len(source), store.rate_hz, store.seconds * _CUT, read)
+    return replace(store, count=store.count + len(source), seconds=store.seconds * _CUT, read=read)
 
 
 def _rounds(count: int, copies: int, seed: int) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
