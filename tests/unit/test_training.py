@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from vitalbench.config.schema import EarlyStopping, Train, Window
+from vitalbench.config.design import EarlyStopping, Train, Window
 from vitalbench.data.store import Store
 from vitalbench.models import build
 from vitalbench.train.batches import Batches, Scale, window_samples
@@ -116,8 +116,34 @@ def test_a_loss_that_is_not_finite_names_the_records(configs, batches):
         def forward(self, x):
             return self.line(x.mean(dim=2)) / 0.0
 
-    with pytest.raises(TrainingFailure, match=r"the loss is (nan|inf) in epoch 1; records of that batch: r\d+"):
+    told = r"the loss is (nan|inf) in epoch 1, batch 1: without a finite value: (r\d+, ){7}r\d+ and 8 more$"
+    with pytest.raises(TrainingFailure, match=told):
         run(configs, batches, SETTINGS, examples(batches, range(40)), examples(batches, range(0)), model=Broken())
+
+
+@pytest.mark.parametrize("micro_batch", [None, 6])
+def test_of_a_batch_with_one_bad_record_that_one_is_named(configs, batches, monkeypatch, micro_batch):
+    """Though batch norm takes it into the values, and into the running means, of all the others."""
+    read = type(batches.store).read
+
+    def spoilt(self, rows, *place):
+        found = read(self, rows, *place)
+        found[rows == 21] = np.nan
+        return found
+
+    monkeypatch.setattr(type(batches.store), "read", spoilt)
+    model = nn.Sequential(
+        nn.Conv1d(12, 4, 9, stride=4), nn.BatchNorm1d(4), nn.ReLU(), nn.AdaptiveAvgPool1d(1), nn.Flatten(), nn.Linear(4, 2)
+    )  # fmt: skip
+    settings = SETTINGS.model_copy(update={"micro_batch": micro_batch})
+    with pytest.raises(TrainingFailure, match=r"the loss is nan in epoch 1, batch \d: without a finite value: r21$"):
+        run(configs, batches, settings, examples(batches, range(40)), examples(batches, range(0)), model=model)
+
+
+def test_a_batch_of_which_no_record_is_at_fault_by_itself_is_named_whole(configs, batches, monkeypatch):
+    monkeypatch.setattr("vitalbench.train.step.loss_function", lambda _: lambda logits, _: logits.sum() / 0.0)
+    with pytest.raises(TrainingFailure, match=r"no record by itself; those of the batch: (r\d+, ){7}r\d+ and 8 more$"):
+        run(configs, batches, SETTINGS, examples(batches, range(40)), examples(batches, range(0)))
 
 
 def test_an_epoch_takes_every_record_once_and_another_order_each_time(batches):
@@ -130,6 +156,18 @@ def test_an_epoch_takes_every_record_once_and_another_order_each_time(batches):
     assert not np.array_equal(orders[0], orders[1])
     dropped = [c for _, _, c in batches.epoch(training.rows, training.labels, 0, 1, drop_last=True)]
     assert [len(c) for c in dropped] == [16, 16, 16]
+
+
+def test_an_epoch_gone_on_with_has_the_batches_that_were_left(batches):
+    training = examples(batches, range(50))
+    whole = list(batches.epoch(training.rows, training.labels, 0, 3, drop_last=False))
+    for first in range(len(whole) + 1):
+        rest = list(batches.epoch(training.rows, training.labels, 0, 3, drop_last=False, first=first))
+        assert len(rest) == len(whole) - first
+        for (x, y, chosen), (other_x, other_y, other) in zip(rest, whole[first:], strict=True):
+            assert torch.equal(x, other_x)
+            assert torch.equal(y, other_y)
+            assert np.array_equal(chosen, other)
 
 
 def test_a_set_smaller_than_a_batch_is_still_trained_on(batches):

@@ -9,9 +9,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from vitalbench.config.dataset import DatasetBuild
-from vitalbench.config.schema import Design, Target, TaskData
-from vitalbench.data.store import Store
+from vitalbench.config.design import Design
+from vitalbench.config.schema import TaskData
+from vitalbench.config.target import Target
+from vitalbench.data.store import Signals
 from vitalbench.measure.phases import Phase
+from vitalbench.train.keeper import Unkept
+from vitalbench.train.observer import Unobserved
 
 TRAINED_ON = ("train",)
 SCORED = ("val", "test")
@@ -19,6 +23,10 @@ SCORED = ("val", "test")
 
 class TrainingFailure(Exception):
     """Training cannot go on; the message becomes the cell's reason."""
+
+
+class NotAllowed(Exception):
+    """Training must not begin: what it needs is known to be more than the target has. The message is the arithmetic."""
 
 
 @dataclass(frozen=True)
@@ -29,17 +37,23 @@ class Context:
         records: the records table joined with `split`, in store order.
         labels: (records, classes), 0 or 1.
         say: a line for whoever watches.
+        keeper: what a recipe that trains hands to the engine, so that the run is saved and gone on with.
+        observer: what it hands to the engine too, so that whoever watches is told.
+        start: the encoder's weights by name that the design starts from; none where it starts from nothing.
     """
 
     dataset: DatasetBuild
     task: TaskData
     design: Design
     target: Target
-    store: Store
+    store: Signals
     records: pd.DataFrame
     labels: NDArray[np.float32]
     seed: int
     say: Callable[[str], None]
+    keeper: Unkept = field(default_factory=Unkept)
+    observer: Unobserved = field(default_factory=Unobserved)
+    start: Callable[[], dict[str, Any]] | None = None
 
     def positions(self, *splits: str) -> NDArray[np.intp]:
         """Positions, in `records` and `labels`, of the records of some splits."""
@@ -51,7 +65,8 @@ class Outcome:
     """What a recipe leaves.
 
     Attributes:
-        probabilities: (scored records, classes), in the order of `Context.positions(*SCORED)`.
+        probabilities: (scored records, classes), in the order of `Context.positions(*SCORED)`; None of pre-training, which is asked
+            nothing of the task's classes.
         n_votes: windows aggregated into one record's probability.
         history: a row an epoch.
         weights: tensors by name; None for a recipe without any.
@@ -60,7 +75,7 @@ class Outcome:
         fitted_on: rows of the store that statistics (a scale, a prevalence) were fitted on; None where there are none.
     """
 
-    probabilities: NDArray[np.float64]
+    probabilities: NDArray[np.float64] | None
     n_votes: int = 1
     history: list[dict[str, Any]] = field(default_factory=list)
     weights: dict[str, Any] | None = None

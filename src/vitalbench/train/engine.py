@@ -1,9 +1,8 @@
 """The one training loop. Where it runs is the target's matter; what it trains is the design's."""
 
-import copy
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,14 +10,31 @@ import torch
 from accelerate import Accelerator
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 
-from vitalbench.config.schema import Kind, Target, Train
+from vitalbench.config.design import Train
+from vitalbench.config.schema import Kind
+from vitalbench.config.target import Target
 from vitalbench.measure.clock import Stopwatch, nothing_to_wait_for
 from vitalbench.train.ahead import Ahead
 from vitalbench.train.batches import Batches
 from vitalbench.train.context import TrainingFailure
-from vitalbench.train.optimiser import make_optimiser, make_schedule
+from vitalbench.train.course import Course
+from vitalbench.train.keeper import Unkept
+from vitalbench.train.losses import Loss, loss_function, probabilities
+from vitalbench.train.not_finite import at_fault, named
+from vitalbench.train.observer import Begun, Unobserved
+from vitalbench.train.optimiser import make_schedule
+from vitalbench.train.state import Best, run_state
+from vitalbench.train.step import make_step
+from vitalbench.train.strategy import (
+    average_statistics,
+    bare,
+    evaluating,
+    load_weights,
+    make_accelerator,
+    over_processes,
+)
+from vitalbench.train.switches import set_switches
 
 
 def synchroniser(target: Target) -> Callable[[], None]:
@@ -26,24 +42,19 @@ def synchroniser(target: Target) -> Callable[[], None]:
     return torch.cuda.synchronize if target.device == "cuda" else nothing_to_wait_for
 
 
-def prepare_torch(target: Target, seed: int) -> Accelerator:
+def prepare_torch(target: Target, seed: int, precision: str = "fp32") -> Accelerator:
     """Fix threads, seeds and algorithms, so that the same seed gives the same bytes on a CPU; return the accelerator."""
+    set_switches(target)
+    accelerator = make_accelerator(target, precision)
     torch.set_num_threads(target.threads)
-    torch.use_deterministic_algorithms(True, warn_only=target.device != "cpu")
+    if target.compile:
+        torch.use_deterministic_algorithms(True, warn_only=target.device != "cpu")
+    else:  # the same, without importing the compiler, which is seconds of every job
+        torch.set_deterministic_debug_mode("error" if target.device == "cpu" else "warn")
+    # Off: it would write every new tensor twice, and no result would be another.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.manual_seed(seed)
-    return Accelerator(cpu=target.device == "cpu")
-
-
-def loss_function(kind: Kind) -> Callable[[Tensor, Tensor], Tensor]:
-    """The loss of a task's kind, (logits, targets) -> mean; soft and hard targets alike."""
-    if kind in ("multiclass", "softlabel"):
-        return functional.cross_entropy
-    return functional.binary_cross_entropy_with_logits
-
-
-def probabilities(logits: Tensor, kind: Kind) -> Tensor:
-    """Probabilities of a task's kind."""
-    return logits.softmax(dim=1) if kind in ("multiclass", "softlabel") else logits.sigmoid()
+    return accelerator
 
 
 @dataclass(frozen=True)
@@ -63,39 +74,29 @@ class Trained:
     """A trained model and how it came about; `seconds` has one entry an epoch, validation included."""
 
     model: nn.Module
-    history: list[dict[str, Any]] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-    steps: int = 0
-    kept_epoch: int = 0
+    course: Course
+    micro_batch: int | None = None
+    halved: int = 0
 
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """A row an epoch."""
+        return self.course.history
 
-@dataclass
-class Step:
-    """One optimiser step, as training takes it and as measure/ times it."""
+    @property
+    def seconds(self) -> list[float]:
+        """Of every epoch, over all the processes that worked on it, without what was lost and done again."""
+        return self.course.epoch_seconds
 
-    accelerator: Accelerator
-    model: nn.Module
-    optimiser: Any
-    loss: Callable[[Tensor, Tensor], Tensor]
-    clip_norm: float | None
+    @property
+    def steps(self) -> int:
+        """Optimiser steps."""
+        return self.course.steps
 
-    def __call__(self, x: Tensor, y: Tensor) -> Tensor:
-        """Forward, backward and update on one batch; returns the loss. A loss that is not finite updates nothing."""
-        loss = self.loss(self.model(x.to(self.accelerator.device)), y.to(self.accelerator.device))
-        if not torch.isfinite(loss):
-            return loss.detach()
-        self.optimiser.zero_grad(set_to_none=True)
-        self.accelerator.backward(loss)
-        if self.clip_norm is not None:
-            self.accelerator.clip_grad_norm_(self.model.parameters(), self.clip_norm)
-        self.optimiser.step()
-        return loss.detach()
-
-
-def make_step(accelerator: Accelerator, model: nn.Module, settings: Train, kind: Kind) -> Step:
-    """Put a model and its optimiser on the target's device."""
-    model, optimiser = accelerator.prepare(model, make_optimiser(model, settings))
-    return Step(accelerator, model, optimiser, loss_function(kind), settings.clip_norm)
+    @property
+    def kept_epoch(self) -> int:
+        """The epoch whose weights the model has."""
+        return self.course.kept_epoch
 
 
 def score(
@@ -105,14 +106,16 @@ def score(
     model.eval()
     take_max = batches.window is not None and batches.window.aggregate == "max"
     found: Tensor | None = None
-    with torch.inference_mode():
+    average_statistics(accelerator, model)
+    with evaluating(model):
         for x, some in Ahead(batches.windows(rows)):
-            p = probabilities(model(x.to(accelerator.device)), kind).double().cpu()
+            p = probabilities(model(x.to(accelerator.device)), kind).double().cpu()[: some.stop - some.start]
             if found is None:
                 found = torch.zeros(len(rows), p.shape[1], dtype=torch.float64)
             found[some] = torch.maximum(found[some], p) if take_max else found[some] + p / len(batches.starts)
     if found is None:
         raise TrainingFailure("there is no record to score")
+    found = over_processes(accelerator, found)
     if kind in ("multiclass", "softlabel"):
         found /= found.sum(dim=1, keepdim=True)
     scored: NDArray[np.float64] = found.clamp(0, 1).numpy()
@@ -120,32 +123,22 @@ def score(
 
 
 def validation_loss(
-    accelerator: Accelerator, model: nn.Module, batches: Batches, examples: Examples, kind: Kind
+    accelerator: Accelerator, model: nn.Module, batches: Batches, examples: Examples, kind: Kind | Loss
 ) -> float:
     """Mean loss over all windows of the validation records."""
     model.eval()
+    average_statistics(accelerator, model)
     loss, total, count = loss_function(kind), 0.0, 0
-    with torch.inference_mode():
+    with evaluating(model):
         for x, some in Ahead(batches.windows(examples.rows)):
-            y = torch.from_numpy(examples.labels[some]).to(accelerator.device)
-            total += float(loss(model(x.to(accelerator.device)), y)) * len(x)
-            count += len(x)
-    return total / count
-
-
-class _Best:
-    """The best validation epoch so far, and whether patience has run out."""
-
-    def __init__(self, patience: int) -> None:
-        self.patience = patience
-        self.loss, self.epoch = math.inf, 0
-        self.weights: dict[str, Tensor] | None = None
-
-    def offer(self, loss: float, epoch: int, model: nn.Module) -> bool:
-        """Take note of an epoch; say whether to go on."""
-        if loss < self.loss:
-            self.loss, self.epoch, self.weights = loss, epoch, copy.deepcopy(model.state_dict())
-        return epoch - self.epoch < self.patience
+            own = some.stop - some.start
+            logits = model(x.to(accelerator.device))[:own]
+            if own:
+                y = torch.from_numpy(examples.labels[some]).to(accelerator.device)
+                total += float(loss(logits, y)) * own
+                count += own
+    sums = over_processes(accelerator, torch.tensor([total, count], dtype=torch.float64))
+    return float(sums[0] / sums[1])
 
 
 def train(
@@ -153,59 +146,79 @@ def train(
     model: nn.Module,
     batches: Batches,
     settings: Train,
-    kind: Kind,
+    kind: Kind | Loss,
     training: Examples,
     validation: Examples,
     *,
     seed: int,
     target: Target,
     say: Callable[[str], None],
+    keeper: Unkept | None = None,
+    observer: Unobserved | None = None,
 ) -> Trained:
     """Train a model. With early stopping the weights of the best validation epoch are kept, without it those of the last.
 
+    Args:
+        kind: of the task, whose loss is taken; or a loss, where what is asked of a record is not a task's labels.
+        keeper: saves the run as it goes, and goes on from what was saved; without one the run is not saved.
+        observer: is told how the run goes, before each time that it may be saved.
+
     Raises:
-        TrainingFailure: the loss is not finite; the records of that batch are named.
+        TrainingFailure: the loss is not finite; the records at fault are named. Interrupted: a signal came; the run is saved.
+        Stop: the observer's word; the run is saved.
     """
     steps = batches.steps(len(training), settings.drop_last)
-    step = make_step(accelerator, model, settings, kind)
+    step = make_step(accelerator, model, settings, kind, target)
     schedule = make_schedule(step.optimiser, settings, steps * settings.epochs)
-    best = _Best(settings.early_stopping.patience) if settings.early_stopping and len(validation) else None
-    trained = Trained(accelerator.unwrap_model(step.model))
-    watch = Stopwatch(synchroniser(target))
-    for epoch in range(1, settings.epochs + 1):
-        step.model.train()
-        running = 0.0
-        made = Ahead(batches.epoch(training.rows, training.labels, seed, epoch, settings.drop_last))
-        for x, y, chosen in made:
-            loss = float(step(x, y))
-            if not math.isfinite(loss):
-                culprits = ", ".join(training.names[i] for i in chosen[:8])
-                raise TrainingFailure(f"the loss is {loss} in epoch {epoch}; records of that batch: {culprits} ...")
-            schedule.step()
-            running += loss
-        trained.steps += steps
-        val = validation_loss(accelerator, step.model, batches, validation, kind) if len(validation) else None
-        seconds = watch.lap()
-        trained.seconds.append(seconds)
-        trained.kept_epoch = epoch
-        trained.history.append(
-            {
+    best = Best(settings.early_stopping.patience) if settings.early_stopping and len(validation) else None
+    model, course, keeper, observer = bare(step.model), Course(), keeper or Unkept(), observer or Unobserved()
+    state = run_state(course, step, schedule, best)
+    with keeper.holding():
+        keeper.resume(state, Stopwatch(synchroniser(target)))
+        with keeper.between_steps(state):
+            observer.start(Begun(settings.epochs, steps, len(training)), course)
+        while not course.ended:
+            epoch = course.epoch
+            step.model.train()
+            made = Ahead(
+                batches.epoch(training.rows, training.labels, seed, epoch, settings.drop_last, first=course.batch)
+            )
+            made.waited = course.waited
+            for x, y, chosen in made:
+                loss = float(step(x, y, len(chosen)))
+                if not math.isfinite(loss):
+                    told = named([training.names[i] for i in chosen], at_fault(step, x, len(chosen)))
+                    raise TrainingFailure(f"the loss is {loss} in epoch {epoch}, batch {course.batch + 1}: {told}")
+                schedule.step()
+                course.took(loss, made.waited)
+                with keeper.between_steps(state):
+                    observer.batch(course, loss)
+            with keeper.breakable(state):
+                val = validation_loss(accelerator, model, batches, validation, kind) if len(validation) else None
+            keeper.take_time(course)
+            course.steps += steps
+            row = {
                 "epoch": epoch,
-                "steps": trained.steps,
-                "train_loss": running / steps,
+                "steps": course.steps,
+                "train_loss": course.loss / steps,
                 "val_loss": val,
                 "learning_rate": step.optimiser.param_groups[0]["lr"],
-                "seconds": round(seconds, 4),
+                "seconds": round(course.seconds, 4),
                 "data_wait_s": round(made.waited, 4),
+                "lost_s": round(keeper.lost_seconds(epoch), 4),
             }
-        )
-        shown = "" if val is None else f", validation {val:.4f}"
-        pace = f"{len(training) / seconds:.0f} records/s, {(settings.epochs - epoch) * seconds:.0f} s left"
-        say(f"epoch {epoch}/{settings.epochs}: loss {running / steps:.4f}{shown}; {pace}")
-        if best and val is not None and not best.offer(val, epoch, trained.model):
-            say(f"no better validation loss for {best.patience} epochs: stopped")
-            break
+            shown = "" if val is None else f", validation {val:.4f}"
+            pace = f"{len(training) / course.seconds:.0f} records/s, {(settings.epochs - epoch) * course.seconds:.0f} s left"
+            say(f"epoch {epoch}/{settings.epochs}: loss {course.loss / steps:.4f}{shown}; {pace}")
+            course.kept_epoch, course.ended = epoch, epoch == settings.epochs
+            if best and val is not None and not best.offer(val, epoch, model):
+                say(f"no better validation loss for {best.patience} epochs: stopped")
+                course.ended = True
+            course.end_epoch(row)
+            observer.epoch(course, row)
+            keeper.after_epoch(state, val)
+    observer.end()
     if best and best.weights is not None:
-        trained.model.load_state_dict(best.weights)
-        trained.kept_epoch = best.epoch
-    return trained
+        load_weights(model, best.weights)
+        course.kept_epoch = best.epoch
+    return Trained(model, course, step.micro_batch, step.halved)

@@ -8,7 +8,7 @@ from torch import nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler, OneCycleLR
 
-from vitalbench.config.schema import Train
+from vitalbench.config.design import Train
 
 
 def make_optimiser(model: nn.Module, train: Train) -> Optimizer:

@@ -1,0 +1,86 @@
+"""A model whose encoder is not trained: its function, with constants in the place of what training would compute anew."""
+
+import importlib.util
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from vitalbench.config.fast import Fast
+from vitalbench.models.layers.encoding import Encoding
+
+Encode = Callable[[Tensor], Tensor]
+
+
+def bf16_pays(device: torch.device) -> bool:
+    """Whether a device multiplies matrices of bf16 faster than of fp32: AMX does, AVX-512's dot products did not."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return bool(torch.cpu._is_amx_tile_supported())
+
+
+def arithmetic(fast: Fast, device: torch.device) -> str:
+    """The precision that `auto` stands for on a device."""
+    if fast.precision == "auto":
+        return "bf16" if bf16_pays(device) else "fp32"
+    return fast.precision
+
+
+def freeze(module: nn.Module) -> None:
+    """Train none of a module's parameters, and leave its dropout and running statistics alone."""
+    module.eval()
+    for parameter in module.parameters():
+        parameter.requires_grad_(False)
+
+
+def frozen_form(name: str, encoder: nn.Module, fast: Fast, device: torch.device) -> Encode:
+    """A frozen encoder's function: by constants where models/frozen/<name>.py knows how, and the design wants it."""
+    module = f"vitalbench.models.frozen.{name}"
+    if not fast.kernels or importlib.util.find_spec(module) is None:
+        return encoder.__call__  # not the module itself, which would be registered a second time
+    build = importlib.import_module(module).constants
+    with torch.no_grad():  # not inference_mode: a step of the head takes what these give
+        form: Encode = build(encoder, in_cache=fast.in_cache, precision=arithmetic(fast, device))
+    return form
+
+
+class FrozenBackbone(nn.Module):
+    """(batch, leads, samples) -> (batch, classes) logits of a model of which only the head is trained.
+
+    Args:
+        model: has an `encoder` and a `head`; they are its own, not copied.
+        name: the model's, under which its frozen form is found.
+    """
+
+    def __init__(self, model: nn.Module, name: str, fast: Fast) -> None:
+        super().__init__()
+        encoder = model.get_submodule("encoder")
+        assert isinstance(encoder, Encoding)  # the configuration was refused else
+        self.encoder, self.head = encoder, model.get_submodule("head")
+        freeze(self.encoder)
+        self._name, self._fast = name, fast
+        self._form: Encode | None = None  # made when first used, where the weights are by then
+
+    @property
+    def features(self) -> int:
+        """That the encoder gives of a record."""
+        return self.encoder.features
+
+    def train(self, mode: bool = True) -> "FrozenBackbone":
+        """The head's mode; the encoder is never in training."""
+        super().train(mode)
+        self.encoder.eval()
+        return self
+
+    def encode(self, x: Tensor) -> Tensor:
+        """(batch, features), without a graph behind it."""
+        if self._form is None:
+            self._form = frozen_form(self._name, self.encoder, self._fast, x.device)
+        with torch.inference_mode():
+            features = self._form(x)
+        return features.clone()  # a tensor that a step may keep for its backward pass
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The head's logits."""
+        logits: Tensor = self.head(self.encode(x))
+        return logits

@@ -1,0 +1,78 @@
+"""What a step of a design trains: a model, its head behind a frozen encoder, or what is asked of an encoder without labels."""
+
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from torch import nn
+
+from vitalbench.config.design import PRETRAINING, Design
+from vitalbench.config.pretext import Contrastive, Masked, Order
+from vitalbench.config.schema import Kind
+from vitalbench.models.layers.encoding import Encoding
+from vitalbench.train.frozen import FrozenBackbone
+from vitalbench.train.losses import Loss
+from vitalbench.train.pretext.contrastive import ContrastiveModel, nt_xent
+from vitalbench.train.pretext.masked import MaskedModel, own_loss
+from vitalbench.train.pretext.order import OrderModel
+
+
+@dataclass(frozen=True)
+class Stepped:
+    """A design's model as its recipe trains it.
+
+    Attributes:
+        trained: what a step is given to train.
+        shape: of one input of it.
+        asked: the task's kind, or a loss of its own.
+        scoring: gives logits of signals; None where nothing is scored.
+        frozen: the model behind its frozen encoder; None where none is.
+        patients: whether it is asked who a record is of, in the place of the task's labels.
+    """
+
+    trained: nn.Module
+    shape: tuple[int, ...]
+    asked: Kind | Loss
+    scoring: nn.Module | None
+    frozen: FrozenBackbone | None = None
+    patients: bool = False
+
+
+def _asked(design: Design, encoder: Encoding, shape: tuple[int, int], rate_hz: int) -> Stepped:
+    """What a pre-training recipe asks of an encoder."""
+    leads, samples = shape
+
+    def span(seconds: float) -> int:
+        return min(max(round(seconds * rate_hz), 1), samples)
+
+    if design.recipe == "masked-modelling":
+        masked = design.masked or Masked()
+        return Stepped(MaskedModel(encoder, leads, span(masked.seconds), masked.share), shape, own_loss, None)
+    if design.recipe == "temporal-order":
+        return Stepped(OrderModel(encoder, span((design.order or Order()).gap_seconds)), shape, own_loss, None)
+    told = design.contrastive or Contrastive()
+    loss = partial(nt_xent, temperature=told.temperature, rule=told.positives)
+    return Stepped(ContrastiveModel(encoder, span(told.seconds), told.share), shape, loss, None, patients=True)
+
+
+def stepped(
+    design: Design, model: nn.Module, shape: tuple[int, int], rate_hz: int, kind: Kind, device: torch.device
+) -> Stepped:
+    """A built model as its design's recipe trains it.
+
+    Args:
+        shape: leads and samples of an input.
+        device: where a frozen encoder goes; what is trained is put there by its step.
+    """
+    assert design.model is not None
+    if design.recipe in PRETRAINING:
+        encoder = model.get_submodule("encoder")
+        assert isinstance(encoder, Encoding)  # the configuration was refused else
+        return _asked(design, encoder, shape, rate_hz)
+    if design.recipe != "frozen-features":
+        return Stepped(model, shape, kind, model)
+    frozen = FrozenBackbone(model, design.model.name, design.computed)
+    if not design.computed.features:
+        return Stepped(frozen, shape, kind, frozen, frozen)
+    frozen.encoder.to(device)
+    return Stepped(frozen.head, (frozen.features,), kind, frozen, frozen)
