@@ -9,6 +9,9 @@ import math
 import torch
 from torch import Tensor, nn
 
+from vitalbench.models.layers.encoding import Encoding
+from vitalbench.models.layers.headed import Headed
+
 _KERNEL_LEARNING_RATE = 1e-3
 
 
@@ -66,18 +69,22 @@ class Layer(nn.Module):
         return y
 
 
-class S4D(nn.Module):
-    """(batch, leads, samples) -> (batch, classes) logits."""
+class Encoder(Encoding):
+    """(batch, leads, samples) -> (batch, width): the mean over time of the last layer."""
 
-    def __init__(self, leads: int, classes: int, width: int, depth: int, state: int, dropout: float) -> None:
+    def __init__(self, leads: int, width: int, depth: int, state: int, dropout: float) -> None:
         super().__init__()
-        self.encoder = nn.Conv1d(leads, width, 1)
+        self.features, self.channels, self.stride = width, width, 1
+        self.stem = nn.Conv1d(leads, width, 1)
         self.layers = nn.Sequential(*(Layer(width, state, dropout) for _ in range(depth)))
-        self.decoder = nn.Linear(width, classes)
+
+    def sequence(self, x: Tensor) -> Tensor:
+        """(batch, width, samples)."""
+        known: Tensor = self.layers(self.stem(x))
+        return known
 
     def forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.decoder(self.layers(self.encoder(x)).mean(dim=2))
-        return logits
+        return self.sequence(x).mean(dim=2)
 
 
 def build(
@@ -91,4 +98,4 @@ def build(
     dropout: float = 0.1,
 ) -> nn.Module:
     """The configuration of the authors' example, which they state with 200 K parameters."""
-    return S4D(leads, classes, width, depth, state, dropout)
+    return Headed(Encoder(leads, width, depth, state, dropout), nn.Linear(width, classes))

@@ -7,6 +7,9 @@ the identity path. Unlike an image ResNet all stages have the same width. The he
 import torch
 from torch import Tensor, nn
 
+from vitalbench.models.layers.benchmark_head import benchmark_network, concat_pool
+from vitalbench.models.layers.encoding import Encoding
+
 
 def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1, *, relu: bool = True) -> nn.Sequential:
     layers: list[nn.Module] = [
@@ -33,21 +36,13 @@ class Bottleneck(nn.Module):
         return torch.relu(self.path(x) + self.identity(x))
 
 
-class XResNet1d(nn.Module):
-    """(batch, leads, samples) -> (batch, classes) logits."""
+class Encoder(Encoding):
+    """(batch, leads, samples) -> (batch, 2 width expansion): maximum and mean over time of the last stage."""
 
-    def __init__(
-        self,
-        leads: int,
-        classes: int,
-        layers: list[int],
-        width: int,
-        expansion: int,
-        kernel: int,
-        hidden: int,
-        dropout: float,
-    ) -> None:
+    def __init__(self, leads: int, layers: list[int], width: int, expansion: int, kernel: int) -> None:
         super().__init__()
+        self.features, self.channels = 2 * width * expansion, width * expansion
+        self.stride = 4 * 2 ** (len(layers) - 1)  # stem and pool halve once each, and every stage but the first
         stem = [leads, width // 2, width // 2, width]
         blocks: list[nn.Module] = [_conv(stem[i], stem[i + 1], kernel, 2 if i == 0 else 1) for i in range(3)]
         blocks.append(nn.MaxPool1d(3, stride=2, padding=1))
@@ -57,22 +52,15 @@ class XResNet1d(nn.Module):
                 stride = 2 if stage > 0 and block == 0 else 1
                 blocks.append(Bottleneck(inputs, width, outputs, kernel, stride))
                 inputs = outputs
-        self.body = nn.Sequential(*blocks)
-        self.head = nn.Sequential(
-            nn.BatchNorm1d(2 * outputs), nn.Dropout(dropout / 2), nn.Linear(2 * outputs, hidden), nn.ReLU(inplace=True),
-            nn.BatchNorm1d(hidden), nn.Dropout(dropout), nn.Linear(hidden, classes),
-        )  # fmt: skip
-        for module in self.modules():
-            if isinstance(module, nn.Conv1d | nn.Linear):
-                nn.init.kaiming_normal_(module.weight)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
+        self.blocks = nn.Sequential(*blocks)
+
+    def sequence(self, x: Tensor) -> Tensor:
+        """(batch, width expansion, steps)."""
+        known: Tensor = self.blocks(x)
+        return known
 
     def forward(self, x: Tensor) -> Tensor:
-        features = self.body(x)
-        pooled = torch.cat([features.amax(dim=2), features.mean(dim=2)], dim=1)
-        logits: Tensor = self.head(pooled)
-        return logits
+        return concat_pool(self.sequence(x))
 
 
 def build(
@@ -88,4 +76,4 @@ def build(
     dropout: float = 0.5,
 ) -> nn.Module:
     """The benchmark's xresnet1d101 by default."""
-    return XResNet1d(leads, classes, list(layers), width, expansion, kernel, hidden, dropout)
+    return benchmark_network(Encoder(leads, list(layers), width, expansion, kernel), classes, hidden, dropout)

@@ -1,0 +1,21 @@
+# Designs side by side, a batch of each in turn: `snakemake efficiency`, and part of the page where the suite names them.
+rule efficiency:
+    input:
+        designs=[
+            in_suite(layout.MEASURE_SLICE.format(design=name))
+            for name in PLAN.suite.efficiency or PLAN.designs
+        ],
+        targets=[
+            in_suite(layout.TARGET_SLICE.format(target=name)) for name in PLAN.targets
+        ],
+        code=stage_slice("efficiency"),
+    output:
+        in_suite(layout.TABLE.format(table="efficiency")),
+    log:
+        in_suite("log/efficiency.txt"),
+    threads: workflow.resource_settings.cores or 1
+    params:
+        suite=subpath(input.code, ancestor=3),
+        order=PLAN.suite.efficiency,
+    shell:
+        "vitalbench efficiency --results {params.suite} 2>&1 | tee {log}"

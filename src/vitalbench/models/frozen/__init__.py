@@ -1,0 +1,1 @@
+"""Encoders that are trained no more, a file a model family: `constants(encoder, ...)` gives the same function, sooner."""

@@ -1,0 +1,1 @@
+"""Layers that several models of one benchmark share."""
