@@ -2,7 +2,7 @@
 
 The records are the stand-in's files, listed as often as it takes: every row is read, checked and stored like any other. Each stage
 is a process of its own, as in the workflow; counted is its own memory, looked at every hundredth of a second, without the pages
-mapped from files, which the operating system takes back when it needs them.
+mapped from files, which the operating system takes back when it needs them. Parts are of one size, whatever their number.
 """
 
 import subprocess
@@ -18,10 +18,10 @@ from vitalbench.data.datasets import ptbxl
 from vitalbench.files import write_json
 
 ROOT = Path(__file__).parent.parent.parent
-PARTS = 16
+A_PART = 1500  # records
 STAGES = {
     "acquire": "folder.acquire()",
-    "standardise a part": "folder.standardise(0)",
+    "standardise every part": "[folder.standardise(part) for part in range(folder.config.parts)]",
     "join": "folder.join()",
     "read 100 batches": "read_batches(folder)",
 }
@@ -84,28 +84,11 @@ def curve(records: int, folder: Path) -> dict[str, float]:
     dataset = ConfigFolder(ROOT / "configs").dataset("ptbxl")
     assert dataset.standin
     few = dataset.standin.model_copy(update={"patients": 1000})
-    dataset = dataset.model_copy(update={"standin": few, "parts": PARTS})
+    dataset = dataset.model_copy(update={"standin": few, "parts": -(-records // A_PART)})
     repeated_release(dataset, records, folder / "release")
     content = {"dataset": "ptbxl", "source": "local", "root": str(folder / "release"), "code": ""}
     write_json(folder / "config.json", content | {"config": dataset.model_dump(include=set(DatasetBuild.model_fields))})
-    found = {}
-    for stage in STAGES:
-        found[stage] = peak_mb(stage, folder)
-        if stage == "standardise a part":
-            for part in range(1, PARTS):
-                subprocess.run(
-                    [
-                        str(Path(sys.executable).parent / "vitalbench"),
-                        "standardise",
-                        "--data",
-                        folder,
-                        "--part",
-                        str(part),
-                    ],
-                    check=True,
-                    capture_output=True,
-                )
-    return found
+    return {stage: peak_mb(stage, folder) for stage in STAGES}
 
 
 def main() -> None:

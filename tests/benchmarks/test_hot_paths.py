@@ -15,7 +15,8 @@ from sklearn.metrics import roc_auc_score
 from torch.nn import functional
 
 from tests.plain_ecg import waveform
-from vitalbench.config.schema import Window
+from vitalbench.config.design import Window
+from vitalbench.data import unpack as unpack_module
 from vitalbench.data.store import Store
 from vitalbench.data.synthetic import ecg
 from vitalbench.data.synthetic.ecg_statements import AXES
@@ -27,7 +28,7 @@ from vitalbench.models import build as build_model
 from vitalbench.train.ahead import Ahead
 from vitalbench.train.batches import Batches, Scale
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 
 def seconds(call, repeats: int = 3) -> float:
@@ -178,13 +179,19 @@ def written(folder: Path, records: int, leads: int, samples: int, form: str, suf
 def test_reading_records_against_the_library(benchmark, tmp_path, form, leads, samples, suffix, threads):
     """Ten-second records: at least ten times the records a second of a loop over the field's library, and the same samples."""
     paths = written(tmp_path, 60, leads, samples, form, suffix)
+    shares = [paths[len(paths) * k // threads : len(paths) * (k + 1) // threads] for k in range(threads)]
     with ThreadPoolExecutor(threads) as pool:
 
+        def looped(read):  # a loop a thread: handing over one record at a time would cost as much as reading it
+            return [
+                found for share in pool.map(lambda share: [read(path) for path in share], shares) for found in share
+            ]
+
         def plain():
-            return list(pool.map(lambda path: wfdb.rdrecord(str(path), physical=False).d_signal, paths))
+            return looped(lambda path: wfdb.rdrecord(str(path), physical=False).d_signal)
 
         def fast():
-            return list(pool.map(lambda path: read_recording(path).digital, paths))
+            return looped(lambda path: read_recording(path).digital)
 
         assert all(np.array_equal(ours.T, theirs) for ours, theirs in zip(fast(), plain(), strict=True))
         ratio = paired_ratio(plain, fast)
@@ -193,20 +200,23 @@ def test_reading_records_against_the_library(benchmark, tmp_path, form, leads, s
     assert ratio >= 10
 
 
-def test_reading_half_hours_of_212_against_the_library(benchmark, tmp_path):
-    """Half an hour of two leads, where unpacking is all and the library's is vectorised too."""
-    paths = written(tmp_path, 3, 2, 650_000, "212")
+@pytest.mark.parametrize("leads", [1, 2])
+def test_reading_half_hours_of_212_against_the_library(benchmark, tmp_path, leads):
+    """Half an hour, where unpacking is all and the library's is vectorised too; each record is let go of before the next."""
+    paths = written(tmp_path, 3, leads, 650_000, "212")
 
     def plain():
-        return [wfdb.rdrecord(str(path), physical=False).d_signal for path in paths]
+        for path in paths:
+            wfdb.rdrecord(str(path), physical=False)
 
     def fast():
-        return [read_recording(path).digital for path in paths]
+        for path in paths:
+            read_recording(path)
 
     ratio = paired_ratio(plain, fast)
     benchmark.extra_info["plain / fast"] = round(ratio, 1)
     benchmark.pedantic(fast, rounds=5)
-    assert ratio >= 2
+    assert ratio >= (10 if unpack_module._IN_C else 2)
 
 
 def test_training_does_not_wait_for_data(benchmark, small_store, configs):

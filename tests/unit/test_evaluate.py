@@ -5,12 +5,12 @@ import pytest
 
 from tests.unit.test_score import multilabel
 from vitalbench import cli
+from vitalbench.columns import TABLES
 from vitalbench.config.plan import make_plan
 from vitalbench.config.slices import slices
 from vitalbench.errors import ConfigError, InputError
 from vitalbench.evaluate.run import evaluate_run, read_replicates
 from vitalbench.files import write_json
-from vitalbench.tables import TABLES
 
 
 def test_the_command_writes_the_contracts_columns(tmp_path):
@@ -66,6 +66,7 @@ def evaluated(folder, table: pd.DataFrame):
     """The replicates a run of these predictions keeps."""
     write_json(folder / "status.json", {"status": "measured", "run_id": "0"})
     table.to_parquet(folder / "predictions.parquet")
+    write_json(folder / "config.json", {"design": {"recipe": "supervised"}})
     evaluate_run(folder, "multilabel", 100, 0)
     return read_replicates(folder)
 

@@ -2,14 +2,27 @@
 
 import pandas as pd
 import pytest
+import torch
 
 from vitalbench import cli
+from vitalbench.config.plan import make_plan
 from vitalbench.config.schema import Protocol
-from vitalbench.errors import ConfigError, GateError
+from vitalbench.config.slices import write_slices
+from vitalbench.errors import ConfigError, GateError, InputError
+from vitalbench.files import read_json
 from vitalbench.measure.clock import Stopwatch, nothing_to_wait_for
 from vitalbench.measure.device import mismatch
 from vitalbench.measure.phases import Phase
-from vitalbench.measure.steps import repeat
+from vitalbench.measure.repeats import repeat, repeat_together
+from vitalbench.measure.steps import bottleneck
+from vitalbench.measure.switches import switch_ratios
+
+
+@pytest.fixture
+def quick_plan(configs, tmp_path):
+    """results/quick with its slices, and nothing run."""
+    write_slices(make_plan(configs, configs.knobs({})), configs, tmp_path)
+    return tmp_path / "quick"
 
 
 def test_warm_ups_are_apart_and_both_bounds_hold(monkeypatch):
@@ -17,9 +30,30 @@ def test_warm_ups_are_apart_and_both_bounds_hold(monkeypatch):
     clock = iter(range(1000))
     monkeypatch.setattr("vitalbench.measure.clock.time.perf_counter", lambda: float(next(clock)))
     protocol = Protocol(warmup=3, repeats=5, seconds=7.0)
-    seconds = repeat(lambda: calls.append(1), protocol, nothing_to_wait_for)
+    seconds, beside = repeat(lambda: calls.append(1), protocol, nothing_to_wait_for)
     assert len(seconds) == 7
     assert len(calls) == 3 + 7
+    assert beside == []
+
+
+def test_the_reference_is_timed_after_each_repeat_and_apart_from_it(monkeypatch):
+    clock = {"now": 0.0}
+    monkeypatch.setattr("vitalbench.measure.clock.time.perf_counter", lambda: clock["now"])
+    order = []
+
+    def taking(name: str, seconds: float):
+        def call() -> None:
+            order.append(name)
+            clock["now"] += seconds
+
+        return call
+
+    protocol = Protocol(warmup=1, repeats=3, seconds=0.1)
+    seconds, beside = repeat(taking("a", 2.0), protocol, nothing_to_wait_for, taking("reference", 0.5))
+    assert order == ["a", "reference"] * 4
+    assert (seconds, beside) == ([2.0] * 3, [0.5] * 3)
+    phase = Phase("train_step", seconds, reference=beside, reference_name="matmul")
+    assert phase.row()["to_reference"] == 4.0
 
 
 def test_the_clock_waits_for_the_device_before_it_starts_and_before_it_stops():
@@ -40,6 +74,21 @@ def test_a_phase_keeps_its_samples_and_sums_them_up():
     assert Phase(**phase.to_json()) == phase
 
 
+def test_what_a_phase_reaches_of_the_devices_limit_follows_from_what_was_counted():
+    limits = {"flops": {"rate": 1e9, "source": "declared"}, "bytes": {"rate": 2e9, "source": "measured"}}
+    row = Phase("train_step", [0.5, 0.5, 0.5], flops=1e8, bytes=5e8, limits=limits).row()
+    assert (row["mfu"], row["bandwidth_share"]) == (0.2, 0.5)
+    assert row["limits"] == "bytes 2e+09/s measured; flops 1e+09/s declared"
+    assert Phase("train_step", [0.5], limits=limits).row()["mfu"] is None
+
+
+def test_a_phase_that_had_the_machine_alone_has_a_noise_floor():
+    apart = [1.0, 1.1] * 20
+    assert Phase("train_step", apart, exclusive=True).row()["noise_floor"] > 0
+    assert Phase("train_step", apart).row()["noise_floor"] is None
+    assert Phase("train_step", apart[:20], exclusive=True).row()["noise_floor"] is None
+
+
 def test_one_sample_has_no_spread():
     row = Phase("build", [1.0]).row()
     assert row["iqr_s"] is None
@@ -55,6 +104,52 @@ def test_a_device_must_be_the_one_declared(monkeypatch):
     assert "RTX 4090" in mismatch("cuda", "RTX 4090")
 
 
+def test_a_gpu_for_each_process_must_be_here(monkeypatch):
+    names = ("NVIDIA H200", "NVIDIA H200")
+    monkeypatch.setattr("vitalbench.measure.device.cuda_names", lambda: names)
+    assert mismatch("cuda", "H200", 2) is None
+    assert mismatch("cuda", "H200", 8) == "8 processes are declared, a GPU each, and 2 GPUs are here"
+    assert mismatch("cpu", None, 8) is None
+
+
+def test_processes_that_time_together_agree_on_how_often(monkeypatch):
+    clock = iter(range(1000))
+    monkeypatch.setattr("vitalbench.measure.clock.time.perf_counter", lambda: float(next(clock)))
+    protocol = Protocol(warmup=3, repeats=2, seconds=9.0)
+    calls = []
+    seconds = repeat_together(lambda: calls.append(1), protocol, nothing_to_wait_for, lambda own: 3 * own)
+    assert len(seconds) == 3  # 9 s at the slowest one's 3 s a call
+    assert len(calls) == 3 + 1 + 3
+
+
+def test_a_switch_of_a_gpu_has_no_ratio_on_a_cpu(configs):
+    calls = []
+    found = switch_ratios(lambda: calls.append(1), configs.target("cpu"), Protocol(), nothing_to_wait_for)
+    assert [row["switch"] for row in found] == ["tf32", "flash_attention", "expandable_segments"]
+    assert {(row["status"], row["ratio"]) for row in found} == {("not-run", None)}
+    assert calls == []
+
+
+def test_a_switch_is_timed_on_and_off_in_turn_and_put_back(configs, monkeypatch):
+    clock = {"now": 0.0, True: 1.0, False: 4.0}
+    monkeypatch.setattr("vitalbench.measure.clock.time.perf_counter", lambda: clock["now"])
+    target = configs.target("h100")
+    before = torch.backends.cuda.matmul.allow_tf32
+
+    def call() -> None:
+        clock["now"] += clock[torch.backends.cuda.matmul.allow_tf32]
+
+    try:
+        tf32, _, segments = switch_ratios(call, target, Protocol(repeats=3), nothing_to_wait_for)
+        assert (tf32["status"], tf32["ratio"]) == ("measured", 0.25)
+        assert set(tf32["seconds_on"]) == {1.0}
+        assert set(tf32["seconds_off"]) == {4.0}
+        assert segments["status"] == "not-run"
+        assert torch.backends.cuda.matmul.allow_tf32 == target.tf32
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = before
+
+
 def test_the_command_times_any_design_by_name(project, monkeypatch):
     monkeypatch.chdir(project)
     arguments = [
@@ -67,6 +162,10 @@ def test_the_command_times_any_design_by_name(project, monkeypatch):
         "small",
         "--phase",
         "build,inference",
+        "--repeats",
+        "2",
+        "--seconds",
+        "0.01",
         "--out",
         "t.csv",
     ]
@@ -76,6 +175,65 @@ def test_the_command_times_any_design_by_name(project, monkeypatch):
     assert (table["median_s"] > 0).all()
     assert table["batch_size"].tolist()[1:] == [1, 32, 64]
     assert table["device_name"].notna().all()
+
+
+def test_the_bottleneck_is_the_model_where_loading_adds_nothing_beyond_the_noise():
+    alone = Phase("train_step", [1.0, 1.01] * 11, exclusive=True)
+    same, slower = (Phase("loaded_step", [s, s * 1.01] * 11, exclusive=True) for s in (1.0, 1.5))
+    assert bottleneck(same, [alone, same]).startswith("the model")
+    assert bottleneck(slower, [alone, slower]) == "loading adds 50%"
+    assert "no verdict" in bottleneck(Phase("loaded_step", [1.0]), [alone])
+    assert bottleneck(same, [same]) == ""
+    assert Phase("loaded_step", [1.0], extra={"bottleneck": "x"}).row()["bottleneck"] == "x"
+
+
+def test_the_command_counts_what_it_times_and_says_what_limits_it(project, monkeypatch, small_store):
+    monkeypatch.chdir(project)
+    by_name = ["measure", "--design", "s4d", "--dataset", "ptbxl", "--size", "small", "--out", "t.csv"]
+    phases = ["--phase", "train_step,load_batch,loaded_step", "--store", str(small_store), "--exclusive"]
+    assert cli.run([*by_name, *phases, "--seconds", "0.01"]) == 0
+    step, load, loaded = (row for _, row in pd.read_csv("t.csv").iterrows())
+    assert [row["phase"] for row in (step, load, loaded)] == ["train_step", "load_batch", "loaded_step"]
+    assert step["flops"] > 1e8
+    assert step["bytes"] > 1e7
+    assert 0 < step["mfu"] <= 1
+    assert step["reference"].startswith("matmul-fp32")
+    assert step["noise_floor"] > 0
+    assert step["energy_method"]
+    assert load["median_s"] < loaded["median_s"]
+    with pytest.raises(InputError, match="no such file"):
+        cli.run([*by_name, "--store", "missing.h5"])
+
+
+def test_two_designs_are_held_against_one_another_in_turn(project, monkeypatch, capsys):
+    monkeypatch.chdir(project)
+    by_name = ["measure", "--design", "s4d", "--dataset", "ptbxl", "--size", "small", "--out", "a.csv"]
+    bounds = ["--repeats", "13", "--seconds", "0.01"]
+    assert cli.run([*by_name, "--against", "shuffled-labels", "--phase", "train_step", *bounds]) == 0
+    (row,) = (row for _, row in pd.read_csv("a.csv").iterrows())
+    assert (row["design_a"], row["design_b"], row["phase"]) == ("s4d", "shuffled-labels", "train_step")
+    assert row["ci_low"] <= row["ratio"] <= row["ci_high"]
+    assert row["rounds"] >= 13
+    assert row["verdict"] in ("faster", "slower", "no-verdict")
+    assert "shuffled-labels takes" in capsys.readouterr().err
+    with pytest.raises(ConfigError, match="one of the two designs has none"):
+        cli.run([*by_name, "--against", "shuffled-labels", "--phase", "features"])
+    with pytest.raises(ConfigError, match="nearest: train_step"):
+        cli.run([*by_name, "--against", "shuffled-labels", "--phase", "trainstep"])
+    with pytest.raises(ConfigError, match="no model to time"):
+        cli.run([*by_name, "--against", "prevalence"])
+
+
+def test_a_suites_measurement_on_other_silicon_is_refused_and_the_tables_are_still_made(
+    quick_plan, monkeypatch, capsys
+):
+    monkeypatch.setattr("vitalbench.commands.measure.mismatch", lambda *asked: "the device declared matches 'H100'")
+    place = "ptbxl/superdiagnostic/s4d/cpu"
+    assert cli.run(["measure", "--results", str(quick_plan), "--measurement", place]) == 0
+    left = read_json(quick_plan / f"measure/{place}.json")
+    assert left["phases"] == []
+    assert "H100" in left["refused"]
+    assert "refused" in capsys.readouterr().err
 
 
 def test_the_command_refuses_other_silicon_with_1_and_an_unknown_phase_with_2(project, monkeypatch):

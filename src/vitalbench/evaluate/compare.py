@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from vitalbench.config.schema import LOWER_IS_BETTER, MACRO
 from vitalbench.evaluate.bootstrap import interval
+from vitalbench.evaluate.power import Errors, errors, would_decide
 from vitalbench.evaluate.run import Key, read_replicates
 from vitalbench.evaluate.score import ALL
 from vitalbench.evaluate.subset import FEW_PATIENTS
+from vitalbench.evaluate.time_ratio import spent_by_design, time_ratio
 from vitalbench.results import CellResult, Results
-from vitalbench.tables import number, read_table
 
 _ALPHA = 0.05
 Array = NDArray[np.float64]
@@ -82,14 +83,17 @@ class _Value:
 def _values(runs: list[CellResult]) -> dict[Key, _Value]:
     """By key; only what every run has."""
     found: dict[Key, list[dict[str, Any]]] = defaultdict(list)
+    patients: dict[Key, dict[int, int]] = defaultdict(dict)  # a fold has its own, which its seeds share
     for run in runs:
         for row in run.read("metrics.json")["rows"]:
             if row["value"] is not None:
-                found[row["split"], row["subgroup"], row["metric"], row["label"]].append(row)
+                key = (row["split"], row["subgroup"], row["metric"], row["label"])
+                found[key].append(row)
+                patients[key][run.cell.fold] = row["n_patients"]
     return {
         key: _Value(
             float(np.mean([row["value"] for row in rows])),
-            rows[0]["n_patients"],
+            sum(patients[key].values()),
             rows[0]["n_labels"],
             rows[0].get("n_supported"),
         )
@@ -137,42 +141,18 @@ def _wanted(key: Key, primary: str) -> bool:
     return split == "test" and ((subgroup == ALL and label == MACRO) or metric == primary)
 
 
-def _ratios(results: Results) -> dict[tuple[str, str, str, str], tuple[float, float | None]]:
-    """Training hours, and USD at the target's first price, by data set, task, design and target: means over runs.
-
-    A step that was timed beside foreign work gives no ratio.
-    """
-    spent: dict[tuple[str, str, str, str], dict[str, list[tuple[float, float]]]] = defaultdict(
-        lambda: defaultdict(list)
-    )
-    disturbed = {
-        tuple(row[name] for name in ("dataset", "task", "design", "target"))
-        for row in read_table("timing", results.table("timing"))
-        if row["phase"] == "train_step" and row["disturbed"] == "true"
-    }
-    for row in read_table("cost", results.table("cost")):
-        hours, usd = number(row["hours"]), number(row["usd"])
-        if row["phase"] == "train" and hours is not None and usd is not None:
-            spent[row["dataset"], row["task"], row["design"], row["target"]][row["sku"]].append((hours, usd))
-    return {
-        key: (float(np.mean([h for h, _ in first])), float(np.mean([u for _, u in first])))
-        for key, by_sku in spent.items()
-        for first in [next(iter(by_sku.values()))]
-        if key not in disturbed
-    }
-
-
 def comparison_rows(results: Results) -> Iterator[dict[str, Any]]:
     """A row a pair of designs, metric, label and subgroup."""
-    spent = _ratios(results)
+    spent = spent_by_design(results)
     by_place: dict[tuple[str, str, str], dict[str, list[CellResult]]] = defaultdict(dict)
-    for (dataset, task, design, target), runs in results.groups.items():
+    for (dataset, task, design, target), runs in results.scored_groups.items():
         by_place[dataset, task, target][design] = runs
     for (dataset, task, target), designs in by_place.items():
         described = results.suite["tasks"][task]
         values = {design: _values(runs) for design, runs in designs.items()}
         series = {design: _by_seed(runs) for design, runs in designs.items()}
         families: dict[Key, list[dict[str, Any]]] = defaultdict(list)
+        told: dict[int, Errors] = {}
         for number_of_pair, (a, b) in enumerate(combinations(designs, 2)):
             for key in values[a]:
                 if key not in values[b] or not _wanted(key, described["primary"]):
@@ -194,10 +174,11 @@ def comparison_rows(results: Results) -> Iterator[dict[str, Any]]:
                     drawn = paired_difference(series[a][key], series[b][key], rng)
                     row["ci_low"], row["ci_high"] = interval(drawn)
                     row["p_value"] = two_sided_p(drawn)
-                for at, name in enumerate(("time_ratio", "cost_ratio")):
-                    one, other = spent.get((dataset, task, a, target)), spent.get((dataset, task, b, target))
-                    if one and other and one[at] and other[at]:
-                        row[name] = one[at] / other[at]  # type: ignore[operator]
+                    told[id(row)] = errors(series[a][key], series[b][key])
+                one, other = (spent.get((dataset, task, name, target)) for name in (a, b))
+                if one and other and (times := time_ratio(one, other)):
+                    row |= {"time_ratio": times.ratio, "cost_ratio": times.cost_ratio, "time_floor": times.floor}
+                    row |= {"time_verdict": times.verdict}
                 families[key].append(row)
         for key, family in families.items():
             tested = [row for row in family if "p_value" in row]
@@ -216,4 +197,9 @@ def comparison_rows(results: Results) -> Iterator[dict[str, Any]]:
                         key[2],
                     )
                 )
+                if row["verdict"] == "no-verdict" and id(row) in told:
+                    asked = row["difference"], row["margin"], row["n_patients"], row["n_seeds"]
+                    row["would_decide"] = would_decide(told[id(row)], *asked)
+                if id(row) in told:
+                    row["detectable"] = told[id(row)].detectable
                 yield row

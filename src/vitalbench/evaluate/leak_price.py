@@ -19,7 +19,7 @@ from vitalbench.evaluate.bootstrap import interval
 from vitalbench.evaluate.predictions import Predictions
 from vitalbench.evaluate.score import ALL, score
 from vitalbench.files import read_json
-from vitalbench.split.audit import split_columns
+from vitalbench.split.audit import FATAL, split_columns
 from vitalbench.split.fingerprint import Floats, Projection, describe, prepare
 
 COLUMNS = [
@@ -57,14 +57,12 @@ def probe(
 
 
 def _leaking(table: pd.DataFrame, split: str, pairs: pd.DataFrame) -> dict[str, NDArray[np.bool_]]:
-    """Which training rows each check found crossing to the test split, and all of them together."""
+    """Which training rows each check that gates found crossing to the test split, and all of them together."""
     train = (table[split] == "train").to_numpy()
     fold = split.partition(":")[2] or "0"
     found: dict[str, NDArray[np.bool_]] = {}
-    here = pairs[(pairs["split"] == "train-test") & (pairs["fold"] == fold)]
+    here = pairs[(pairs["split"] == "train-test") & (pairs["fold"] == fold) & (pairs["severity"] == FATAL)]
     for check, rows in here.groupby("check"):
-        if str(check).startswith("shared-"):
-            continue
         column = "patient_id" if check == "patient-overlap" else "record_id"
         found[str(check)] = train & table[column].isin(set(rows["a"])).to_numpy()
     if len(found) != 1:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vitalbench.config.design import PRETRAINING
 from vitalbench.config.schema import MACRO, Kind
 from vitalbench.errors import InputError
 from vitalbench.evaluate.predictions import read_predictions
@@ -33,6 +34,9 @@ def evaluate_run(folder: Path, kind: Kind, resamples: int, seed: int) -> None:
     status = read_json(folder / "status.json")
     if status["status"] != "measured":
         write_json(folder / "metrics.json", {"run_id": status["run_id"], "status": status["status"], "rows": []})
+        return
+    if read_json(folder / "config.json")["design"]["recipe"] in PRETRAINING:  # asked nothing of the task's classes
+        write_json(folder / "metrics.json", {"run_id": status["run_id"], "status": "measured", "rows": []})
         return
     scores = score(read_predictions(folder / "predictions.parquet", kind), kind, resamples, seed)
     with atomic(folder / REPLICATES) as temporary, temporary.open("wb") as stream:

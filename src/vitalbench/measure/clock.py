@@ -33,7 +33,25 @@ class Stopwatch:
         seconds, self._last = now - self._last, now
         return seconds
 
+    def so_far(self) -> float:
+        """Seconds since the start or the last lap, which goes on; work that the device still has in hand is not waited for."""
+        return time.perf_counter() - self._last
+
 
 def utc_now() -> str:
     """The time of day for provenance, never for a measurement: ISO 8601, UTC, whole seconds."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def age_seconds(written: str) -> float:
+    """Seconds since a time of day that `utc_now` gave.
+
+    >>> age_seconds(utc_now()) < 60
+    True
+    """
+    return (datetime.now(UTC) - datetime.fromisoformat(written)).total_seconds()
+
+
+def unix_seconds() -> float:
+    """The time of day in seconds since 1970, for formats that ask for it so."""
+    return time.time()

@@ -31,7 +31,10 @@ def cuda_names() -> tuple[str, ...]:
     if tool is None:
         return ()
     query = [tool, "--query-gpu=name", "--format=csv,noheader"]
-    answer = subprocess.run(query, capture_output=True, text=True, timeout=30, check=False)
+    try:
+        answer = subprocess.run(query, capture_output=True, text=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired):  # a driver that hangs has no device to offer
+        return ()
     return tuple(line.strip() for line in answer.stdout.splitlines() if line.strip()) if answer.returncode == 0 else ()
 
 
@@ -47,16 +50,19 @@ def total_memory_gb() -> float:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
 
 
-def mismatch(kind: Literal["cpu", "cuda"], match: str | None) -> str | None:
+def mismatch(kind: Literal["cpu", "cuda"], match: str | None, count: int = 1) -> str | None:
     """Why the device found is not the one declared, or None where it is.
 
     Args:
         kind: the declared kind of device.
         match: a regular expression that the device's name must contain; None takes any.
+        count: GPUs declared, one a process; processes share a CPU.
     """
     found = device_here(kind)
     if found is None:
         return f"a {kind} device is declared, and there is none here"
     if match and not re.search(match, found, re.I):
         return f"the device declared matches '{match}', the one found is '{found}'"
+    if kind == "cuda" and 1 < count > len(cuda_names()):
+        return f"{count} processes are declared, a GPU each, and {len(cuda_names())} GPUs are here"
     return None

@@ -32,7 +32,7 @@ class ForeignLoad:
         busy, total, own = (after - before for after, before in zip(now, self._start, strict=True))
         return max(0.0, (busy - own) / total)
 
-    def disturbed(self) -> bool | None:
-        """Whether foreign work took more than a twentieth of the machine."""
-        share = self.share()
+    @staticmethod
+    def is_much(share: float | None) -> bool | None:
+        """Whether that is more than a twentieth of the machine."""
         return None if share is None else share > _DISTURBED

@@ -1,9 +1,12 @@
 """A timed phase with its raw samples, and the row of timing.csv it becomes."""
 
+import math
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
+
+from vitalbench.measure.noise import itself
 
 
 @dataclass
@@ -15,7 +18,17 @@ class Phase:
         seconds: every repeat, in order; warm-ups are not among them.
         items: how many of `unit` one repeat handles.
         exclusive: the job had the machine for itself.
+        micro_batch: records in memory at once; None for a whole batch.
+        halved: how often that was halved because memory did not suffice.
         disturbed: foreign work took a share of the processors while it ran; None where that cannot be seen.
+        reference: what the reference operation took after each repeat, in the same order; empty where it was not timed.
+        reference_name: which operation that is.
+        limits: the device's rates in operations and bytes a second, with their sources.
+        flops, bytes: of one repeat, counted.
+        energy_j: of one repeat; `energy_method` names the counter, or says why there is none.
+        device_memory_mb: most memory of the device that its allocator had handed out, in 10^6 bytes; None on a CPU.
+        model_mb: what the model's weights and buffers take.
+        conditions: foreign load, clock rate and throttling, as measure/conditions.py saw them.
     """
 
     name: str
@@ -30,7 +43,37 @@ class Phase:
     flops: float | None = None
     bytes: float | None = None
     warmup: int = 0
+    micro_batch: int | None = None
+    halved: int = 0
+    reference: list[float] = field(default_factory=list)
+    reference_name: str = ""
+    limits: dict[str, dict[str, Any]] = field(default_factory=dict)
+    energy_j: float | None = None
+    energy_method: str = ""
+    device_memory_mb: float | None = None
+    model_mb: float | None = None
+    conditions: dict[str, Any] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def noise_floor(self) -> float | None:
+        """How far apart the phase and itself come out: 0.03 is 3 %; None where repeats are too few, or it was not timed alone."""
+        floor = itself(self.seconds).floor if self.exclusive else math.inf
+        return floor if math.isfinite(floor) else None
+
+    @property
+    def to_reference(self) -> float | None:
+        """A repeat over the reference operation beside it, the median of those ratios."""
+        if not self.reference:
+            return None
+        return float(np.median(np.asarray(self.seconds) / np.asarray(self.reference)))
+
+    def reached(self, what: str) -> float | None:
+        """The share of the device's limit in "flops" or "bytes" that the median repeat reaches."""
+        counted, median = {"flops": self.flops, "bytes": self.bytes}[what], float(np.median(self.seconds))
+        if counted is None or what not in self.limits or median <= 0:
+            return None
+        return float(counted / median / self.limits[what]["rate"])
 
     def to_json(self) -> dict[str, Any]:
         """For timing.json: everything, raw samples included."""
@@ -57,4 +100,22 @@ class Phase:
             "bytes": self.bytes,
             "exclusive": self.exclusive,
             "disturbed": self.disturbed,
+            "micro_batch": self.micro_batch,
+            "halved": self.halved if self.batch_size else None,
+            "noise_floor": self.noise_floor,
+            "reference": self.reference_name,
+            "to_reference": self.to_reference,
+            "mfu": self.reached("flops"),
+            "bandwidth_share": self.reached("bytes"),
+            "limits": "; ".join(
+                f"{what} {limit['rate']:.4g}/s {limit['source']}" for what, limit in sorted(self.limits.items())
+            ),
+            "energy_j": self.energy_j,
+            "energy_method": self.energy_method,
+            "device_memory_mb": self.device_memory_mb,
+            "model_mb": self.model_mb,
+            "foreign_load": self.conditions.get("foreign_load"),
+            "clock_mhz": self.conditions.get("clock_mhz"),
+            "throttled": self.conditions.get("throttled"),
+            "bottleneck": self.extra.get("bottleneck"),
         }

@@ -1,31 +1,26 @@
-"""Time a design on generated batches of a data set's shape: build, training step, inference. Nothing is trained for a result."""
+"""Time a design on batches of a data set's shape: build, loading, training step, inference. Nothing is trained for a result."""
 
-from collections.abc import Callable
-from typing import Any
+import math
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
 
 from vitalbench.config.dataset import DatasetBuild
-from vitalbench.config.schema import Design, Protocol, Target, TaskData
+from vitalbench.config.design import Design
+from vitalbench.config.schema import Protocol, TaskData
+from vitalbench.config.target import Target
 from vitalbench.errors import ConfigError, choices
 from vitalbench.measure.clock import Stopwatch
-from vitalbench.measure.load import ForeignLoad
-from vitalbench.measure.memory import peak_memory_mb
 from vitalbench.measure.phases import Phase
+from vitalbench.measure.repeats import Call
+from vitalbench.measure.switches import switch_ratios
 
-PHASES = ("import", "build", "train_step", "inference")
+if TYPE_CHECKING:  # torch takes seconds to load, and that is a phase of its own
+    from vitalbench.measure.bench import Bench
+    from vitalbench.measure.prepared import Prepared
+
+PHASES = ("import", "build", "features", "train_step", "load_batch", "loaded_step", "inference")
 _SEED = 0
-_ATTEMPTS = 3  # at an undisturbed measurement; the last one stands, and says so
-
-
-def repeat(call: Callable[[], Any], protocol: Protocol, synchronise: Callable[[], None]) -> list[float]:
-    """Seconds of each repeat: warm-ups first and apart, then until both the least repeats and the least seconds are reached."""
-    for _ in range(protocol.warmup):
-        call()
-    seconds: list[float] = []
-    watch = Stopwatch(synchronise)
-    while len(seconds) < protocol.repeats or sum(seconds) < protocol.seconds:
-        call()
-        seconds.append(watch.lap())
-    return seconds
 
 
 def measure(
@@ -36,15 +31,18 @@ def measure(
     protocol: Protocol,
     phases: list[str],
     exclusive: bool,
+    store: Path | None = None,
 ) -> list[Phase]:
     """Time some phases of a design.
 
     Args:
         phases: of PHASES.
         exclusive: whether the caller saw to it that nothing else runs on the machine.
+        store: whose records are loaded; without one `load_batch` and `loaded_step` are left out.
 
     Returns:
-        A Phase each; a design without a model has none to time.
+        A Phase each; a design without a model has none to time. Of several processes, each times its part of the same steps;
+        loading and inference are one process's work, and are not timed there.
 
     Raises:
         ConfigError: an unknown phase.
@@ -55,54 +53,70 @@ def measure(
     if design.model is None or design.train is None:
         return []
     watch = Stopwatch()
-    import torch
+    from vitalbench.measure.bench import Bench, model_mb
+    from vitalbench.measure.prepared import prepare
+    from vitalbench.train.engine import prepare_torch, synchroniser
 
-    from vitalbench.models import build
-    from vitalbench.train.batches import window_samples
-    from vitalbench.train.engine import make_step, prepare_torch, synchroniser
-
-    found = [Phase("import", [watch.lap()], exclusive=exclusive)] if "import" in phases else []
-    accelerator = prepare_torch(target, _SEED)
+    imports = watch.lap()
+    accelerator = prepare_torch(target, _SEED, design.train.precision)
     synchronise = synchroniser(target)
-    samples, starts = window_samples(design.window, dataset.signal.samples, dataset.signal.rate_hz)
-    leads, classes = len(dataset.signal.leads), len(task.classes)
-    watch = Stopwatch(synchronise)
-    model = build(design.model.name, design.model.options, leads=leads, samples=samples, classes=classes)
+    bench = Bench(accelerator, target, protocol, design.train.precision, synchronise, exclusive)
+    if "import" in phases:
+        bench.once("import", imports)
+    ready = prepare(design, dataset, task, target, accelerator, synchronise)
     if "build" in phases:
-        found.append(Phase("build", [watch.lap()], exclusive=exclusive))
-    step = make_step(accelerator, model, design.train, task.kind)
-    generator = torch.Generator().manual_seed(_SEED)
-
-    def timed(name: str, call: Callable[[], Any], batch: int, unit: str) -> None:
-        for _ in range(_ATTEMPTS):
-            load = ForeignLoad()
-            seconds = repeat(call, protocol, synchronise)
-            disturbed = load.disturbed()
-            if not disturbed:
-                break
-        found.append(
-            Phase(
-                name, seconds, items=batch, unit=unit, batch_size=batch, precision="fp32", peak_memory_mb=peak_memory_mb(),
-                exclusive=exclusive, disturbed=disturbed, warmup=protocol.warmup,
-            )
-        )  # fmt: skip
-
+        bench.once("build", ready.build_seconds, model_mb=model_mb(ready.model))
+    if "features" in phases and (call := ready.features()):
+        bench.timed("features", call, ready.batch, "record")
     if "train_step" in phases:
-        batch = design.train.batch_size
-        x = torch.randn(batch, leads, samples, generator=generator)
-        y = torch.zeros(batch, classes)
-        y[:, 0] = 1
-        step.model.train()
-        timed("train_step", lambda: step(x, y), batch, "crop")
-    if "inference" in phases:
-        step.model.eval()
-        for batch in dict.fromkeys([*protocol.inference_batches, design.train.batch_size]):
-            # A record is as many windows as the design looks at.
-            x = torch.randn(batch * len(starts), leads, samples, generator=generator)
+        _training_step(bench, ready)
+    loads = store is not None and not target.launched and ready.stepped.shape == (ready.leads, ready.samples)
+    if store is not None and loads and "load_batch" in phases:
+        bench.timed("load_batch", ready.load_batch(store), ready.batch, "crop", counted=False)
+    if store is not None and loads and "loaded_step" in phases:
+        loaded = _filed(bench, "loaded_step", ready.loaded_step(store), ready, counted=False)
+        loaded.extra["bottleneck"] = bottleneck(loaded, bench.phases)
+    if "inference" in phases and not target.launched:
+        for records in dict.fromkeys([*protocol.inference_batches, *([ready.batch] if protocol.own_batch else [])]):
+            if call := ready.inference(records):
+                bench.timed("inference", call, records, "record", model_mb=model_mb(ready.model))
+    return bench.phases
 
-            def infer(x: torch.Tensor = x) -> None:
-                with torch.inference_mode():
-                    step.model(x.to(accelerator.device))
 
-            timed("inference", infer, batch, "record")
-    return found
+def bottleneck(loaded: Phase, phases: list[Phase]) -> str:
+    """What a step with its loading waits for: the model, where it takes as long as the step alone does, or loading too.
+
+    Args:
+        phases: of the same job; `train_step` is looked for among them.
+    """
+    alone = next((phase for phase in phases if phase.name == "train_step"), None)
+    if alone is None:
+        return ""
+    more = median(loaded.seconds) / median(alone.seconds) - 1
+    floors = [phase.noise_floor for phase in (alone, loaded)]
+    if None in floors:
+        return f"loading adds {more:.0%}; no noise floor, so no verdict"
+    noise = math.hypot(*(math.log1p(floor) for floor in floors if floor is not None))
+    return (
+        f"loading adds {more:.0%}"
+        if math.log1p(more) > noise
+        else f"the model: loading adds {more:.0%}, within the noise"
+    )
+
+
+def _filed(bench: "Bench", name: str, call: Call, ready: "Prepared", counted: bool = True) -> Phase:
+    """Time a step, and say what memory made of its micro-batch."""
+    phase = bench.timed(name, call, ready.batch, "crop", counted=counted)
+    phase.micro_batch, phase.halved = ready.step.micro_batch, ready.step.halved
+    return phase
+
+
+def _training_step(bench: "Bench", ready: "Prepared") -> None:
+    """Time the step without its data loader; the first one apart where it compiles the model."""
+    call = ready.train_step()
+    if bench.target.compile:
+        watch = Stopwatch(bench.synchronise)
+        call()
+        bench.once("compile", watch.lap(), batch_size=ready.batch, precision=bench.precision)
+    phase = _filed(bench, "train_step", call, ready)
+    phase.extra["switches"] = switch_ratios(call, bench.target, bench.protocol, bench.synchronise)

@@ -1,0 +1,106 @@
+"""baselines/<suite>/<device>.json: what a suite scored and how fast it was on a device, as distributions, and why it is so written.
+
+Accuracy is a value a seed. Speed is a value a measuring job: a phase's time over that of the reference operation beside it, which
+is what jobs of one machine share; what varies between jobs is what a later job may vary too.
+"""
+
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from vitalbench.config.strict import Strict, validated
+from vitalbench.config.values import Count, Finite, Positive
+from vitalbench.errors import InputError
+from vitalbench.files import read_json, write_json
+
+VERSION = 1
+_LONGEST = 120  # characters of a file's name
+
+
+class Accuracy(Strict):
+    """A metric of a design: macro, on the test split, by seed."""
+
+    dataset: str
+    task: str
+    design: str
+    target: str
+    metric: str
+    values: Annotated[dict[Annotated[str, Field(pattern=r"^[0-9]+$")], Finite], Field(min_length=1)]
+
+
+class Speed(Strict):
+    """A phase of a design over the reference operation, a value a measuring job."""
+
+    dataset: str
+    task: str
+    design: str
+    target: str
+    phase: str
+    batch_size: Count | None
+    reference: str
+    values: Annotated[list[Positive], Field(min_length=1)]
+
+
+class Change(Strict):
+    """Why a baseline was written."""
+
+    date: str
+    reason: Annotated[str, Field(min_length=1)]
+
+
+class Baseline(Strict):
+    """A suite on a device."""
+
+    version: int = VERSION
+    suite: str
+    device: str
+    data: dict[str, str]
+    accuracy: list[Accuracy]
+    speed: list[Speed]
+    changes: Annotated[list[Change], Field(min_length=1)]
+
+
+def slug(device: str) -> str:
+    """A device's name as a file's.
+
+    >>> slug("NVIDIA H100 80GB HBM3")
+    'nvidia-h100-80gb-hbm3'
+    """
+    return re.sub(r"[^a-z0-9]+", "-", device.lower()).strip("-")[:_LONGEST] or "unknown"
+
+
+def path_of(baselines: Path, suite: str, device: str) -> Path:
+    """Where the baseline of a suite on a device lies; an InputError where the suite's name leads elsewhere."""
+    if suite in {"", ".."} or Path(suite).name != suite:
+        raise InputError(f"suite {suite!r}: no name of a suite, which holds no '/' and is not '..'")
+    return baselines / suite / f"{slug(device)}.json"
+
+
+def read_baseline(path: Path) -> Baseline:
+    """Read a baseline; one that is missing, damaged or of another version is an InputError that names it."""
+    found = validated(Baseline, read_json(path), path)
+    if found.version != VERSION:
+        raise InputError(f"{path}: version {found.version}; allowed: {VERSION}")
+    for kind, keys in (("accuracy", map(key_of, found.accuracy)), ("speed", map(key_of, found.speed))):
+        twice = [key for key, times in Counter(keys).items() if times > 1]
+        if twice:
+            raise InputError(f"{path}: key '{kind}': {'/'.join(twice[0])} is listed twice")
+    if not found.accuracy and not found.speed:
+        raise InputError(f"{path}: keys 'accuracy' and 'speed' are both empty: nothing could be held against it")
+    return found
+
+
+def write_baseline(path: Path, baseline: Baseline) -> None:
+    """Write a baseline."""
+    write_json(path, baseline.model_dump())
+
+
+def key_of(row: Accuracy | Speed) -> tuple[str, ...]:
+    """What a row is about."""
+    place = (row.dataset, row.task, row.design, row.target)
+    if isinstance(row, Accuracy):
+        return (*place, row.metric)
+    return (*place, row.phase, str(row.batch_size or ""), row.reference)

@@ -1,0 +1,86 @@
+"""What pytest-benchmark measured, in a baseline's terms: each benchmark over the reference operation beside it.
+
+Beside it is what its own `extra_info` says (tests/benchmarks/conftest.py); of benchmarks that do not say, the reference benchmark
+of their session, which may be minutes away.
+"""
+
+import math
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from vitalbench.errors import InputError, choices
+from vitalbench.files import read_json
+from vitalbench.gate.baseline import Speed
+from vitalbench.gate.found import Found, ratio_of
+
+SUITE = "benchmarks"
+REFERENCE = "test_reference_operation"  # tests/benchmarks/test_reference.py
+BESIDE = "reference_seconds"  # the key in a benchmark's extra_info
+
+
+def _positive(path: Path, name: str, what: str, value: Any) -> float:
+    try:
+        seconds = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    except OverflowError:
+        seconds = math.inf
+    if not 0 < seconds < math.inf:
+        raise InputError(f"{path}: {name}: {what} is {str(value)[:40]}; it must be a positive number")
+    return seconds
+
+
+def _median(path: Path, benchmark: Any) -> tuple[str, float, float | None]:
+    """A benchmark's name, its median and the reference beside it, in seconds."""
+    try:
+        name, median = benchmark["name"], benchmark["stats"]["median"]
+        beside = (benchmark.get("extra_info") or {}).get(BESIDE)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise InputError(f"{path}: a benchmark has no name or no median; write it with --benchmark-json") from None
+    if not isinstance(name, str) or not name or not name.isprintable():
+        raise InputError(f"{path}: a benchmark's name is {str(name)[:40]!a}; allowed: printable text")
+    reference = None if beside is None else _positive(path, name, f"extra_info.{BESIDE}", beside)
+    return name, _positive(path, name, "the median", median), reference
+
+
+def found_in_benchmarks(path: Path) -> Found:
+    """The medians of a file that `pytest --benchmark-json FILE` wrote, over the reference beside them.
+
+    Raises:
+        InputError: it is no such file, or the reference benchmark is not in it where one does not say what was beside it.
+    """
+    told = read_json(path)
+    content = told.get("benchmarks") if isinstance(told, dict) else None
+    if not isinstance(content, list):
+        raise InputError(f"{path}: key 'benchmarks' is missing: not what `pytest --benchmark-json` writes")
+    named = [_median(path, benchmark) for benchmark in content]
+    twice = [name for name, times in Counter(name for name, _, _ in named).items() if times > 1]
+    if twice:
+        raise InputError(f"{path}: two benchmarks are named {twice[0]!r}")
+    medians = {name: (median, beside) for name, median, beside in named}
+    session = medians.pop(REFERENCE, (math.nan, None))[0]
+    if math.isnan(session) and any(beside is None for _, beside in medians.values()):
+        raise InputError(f"{path}: the benchmark {REFERENCE!r} is not in it; {choices(REFERENCE, medians)}")
+    speed = [
+        Speed(
+            dataset="-",
+            task="-",
+            design=name,
+            target="-",
+            phase="benchmark",
+            batch_size=None,
+            reference=REFERENCE,
+            values=[ratio_of(median, beside or session, f"{path}: {name}")],
+        )
+        for name, (median, beside) in sorted(medians.items())
+    ]
+    return Found(_device(path, told), {}, [], speed, set())
+
+
+def _device(path: Path, told: dict[str, Any]) -> str:
+    """The processor that the benchmarks ran on, as the file says."""
+    machine = told.get("machine_info")
+    cpu = machine.get("cpu") if isinstance(machine, dict) else None
+    brand = cpu.get("brand_raw") if isinstance(cpu, dict) else None
+    if not isinstance(brand, str) or not brand:
+        raise InputError(f"{path}: key 'machine_info.cpu.brand_raw' is missing: which processor it is of is not known")
+    return brand

@@ -1,0 +1,89 @@
+"""Once more what did not pass: a measuring job or a training, as processes of their own, beside the suite's results."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from vitalbench import layout
+from vitalbench.errors import InputError
+from vitalbench.gate.baseline import Accuracy, Speed, key_of
+from vitalbench.gate.found import accuracy_of, measurements, place_of, speeds_of
+from vitalbench.results import CellResult, Results
+
+
+def _command(*arguments: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "vitalbench.cli", *arguments], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        said = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["nothing"]
+        raise InputError(f"vitalbench {arguments[0]}, run again: exit code {done.returncode}: {said[0]}")
+
+
+class Rerun:
+    """Runs parts of a suite again; each at most once, however many of its numbers are asked for."""
+
+    def __init__(self, results: Results) -> None:
+        self._results = results
+        self._measured: dict[str, dict[tuple[str, ...], tuple[Speed, bool]]] = {}
+        self._trained: dict[tuple[str, ...], dict[tuple[str, ...], Accuracy]] = {}
+
+    def speed(self, key: tuple[str, ...]) -> tuple[Speed, bool] | None:
+        """A phase of a measuring job that is run again, and whether it was disturbed; None where it no longer has the phase."""
+        folder = self._results.folder
+        for run, path in measurements(self._results):
+            if place_of(run) == key[:4]:
+                name = str(path.relative_to(folder / "measure").with_suffix(""))
+                if name not in self._measured:
+                    self._measured[name] = self._measure(name, run)
+                return self._measured[name].get(key)
+        return None
+
+    def _measure(self, name: str, run: CellResult) -> dict[tuple[str, ...], tuple[Speed, bool]]:
+        with TemporaryDirectory() as folder:
+            out = Path(folder) / "again.json"
+            where = ("--results", str(self._results.folder), "--measurement", name)
+            _command("measure", *where, "--exclusive", "--out", str(out))
+            return {key_of(speed): (speed, was) for speed, was in speeds_of(out, run, self._results)}
+
+    def exact(self, key: tuple[str, ...]) -> bool:
+        """Whether the same code has to give the same values: on a CPU."""
+        return self._results.target(key[3]).device == "cpu"
+
+    def accuracy(self, key: tuple[str, ...]) -> Accuracy | None:
+        """A metric of a design whose cells are trained and scored again; None where it no longer has one."""
+        place = key[:4]
+        if place not in self._trained:
+            self._trained[place] = self._train(place)
+        return self._trained[place].get(key)
+
+    def _train(self, place: tuple[str, ...]) -> dict[tuple[str, ...], Accuracy]:
+        folder = self._results.folder
+        again = folder.with_name(f"{folder.name}.again")
+        if again.exists():
+            shutil.rmtree(again)
+        try:
+            for part in ("config", "splits"):
+                shutil.copytree(folder / part, again / part)
+            if (folder / "search").is_dir():
+                (again / "search").symlink_to((folder / "search").resolve())
+            scratch, metrics = Results(again), set()
+            for run in self._results.groups[place]:  # type: ignore[index]
+                self._started_from(run, again)
+                _command("train", "--results", str(again), "--cell", run.cell.path)
+                _command("evaluate", "--results", str(again), "--cell", run.cell.path)
+                metrics |= {row["metric"] for row in run.read("metrics.json")["rows"]}
+            return {key_of(row): row for row in accuracy_of(scratch, sorted(metrics))}
+        finally:
+            shutil.rmtree(again, ignore_errors=True)
+
+    def _started_from(self, run: CellResult, again: Path) -> None:
+        """Let a run start from the same pre-training as before."""
+        start = self._results.suite["designs"][run.cell.design].get("pretrained")
+        if start:
+            of = layout.RUN.format(**{**run.cell.keys, "design": start})
+            (again / of).parent.mkdir(parents=True, exist_ok=True)
+            if not (again / of).exists():
+                (again / of).symlink_to((self._results.folder / of).resolve())

@@ -1,0 +1,76 @@
+"""What the gate found, for people, for machines, and as annotations and a summary that GitHub Actions shows."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from vitalbench.gate.check import Row
+
+_GITHUB = {"fail": "error", "no-verdict": "warning"}
+
+
+def _signed(row: Row) -> str:
+    if row.now == 0:
+        return "missing"
+    if row.judged.low is None and not row.judged.difference:
+        return "not compared"
+    if row.kind == "speed":
+        return f"{row.judged.difference:+.1%} time"
+    return f"{row.judged.difference:+.4f}"
+
+
+def line(row: Row) -> str:
+    """One row in one line."""
+    again = ", measured again" if row.confirmed and row.kind == "speed" else ""
+    detectable = ""
+    if row.judged.verdict == "no-verdict" and row.judged.detectable is not None:
+        shown = f"{row.judged.detectable:.1%}" if row.kind == "speed" else f"{row.judged.detectable:.4f}"
+        detectable = f"; detectable here: {shown}"
+    return f"{row.judged.verdict:>10}  {row.place} {row.what}: {_signed(row)} ({row.judged.reason}{again}){detectable}"
+
+
+def counted(rows: Iterable[Row]) -> str:
+    """How many of each verdict."""
+    counts = Counter(row.judged.verdict for row in rows)
+    return ", ".join(f"{counts[name]} {name}" for name in ("pass", "no-verdict", "fail"))
+
+
+def as_json(rows: list[Row], baseline: str, device: str) -> dict[str, Any]:
+    """Everything, for machines."""
+    return {
+        "baseline": baseline,
+        "device": device,
+        "verdict": "fail" if any(row.judged.verdict == "fail" for row in rows) else "pass",
+        "rows": [asdict(row) for row in rows],
+    }
+
+
+def annotations(rows: list[Row]) -> list[str]:
+    """Workflow commands of GitHub Actions, one for each row that did not pass."""
+    return [
+        f"::{_GITHUB[row.judged.verdict]} title=vitalbench {row.kind}::{_escaped(line(row).strip())}"
+        for row in rows
+        if row.judged.verdict in _GITHUB
+    ]
+
+
+def _escaped(text: str) -> str:
+    """As GitHub's runner reads messages of workflow commands."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _in_table(text: str) -> str:
+    """As one cell of a Markdown table: a benchmark's name may hold what would end it."""
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def summary(rows: list[Row]) -> str:
+    """A table in Markdown, for the job's summary."""
+    head = "| verdict | cell | what | change | baseline | now | why |\n|---|---|---|---:|---:|---:|---|\n"
+    body = "".join(
+        f"| {row.judged.verdict} | {_in_table(row.place)} | {_in_table(row.what)} | {_signed(row)} "
+        f"| {row.before} | {row.now} | {_in_table(row.judged.reason)} |\n"
+        for row in rows
+    )
+    return f"### Regression gate: {counted(rows)}\n\n{head}{body}"

@@ -1,0 +1,213 @@
+"""What a value says beside its baseline: accuracy by two one-sided tests, speed by a tolerance and the noise between jobs.
+
+Both look to either side: a design that is suddenly better or faster is as suspicious as one that is worse or slower.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+Verdict = Literal["pass", "fail", "no-verdict"]
+_ALPHA = 0.05  # of each one-sided test (Schuirmann, J Pharmacokinet Biopharm 15, 657, 1987), and of a difference
+_POWER = 0.8
+_MOST_SEEDS = 1000  # that are ever said to be needed
+_MOST_LOG = 700.0  # e to this is near the largest float
+# What jobs are taken to vary, as if that many had shown it: a baseline of one job knows nothing of it, one of twenty hardly asks.
+_PRIOR_SD, _PRIOR_JOBS = 0.03, 4
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A verdict and its terms.
+
+    Attributes:
+        difference: now minus before, in the metric's unit; of speed the ratio of times now to before, minus 1.
+        low, high: of its interval; None where there is none.
+        detectable: the least difference that these numbers of seeds or jobs would find four times in five.
+        needed: how many seeds or jobs it would take to settle a `no-verdict`; None elsewhere, and where none would.
+        reason: in a few words.
+    """
+
+    verdict: Verdict
+    difference: float
+    low: float | None
+    high: float | None
+    detectable: float | None
+    needed: int | None
+    reason: str
+
+
+def _spread(before: Sequence[float], now: Sequence[float]) -> tuple[float, int]:
+    """Standard deviation within both, and its degrees of freedom."""
+    freedom = max(len(before) - 1, 0) + max(len(now) - 1, 0)
+    squares = sum(float(np.sum(np.square(np.asarray(x) - np.mean(x)))) for x in (before, now))
+    return (math.sqrt(squares / freedom) if freedom else math.nan), freedom
+
+
+def _needed(sd: float, margin: float, before: int, now: int, difference: float, alpha: float) -> int | None:
+    """Seeds it takes until the difference seen lies within the margin, or differs from zero, four times in five.
+
+    Args:
+        before, now: seeds there are; those of the baseline stay, and the answer is always more than `now`.
+    """
+    counts = np.arange(now + 1, _MOST_SEEDS)
+    return _first(counts, _settles(sd, margin, np.full(len(counts), before), counts, difference, alpha))
+
+
+def _each_side(sd: float, margin: float, now: int, difference: float, alpha: float) -> int | None:
+    """Seeds on each side that would settle it."""
+    counts = np.arange(now + 1, _MOST_SEEDS)
+    return _first(counts, _settles(sd, margin, counts, counts, difference, alpha))
+
+
+def _first(counts: NDArray[np.int_], settled: NDArray[np.bool_]) -> int | None:
+    return int(counts[settled.argmax()]) if settled.any() else None
+
+
+def _settles(
+    sd: float, margin: float, before: NDArray[np.int_], now: NDArray[np.int_], difference: float, alpha: float
+) -> NDArray[np.bool_]:
+    """Whether so many seeds on either side would, four times in five."""
+    freedom, error = np.maximum(before + now - 2, 1), sd * np.sqrt(1 / before + 1 / now)
+    within = (margin - abs(difference)) / (stats.t.ppf(1 - alpha, freedom) + stats.t.ppf((1 + _POWER) / 2, freedom))
+    differs = abs(difference) / (stats.t.ppf(1 - alpha / 2, freedom) + stats.t.ppf(_POWER, freedom))
+    settled: NDArray[np.bool_] = error <= np.maximum(within, differs)
+    return settled
+
+
+@dataclass(frozen=True)
+class _Test:
+    """A difference of means, its standard error and its degrees of freedom."""
+
+    difference: float
+    error: float
+    freedom: int
+
+    def reach(self, alpha: float) -> float:
+        """Half of the interval of two one-sided tests at `alpha` each."""
+        return float(stats.t.ppf(1 - alpha, self.freedom)) * self.error
+
+    def within(self, margin: float, alpha: float) -> bool:
+        return abs(self.difference) + self.reach(alpha) < margin
+
+    def differs(self, alpha: float) -> bool:
+        return abs(self.difference) > self.reach(alpha / 2)
+
+    def detectable(self, alpha: float) -> float:
+        return float(stats.t.ppf(1 - alpha / 2, self.freedom) + stats.t.ppf(_POWER, self.freedom)) * self.error
+
+
+def _tests(before: dict[str, float], now: dict[str, float]) -> list[_Test]:
+    """The means of all seeds, their variance pooled; and, where two seeds or more are on both sides, their differences."""
+    a, b = list(before.values()), list(now.values())
+    found = []
+    sd, freedom = _spread(a, b)
+    if freedom:
+        error = sd * math.sqrt(1 / len(a) + 1 / len(b))
+        found.append(_Test(float(np.mean(b) - np.mean(a)), error, freedom))
+    shared = sorted(set(before) & set(now))
+    if len(shared) > 1:
+        pairs = np.array([now[seed] - before[seed] for seed in shared])
+        error = float(pairs.std(ddof=1)) / math.sqrt(len(pairs))
+        found.append(_Test(float(pairs.mean()), error, len(pairs) - 1))
+    return found
+
+
+def _same(shared: int, before: int) -> str:
+    fewer = "" if shared == before else f", {shared} of the baseline's {before}"
+    return f"the same values for the same seeds{fewer}"
+
+
+def judge_accuracy(before: dict[str, float], now: dict[str, float], margin: float) -> Judged:
+    """Whether values by seed are those of the baseline within a margin.
+
+    The same values of the same seeds pass at once. Else the difference is tested against both ends of the margin: `pass` where it
+    lies within, `fail` where it does not and differs from zero as well, `no-verdict` where the seeds are too few for either. Seeds
+    that both sides have are also compared in pairs; then each of the two ways has half of the risk.
+    """
+    shared = set(before) & set(now)
+    if shared == set(now) and all(before[seed] == now[seed] for seed in shared):
+        return Judged("pass", 0.0, 0.0, 0.0, None, None, _same(len(shared), len(before)))
+    tests = _tests(before, now)
+    if not tests:
+        difference = float(np.mean(list(now.values())) - np.mean(list(before.values())))
+        if shared and abs(difference) > margin:
+            return Judged(
+                "fail", difference, None, None, None, None, "the same seed, beyond the margin; no spread known"
+            )
+        return Judged("no-verdict", difference, None, None, None, 2, "one seed on each side shows no spread")
+    alpha = _ALPHA / len(tests)
+    surest = min(tests, key=lambda test: test.reach(alpha))
+    low, high = surest.difference - surest.reach(alpha), surest.difference + surest.reach(alpha)
+    terms = surest.difference, low, high, surest.detectable(alpha)
+    if any(test.within(margin, alpha) for test in tests):
+        return Judged("pass", *terms, None, f"within {margin:g}")
+    if any(test.differs(alpha) for test in tests):
+        return Judged("fail", *terms, None, f"differs from the baseline, and not within {margin:g}")
+    sd = _spread(list(before.values()), list(now.values()))[0]
+    needed = _needed(sd, margin, len(before), len(now), surest.difference, alpha)
+    both = None if needed else _each_side(sd, margin, max(len(before), len(now)), surest.difference, alpha)
+    enough = f"about {both}" if both else f"more than {_MOST_SEEDS}"
+    said = f"neither within {margin:g} nor different; " + (
+        f"about {needed} seeds would settle it"
+        if needed
+        else f"the baseline's seeds, {len(before)}, are too few whatever is run now: it takes {enough} on each side"
+    )
+    return Judged("no-verdict", *terms, needed, said)
+
+
+def _as_change(log_ratio: float) -> float:
+    """A log ratio as a ratio minus 1; one beyond what a number holds is the largest of them."""
+    return math.expm1(min(log_ratio, _MOST_LOG))
+
+
+def judge_speed(before: Sequence[float], now: Sequence[float], tolerance: float, disturbed: bool = False) -> Judged:
+    """Whether times over the reference operation are those of the baseline.
+
+    `fail` where their ratio leaves the tolerance to either side and more than the noise between measuring jobs explains;
+    `no-verdict` where that noise, or foreign load, could have done it.
+
+    Args:
+        before, now: a value a measuring job.
+        tolerance: 0.08 lets times be 8 % longer, or shorter by as much as a ratio.
+        disturbed: what was measured now was.
+    """
+    a, b = np.log(np.asarray(before)), np.log(np.asarray(now))
+    difference = float(np.median(b) - np.median(a))
+    sd, freedom = _spread(a.tolist(), b.tolist())
+    own = freedom * sd**2 if freedom else 0.0
+    freedom += _PRIOR_JOBS
+    sd = math.sqrt((own + _PRIOR_JOBS * _PRIOR_SD**2) / freedom)
+    error = sd * math.sqrt(1 / len(a) + 1 / len(b))
+    reach = float(stats.t.ppf(1 - _ALPHA / 2, freedom)) * error
+    bound = math.log1p(tolerance)
+    low, high = _as_change(difference - reach), _as_change(difference + reach)
+    detectable = _as_change(bound + reach)
+    ratio = _as_change(difference)
+    if abs(difference) <= bound:
+        though = ", though foreign work disturbed the measurement" if disturbed else ""
+        return Judged("pass", ratio, low, high, detectable, None, f"within {tolerance:.0%}{though}")
+    way = "slower" if difference > 0 else "faster, which is as suspicious"
+    if disturbed:
+        return Judged(
+            "no-verdict", ratio, low, high, detectable, 1, f"{way}, but foreign work disturbed the measurement"
+        )
+    if abs(difference) <= reach:
+        needed = math.ceil((sd * stats.norm.ppf(1 - _ALPHA / 2) / difference) ** 2) + 1
+        return Judged(
+            "no-verdict",
+            ratio,
+            low,
+            high,
+            detectable,
+            needed,
+            f"{way}, within what jobs vary; {needed} jobs would tell",
+        )
+    return Judged(
+        "fail", ratio, low, high, detectable, None, f"{way}: beyond {tolerance:.0%} and the noise between jobs"
+    )

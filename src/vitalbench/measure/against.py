@@ -1,0 +1,100 @@
+"""Two designs timed in turn in one job: the ratio of their phases, with a verdict against the noise floor."""
+
+import math
+from typing import Any
+
+from vitalbench.config.dataset import DatasetBuild
+from vitalbench.config.design import Design
+from vitalbench.config.schema import Protocol, TaskData
+from vitalbench.config.target import Target
+from vitalbench.errors import ConfigError, choices
+
+PHASES = ("features", "train_step", "inference")
+_SEED = 0
+
+
+def against(
+    designs: tuple[Design, Design],
+    dataset: DatasetBuild,
+    task: TaskData,
+    target: Target,
+    protocol: Protocol,
+    phases: list[str],
+) -> list[dict[str, Any]]:
+    """Time the phases of two designs in turn, and the first against itself in the same rounds.
+
+    Args:
+        phases: of PHASES; `inference` of a batch of the first design's training.
+
+    Returns:
+        A row each: ratio of the second's time to the first's, its interval, the floor, the verdict on the second, and what would
+        decide where there is none.
+
+    Raises:
+        ConfigError: an unknown phase, several processes, or a phase that one of the designs has not.
+    """
+    for phase in phases:
+        if phase not in PHASES:
+            raise ConfigError(f"phase {phase!r}: {choices(phase, PHASES)}")
+    if target.launched:
+        raise ConfigError("--against: designs are held against one another in one process; the target declares several")
+    from vitalbench.measure.interleaved import interleaved
+    from vitalbench.measure.load import ForeignLoad
+    from vitalbench.measure.noise import pairs_for
+    from vitalbench.measure.prepared import prepare
+    from vitalbench.train.engine import prepare_torch, synchroniser
+
+    rows = []
+    assert designs[0].train is not None
+    accelerator = prepare_torch(target, _SEED, designs[0].train.precision)
+    synchronise = synchroniser(target)
+    ready = [prepare(design, dataset, task, target, accelerator, synchronise) for design in designs]
+    for phase in phases:
+        records = ready[0].batch
+        if phase == "inference":
+            calls = [one.inference(records) for one in ready]
+        else:
+            calls = [one.features() if phase == "features" else one.train_step() for one in ready]
+        first, second = calls
+        if first is None or second is None:
+            raise ConfigError(f"phase {phase!r}: one of the two designs has none")
+        load = ForeignLoad()
+        found = interleaved(first, second, protocol, seed=_SEED, synchronise=synchronise)
+        needed = pairs_for(found.found, found.found.ratio) if found.verdict == "no-verdict" else None
+        rows.append(
+            {
+                "phase": phase,
+                "batch_a": records,
+                "batch_b": records if phase == "inference" else ready[1].batch,
+                "ratio": found.found.ratio,
+                "ci_low": found.found.low or None,
+                "ci_high": _finite(found.found.high),
+                "floor": found.floor,
+                "detectable": _finite(found.found.reach),
+                "rounds": found.found.pairs,
+                "rounds_needed": needed,
+                "foreign_load": load.share(),
+                "verdict": found.verdict,
+            }
+        )
+    return rows
+
+
+def _finite(value: float) -> float | None:
+    """None where the rounds were too few for any interval, whose ends are then 0 and infinity."""
+    return value if math.isfinite(value) else None
+
+
+def sentence(row: dict[str, Any], a: str, b: str) -> str:
+    """A row for people."""
+    interval = f"[{row['ci_low']:.3f}, {row['ci_high']:.3f}]" if row["ci_low"] and row["ci_high"] else "[no interval]"
+    text = (
+        f"{row['phase']}: {b} takes {row['ratio']:.3f} of the time of {a} "
+        f"{interval}, floor {row['floor']:.1%}, {row['rounds']} rounds: {row['verdict']}"
+    )
+    if row["verdict"] == "no-verdict":
+        more = f"; about {row['rounds_needed']} rounds would tell this ratio" if row["rounds_needed"] else ""
+        if row["detectable"] is None:
+            return f"{text}; too few rounds to tell any difference, ask for more --repeats"
+        text += f"; detectable here {row['detectable']:.1%}{more}"
+    return text

@@ -1,0 +1,116 @@
+"""Where a design's phases are timed, a call each: repeats beside the reference operation, conditions, counts, energy, memory."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from vitalbench.config.schema import Protocol
+from vitalbench.config.target import Target
+from vitalbench.measure.conditions import Watched
+from vitalbench.measure.counting import count
+from vitalbench.measure.energy import energy
+from vitalbench.measure.limits import limits
+from vitalbench.measure.memory import peak_memory_mb
+from vitalbench.measure.phases import Phase
+from vitalbench.measure.reference import reference_operation
+from vitalbench.measure.repeats import Call, repeat, repeat_together
+from vitalbench.train.strategy import slowest_process
+
+_ATTEMPTS = 3  # at an undisturbed measurement; the last one stands, and says so
+_MEGA = 1e6
+
+
+def model_mb(model: nn.Module) -> float:
+    """Memory of a model's weights and buffers in 10^6 bytes; of those that several names share, once."""
+    tensors = [*model.parameters(), *model.buffers()]
+    stored = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in tensors}
+    return sum(stored.values()) / _MEGA
+
+
+@dataclass
+class Bench:
+    """The device of a target, under a protocol; `phases` gathers what was timed on it.
+
+    Attributes:
+        synchronise: waits for the device.
+        alone: nothing else runs on the machine, as far as the caller sees to it.
+    """
+
+    accelerator: Accelerator
+    target: Target
+    protocol: Protocol
+    precision: str
+    synchronise: Callable[[], None]
+    alone: bool
+    phases: list[Phase] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._reference_name, self._reference = reference_operation(self.accelerator.device)
+        found = limits(self.target, self.accelerator.device, self.precision, self.synchronise)
+        self._limits = {"flops": found.flops.to_json(), "bytes": found.bytes.to_json()}
+
+    def once(self, name: str, seconds: float, **told: Any) -> None:
+        """File a phase that happens once."""
+        self.phases.append(Phase(name, [seconds], exclusive=self.alone, **told))
+
+    def timed(self, name: str, call: Call, batch: int, unit: str, *, counted: bool = True, **told: Any) -> Phase:
+        """Time a call, again where foreign work disturbed it, and file it as a phase.
+
+        Args:
+            batch: how many of `unit` a call handles.
+            counted: whether its operations are counted too, which executes it once more.
+        """
+        self._forget_peak()
+        alone = not self.target.launched
+        seen = {}
+        for _ in range(_ATTEMPTS):
+            if alone:
+                watched = Watched(self.target)
+                seconds, beside = repeat(call, self.protocol, self.synchronise, self._reference)
+                seen = asdict(watched.conditions())
+            else:  # one process cannot tell the others from strangers
+                seconds, beside = (
+                    repeat_together(
+                        call, self.protocol, self.synchronise, lambda own: slowest_process(self.accelerator, own)
+                    ),
+                    [],
+                )
+            if not (seen.get("disturbed") or seen.get("throttled")):
+                break
+        work = count(call) if alone and counted else None
+        joules, by = energy(call, self.target, self.synchronise) if alone else (None, "not-run: several processes")
+        phase = Phase(
+            name,
+            seconds,
+            items=batch,
+            unit=unit,
+            batch_size=batch,
+            precision=self.precision,
+            peak_memory_mb=peak_memory_mb(),
+            exclusive=self.alone,
+            disturbed=seen.pop("disturbed", None),
+            warmup=self.protocol.warmup,
+            reference=beside,
+            reference_name=self._reference_name if beside else "",
+            limits=self._limits if alone else {},
+            flops=work.flops if work else None,
+            bytes=work.bytes if work else None,
+            energy_j=joules,
+            energy_method=by,
+            device_memory_mb=self._device_peak(),
+            conditions=seen,
+            **told,
+        )
+        self.phases.append(phase)
+        return phase
+
+    def _forget_peak(self) -> None:
+        if self.target.device == "cuda":
+            torch.cuda.reset_peak_memory_stats()
+
+    def _device_peak(self) -> float | None:
+        return torch.cuda.max_memory_allocated() / _MEGA if self.target.device == "cuda" else None

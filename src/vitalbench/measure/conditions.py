@@ -1,0 +1,68 @@
+"""Under what conditions something was timed: foreign load, clock rates, and whether the device was throttled."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from vitalbench.config.target import Target
+from vitalbench.measure.load import ForeignLoad
+from vitalbench.watch.gpu import Gpus
+
+_SYSTEM = Path("/sys/devices/system/cpu")
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What was seen while something was timed; None is what cannot be seen here.
+
+    Attributes:
+        foreign_load: share of the processors that was busy with something else.
+        disturbed: whether that was more than a twentieth.
+        clock_mhz: of the device, afterwards: the median core, the slowest GPU.
+        throttled: whether heat or power held the device back meanwhile.
+    """
+
+    foreign_load: float | None
+    disturbed: bool | None
+    clock_mhz: float | None
+    throttled: bool | None
+
+
+def core_mhz(cpuinfo: Path = Path("/proc/cpuinfo")) -> float | None:
+    """The clock rate of the median core, as the system states it."""
+    try:
+        found = re.findall(r"^cpu MHz\s*:\s*([\d.]+)", cpuinfo.read_text(encoding="utf-8"), re.M)
+    except OSError:
+        return None
+    return median(float(rate) for rate in found) if found else None
+
+
+def throttle_count(system: Path = _SYSTEM) -> int | None:
+    """How often the cores were throttled since the machine started; None where the system does not count."""
+    try:
+        counts = [int(path.read_text()) for path in system.glob("cpu[0-9]*/thermal_throttle/core_throttle_count")]
+    except (OSError, ValueError):
+        return None
+    return sum(counts) if counts else None
+
+
+class Watched:
+    """Watches from its making to `conditions`."""
+
+    def __init__(self, target: Target) -> None:
+        self._on_gpu = target.device == "cuda"
+        self._gpus = Gpus.of(target)
+        self._throttles = throttle_count()
+        self._load = ForeignLoad()
+
+    def conditions(self) -> Conditions:
+        """What was seen so far."""
+        share = self._load.share()
+        if self._on_gpu:
+            clock, throttled = self._gpus.clock_mhz(), self._gpus.throttled()
+        else:
+            after = throttle_count()
+            clock = core_mhz()
+            throttled = None if after is None or self._throttles is None else after > self._throttles
+        return Conditions(share, self._load.is_much(share), clock, throttled)

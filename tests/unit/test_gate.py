@@ -1,0 +1,539 @@
+"""The regression gate: planted changes are caught, no change passes, and what cannot be told says what would decide it."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tests.spinning import loops_of, spun
+from vitalbench import cli
+from vitalbench.config.gate import Gate
+from vitalbench.config.schema import Protocol
+from vitalbench.config.strict import validated
+from vitalbench.errors import ConfigError, GateError, InputError
+from vitalbench.gate.baseline import Accuracy, Baseline, Change, Speed, key_of, path_of, read_baseline, slug
+from vitalbench.gate.benchmarks import BESIDE, REFERENCE, found_in_benchmarks
+from vitalbench.gate.check import check
+from vitalbench.gate.found import Found
+from vitalbench.gate.told import annotations, as_json, line, summary
+from vitalbench.gate.update import updated
+from vitalbench.gate.verdicts import judge_accuracy, judge_speed
+from vitalbench.measure.clock import nothing_to_wait_for
+from vitalbench.measure.phases import Phase
+from vitalbench.measure.repeats import repeat
+
+PLACE = {"dataset": "d", "task": "t", "design": "a", "target": "cpu"}
+TASKS = {"t": {"primary": "auroc", "margin": 0.02}}
+TRIALS = 20
+
+
+def seeds(rng, mean: float, count: int, first: int = 0) -> dict[str, float]:
+    """As the small xresnet1d101 scores on the stand-in: 0.803, 0.009 between seeds."""
+    return {str(first + seed): value for seed, value in enumerate(rng.normal(mean, 0.009, count))}
+
+
+def trials_of_accuracy(change: float) -> list[str]:
+    rng = np.random.default_rng(7)
+    return [
+        judge_accuracy(seeds(rng, 0.803, 10), seeds(rng, 0.803 + change, 10, first=100), 0.02).verdict
+        for _ in range(TRIALS)
+    ]
+
+
+def test_an_accuracy_that_fell_by_three_hundredths_is_caught_and_no_change_passes():
+    assert trials_of_accuracy(-0.03).count("fail") >= 19
+    assert trials_of_accuracy(0.03).count("fail") >= 19
+    assert trials_of_accuracy(0.0).count("pass") >= 19
+
+
+@pytest.mark.parametrize(("count", "caught", "passed"), [(2, 0.46, 0.24), (3, 0.83, 0.51), (5, 0.996, 0.88)])
+def test_what_so_many_seeds_can_tell_is_what_the_methods_say(count, caught, passed):
+    rng = np.random.default_rng(count)
+    for change, verdict, share in ((-0.03, "fail", caught), (0.0, "pass", passed)):
+        said = [
+            judge_accuracy(seeds(rng, 0.803, count), seeds(rng, 0.803 + change, count, first=100), 0.02).verdict
+            for _ in range(300)
+        ]
+        assert said.count(verdict) / 300 == pytest.approx(share, abs=0.09)
+
+
+def test_the_same_values_of_the_same_seeds_pass_whatever_their_spread():
+    before = {"0": 0.7, "1": 0.9}
+    assert judge_accuracy(before, dict(before), 0.01).verdict == "pass"
+    assert judge_accuracy(before, {"0": 0.7, "1": 0.92}, 0.01).verdict != "pass"
+
+
+def test_the_interval_is_that_of_two_one_sided_tests():
+    found = judge_accuracy({"0": 0.80, "1": 0.82}, {"2": 0.81, "3": 0.83}, 0.05)
+    error = 2**0.5 * 0.01  # pooled: both pairs are 0.02 apart
+    assert found.difference == pytest.approx(0.01)
+    assert found.high - found.difference == pytest.approx(2.9199855803537256 * error)  # t of 2 degrees, 95 %
+    assert found.verdict == "no-verdict"
+    assert judge_accuracy({"0": 0.80, "1": 0.82}, {"2": 0.81, "3": 0.83}, found.high + 1e-9).verdict == "pass"
+
+
+def test_two_seeds_that_both_fell_by_as_much_are_caught_in_pairs():
+    before = {"0": 0.797, "1": 0.809}
+    assert judge_accuracy(before, {"0": 0.767, "1": 0.7791}, 0.02).verdict == "fail"
+    assert judge_accuracy(before, {"0": 0.7969, "1": 0.8092}, 0.02).verdict == "pass"
+
+
+def test_other_draws_of_the_same_seeds_raise_no_more_alarms_than_they_may():
+    rng = np.random.default_rng(3)
+    said = [judge_accuracy(seeds(rng, 0.8, 5), seeds(rng, 0.8, 5), 0.001).verdict for _ in range(1000)]
+    assert said.count("fail") <= 1000 * 0.05 + 3 * (1000 * 0.05) ** 0.5
+
+
+def test_a_no_verdict_says_what_would_decide_it():
+    rng = np.random.default_rng(0)
+    found = judge_accuracy(seeds(rng, 0.80, 10), seeds(rng, 0.81, 2, first=50), 0.012)
+    assert found.verdict == "no-verdict"
+    assert found.detectable > 0.012
+    assert "seeds" in found.reason
+    one = judge_accuracy({"0": 0.8}, {"1": 0.8}, 0.01)
+    assert (one.verdict, one.needed) == ("no-verdict", 2)
+
+
+@pytest.fixture(scope="module")
+def loops() -> int:
+    return loops_of(0.5e-3)
+
+
+def job(loops: int, change: float = 1.0) -> float:
+    """A measuring job on the real clock: work whose time is changed by a factor, over the reference beside it."""
+    protocol = Protocol(warmup=1, repeats=22, seconds=0.001)
+    seconds, beside = repeat(spun(int(loops * change)), protocol, nothing_to_wait_for, spun(loops))
+    return Phase("train_step", seconds, reference=beside).to_reference
+
+
+class Again:
+    """Measures the planted work once more."""
+
+    def __init__(self, loops: int, change: float) -> None:
+        self.work = loops, change
+
+    def speed(self, key):
+        return speed([job(*self.work)]), False
+
+    def accuracy(self, key):
+        return None
+
+    def exact(self, key):
+        return False
+
+
+def speed(values: list[float]) -> Speed:
+    return Speed(**PLACE, phase="train_step", batch_size=64, reference="matmul-fp32-512", values=values)
+
+
+def accuracy(values: dict[str, float]) -> Accuracy:
+    return Accuracy(**PLACE, metric="auroc", values=values)
+
+
+def baseline(accuracies: list[Accuracy] = (), speeds: list[Speed] = (), data: dict[str, str] | None = None) -> Baseline:
+    change = Change(date="2026-01-01", reason="first")
+    return Baseline(
+        suite="s", device="cpu", data=data or {}, accuracy=list(accuracies), speed=list(speeds), changes=[change]
+    )
+
+
+def found(accuracies: list[Accuracy] = (), speeds: list[Speed] = (), data: dict[str, str] | None = None) -> Found:
+    return Found("cpu", data or {}, list(accuracies), list(speeds), set())
+
+
+@pytest.mark.slow
+@pytest.mark.alone
+@pytest.mark.parametrize(
+    ("throughput", "verdict"), [(0.85, "fail"), (1.40, "fail"), (1.0, "pass")], ids=["-15 %", "+40 %", "no change"]
+)
+def test_a_throughput_that_left_to_either_side_is_caught_on_a_real_clock_and_no_change_passes(
+    loops, throughput, verdict
+):
+    before = baseline(speeds=[speed([job(loops) for _ in range(10)])])
+    change = 1 / throughput
+    said = [
+        check(before, found(speeds=[speed([job(loops, change)])]), Gate(), TASKS, Again(loops, change))[0]
+        for _ in range(TRIALS)
+    ]
+    assert [row.judged.verdict for row in said].count(verdict) >= 19
+
+
+def test_foreign_load_makes_no_failure():
+    assert judge_speed([10.0, 10.1, 10.05], [14.0], 0.08, disturbed=True).verdict == "no-verdict"
+    assert judge_speed([10.0, 10.1, 10.05], [14.0], 0.08).verdict == "fail"
+
+
+def test_a_ratio_within_what_jobs_vary_is_measured_again_and_not_failed():
+    wide = judge_speed([10.0, 13.0, 8.0], [12.0], 0.08)
+    assert wide.verdict == "no-verdict"
+    assert wide.needed > 1
+    assert wide.detectable > 0.08
+
+
+def test_a_failure_that_a_second_measurement_does_not_show_is_none():
+    before = baseline(speeds=[speed([10.0, 10.1, 9.9, 10.05])])
+
+    class Fine(Again):
+        def speed(self, key):
+            return speed([8.4]), False
+
+    (row,) = check(before, found(speeds=[speed([11.9])]), Gate(), TASKS, Fine(1, 1))
+    assert row.confirmed
+    assert row.judged.verdict == "pass"
+
+
+def test_an_accuracy_that_does_not_fail_when_trained_again_is_no_failure():
+    values = {str(seed): 0.80 + 0.001 * seed for seed in range(5)}
+    worse = {seed: value - 0.1 for seed, value in values.items()}
+
+    class Fine(Again):
+        def accuracy(self, key):
+            return accuracy(values)
+
+    (row,) = check(baseline([accuracy(values)]), found([accuracy(worse)]), Gate(), TASKS, Fine(1, 1))
+    assert row.judged.verdict == "no-verdict"
+    assert "trained again" in row.judged.reason
+    (alone,) = check(baseline([accuracy(values)]), found([accuracy(worse)]), Gate(), TASKS)
+    assert alone.judged.verdict == "fail"
+
+
+def test_what_is_in_the_baseline_alone_fails_and_what_is_new_is_not_judged():
+    rows = check(baseline([accuracy({"0": 0.8})], [speed([9.0])]), found(), Gate(), TASKS)
+    assert [row.judged.verdict for row in rows] == ["fail", "fail"]
+    assert check(baseline(), found([accuracy({"0": 0.8})], [speed([9.0])]), Gate(), TASKS) == []
+
+
+def test_other_records_give_no_verdict_on_accuracy():
+    rows = check(
+        baseline([accuracy({"0": 0.8, "1": 0.81})], data={"d": "x"}),
+        found([accuracy({"0": 0.5, "1": 0.51})], data={"d": "y"}),
+        Gate(),
+        TASKS,
+    )
+    assert [row.judged.verdict for row in rows] == ["no-verdict"]
+
+
+def test_other_records_of_one_data_set_leave_the_others_gated_and_hide_nothing_that_is_gone():
+    other = accuracy({"0": 0.8, "1": 0.81}).model_copy(update={"dataset": "e"})
+    gone = accuracy({"0": 0.8}).model_copy(update={"design": "gone"})
+    worse = {"0": 0.5, "1": 0.51}
+    rows = check(
+        baseline([accuracy({"0": 0.8, "1": 0.81}), other, gone], data={"d": "x", "e": "same"}),
+        found([accuracy(worse), other.model_copy(update={"values": worse})], data={"d": "y", "e": "same"}),
+        Gate(),
+        TASKS,
+    )
+    assert [row.judged.verdict for row in rows] == ["no-verdict", "fail", "fail"]
+    assert rows[2].judged.reason == "in the baseline, and not in these results"
+
+
+def test_a_run_without_a_value_fails_though_others_have_one():
+    before = baseline([accuracy({"0": 0.8, "1": 0.81})])
+    now = found([accuracy({"0": 0.8})])
+    now.gaps[key_of(accuracy({"0": 0.8}))] = ["seed1-fold0"]
+    (row,) = check(before, now, Gate(), TASKS)
+    assert (row.judged.verdict, row.judged.reason) == ("fail", "no value in seed1-fold0")
+
+
+def test_what_the_gate_no_longer_names_is_told_and_not_dropped():
+    old = accuracy({"0": 0.8}).model_copy(update={"metric": "ece"})
+    (row,) = check(baseline([old]), found([old]), Gate(), TASKS)
+    assert (row.judged.verdict, row.judged.reason) == (
+        "no-verdict",
+        "not gated: the suite's gate names no margin for it",
+    )
+    assert "not compared" in line(row)
+
+
+def test_on_a_cpu_results_that_training_again_does_not_give_stay_failed():
+    values = {str(seed): 0.80 + 0.001 * seed for seed in range(5)}
+
+    class Fine(Again):
+        def accuracy(self, key):
+            return accuracy(values)
+
+        def exact(self, key):
+            return True
+
+    worse = {seed: value - 0.1 for seed, value in values.items()}
+    (row,) = check(baseline([accuracy(values)]), found([accuracy(worse)]), Gate(), TASKS, Fine(1, 1))
+    assert row.judged.verdict == "fail"
+    assert "not what their code gives" in row.judged.reason
+
+
+def test_on_a_cpu_one_altered_score_among_two_seeds_is_trained_again():
+    values = {"0": 0.80, "1": 0.81}
+
+    class Known(Again):
+        def __init__(self, known, exact=True):
+            self.known, self.same = known, exact
+
+        def accuracy(self, key):
+            return accuracy(self.known)
+
+        def exact(self, key):
+            return self.same
+
+    def judged(now, known, exact=True):
+        (row,) = check(baseline([accuracy(values)]), found([accuracy(now)]), Gate(), TASKS, Known(known, exact))
+        return row.judged.verdict, row.confirmed
+
+    altered = {"0": 0.80, "1": 0.99}
+    assert judged(altered, values) == ("fail", True)
+    assert judged(altered, altered) == ("no-verdict", True)  # other code gives that
+    assert judged(altered, values, exact=False) == ("no-verdict", False)
+    little = {"0": 0.80, "1": 0.815}
+    assert judged(little, values)[1] is False
+
+
+@pytest.mark.parametrize("margins", [{"metrics": {"auroc": 5.0}}, {"speed": 1e9}, {"metrics": {"auroc": 0.0}}])
+def test_a_margin_that_lets_anything_pass_is_refused(margins):
+    with pytest.raises(ConfigError, match=r"less than 1|greater than 0"):
+        validated(Gate, margins, "suite")
+
+
+def test_the_same_measuring_job_is_not_added_twice():
+    first = updated(None, found(speeds=[speed([9.0])]), "s", "first", "2026-01-01", add=False)
+    again = updated(first, found(speeds=[speed([9.0])]), "s", "again", "2026-01-02", add=True)
+    assert again.speed[0].values == [9.0]
+
+
+def test_a_seed_that_is_there_with_another_value_is_not_written_over_by_adding():
+    first = updated(None, found([accuracy({"0": 0.8})]), "s", "first", "2026-01-01", add=False)
+    with pytest.raises(InputError, match="seed 0 is in it with another value"):
+        updated(first, found([accuracy({"0": 0.4, "1": 0.8})]), "s", "more", "2026-01-02", add=True)
+
+
+def test_of_results_with_a_gap_no_baseline_is_written():
+    now = found([accuracy({"0": 0.8})])
+    now.gaps["d", "t", "a", "cpu", "auroc"] = ["seed1-fold0"]
+    with pytest.raises(InputError, match="d/t/a/cpu/auroc has no value in seed1-fold0"):
+        updated(None, now, "s", "first", "2026-01-01", add=False)
+
+
+def test_without_its_records_nothing_passes():
+    before = baseline([accuracy({"0": 0.8})], data={"d": "x"})
+    (row,) = check(before, found([accuracy({"0": 0.8})]), Gate(), TASKS)
+    assert (row.judged.verdict, row.judged.reason) == ("fail", "its records are not beside these results")
+
+
+def test_fewer_seeds_than_the_baselines_are_told():
+    assert judge_accuracy({"0": 0.8, "1": 0.9}, {"0": 0.8}, 0.02).reason.endswith("1 of the baseline's 2")
+
+
+def test_a_row_that_a_baseline_lists_twice_is_refused(tmp_path):
+    path = tmp_path / "b.json"
+    path.write_text(json.dumps(baseline([accuracy({"0": 0.8})] * 2).model_dump()))
+    with pytest.raises(InputError, match="listed twice"):
+        read_baseline(path)
+
+
+def test_benchmarks_are_of_the_processor_that_their_file_names_and_of_one_name_each(tmp_path):
+    path = tmp_path / "a.json"
+    written(path, **{REFERENCE: 0.002, "test_reading": 0.01})
+    assert found_in_benchmarks(path).device == "A CPU"
+    told = json.loads(path.read_text())
+    path.write_text(json.dumps({"benchmarks": told["benchmarks"]}))
+    with pytest.raises(InputError, match=r"machine_info\.cpu\.brand_raw"):
+        found_in_benchmarks(path)
+    path.write_text(json.dumps(told | {"machine_info": {"cpu": {"brand_raw": "Another CPU"}}}))
+    assert found_in_benchmarks(path).device == "Another CPU"
+    path.write_text(json.dumps({"benchmarks": [*told["benchmarks"], told["benchmarks"][1]]}))
+    with pytest.raises(InputError, match="two benchmarks are named 'test_reading'"):
+        found_in_benchmarks(path)
+
+
+def test_where_the_baseline_has_too_few_seeds_it_says_how_many_would_do():
+    said = judge_accuracy({"0": 0.80, "1": 0.82}, {"2": 0.79, "3": 0.81}, 0.011)
+    assert said.verdict == "no-verdict"
+    assert "on each side" in said.reason
+
+
+def test_a_margin_is_the_suites_or_the_tasks_own_and_other_metrics_are_not_gated():
+    gate = Gate(metrics={"ece": 0.05})
+    assert gate.margin("ece", TASKS["t"]) == 0.05
+    assert gate.margin("auroc", TASKS["t"]) == 0.02
+    assert gate.margin("fmax", TASKS["t"]) is None
+
+
+def test_a_baseline_is_widened_or_written_anew_and_keeps_its_reasons():
+    first = updated(None, found([accuracy({"0": 0.8})], [speed([9.0])]), "s", "first", "2026-01-01", add=False)
+    wider = updated(first, found([accuracy({"1": 0.81})], [speed([9.2])]), "s", "seeds", "2026-01-02", add=True)
+    assert wider.accuracy[0].values == {"0": 0.8, "1": 0.81}
+    assert wider.speed[0].values == [9.0, 9.2]
+    assert [change.reason for change in wider.changes] == ["first", "seeds"]
+    anew = updated(wider, found([accuracy({"5": 0.9})]), "s", "another model", "2026-01-03", add=False)
+    assert anew.accuracy[0].values == {"5": 0.9}
+    assert anew.speed == []
+    with pytest.raises(InputError, match="its records are others"):
+        updated(first, found(data={"d": "other"}), "s", "x", "2026-01-04", add=True)
+    with pytest.raises(InputError, match="there is none to add to"):
+        updated(None, found(), "s", "x", "2026-01-04", add=True)
+
+
+def test_a_disturbed_phase_is_not_written():
+    row = speed([9.0])
+    disturbed = Found("cpu", {}, [accuracy({"0": 0.8})], [row], {key_of(row)})
+    assert updated(None, disturbed, "s", "first", "2026-01-01", add=False).speed == []
+    with pytest.raises(InputError, match="nothing to write"):
+        updated(None, Found("cpu", {}, [], [row], {key_of(row)}), "s", "first", "2026-01-01", add=False)
+
+
+@pytest.mark.parametrize(("suite", "device"), [("other", "cpu"), ("s", "another cpu")])
+def test_a_baseline_of_another_suite_or_device_is_not_written_over(suite, device):
+    first = updated(None, found(speeds=[speed([9.0])]), "s", "first", "2026-01-01", add=False)
+    now = Found(device, {}, [], [speed([9.0])], set())
+    for add in (False, True):
+        with pytest.raises(InputError, match="name another --baseline"):
+            updated(first, now, suite, "x", "2026-01-02", add=add)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_a_baseline_of_no_number_is_refused_and_passes_nothing(tmp_path, value):
+    path = tmp_path / "b.json"
+    for rows in ({"accuracy": [accuracy({"0": 0.8}).model_dump()]}, {"speed": [speed([9.0]).model_dump()]}):
+        content = baseline().model_dump() | rows
+        for row in (*content["accuracy"], *content["speed"]):
+            row["values"] = {"0": value} if "metric" in row else [value]
+        path.write_text(json.dumps(content))
+        with pytest.raises(ConfigError, match="values"):
+            read_baseline(path)
+
+
+def test_a_baseline_that_holds_nothing_is_refused(tmp_path):
+    path = tmp_path / "b.json"
+    path.write_text(json.dumps(baseline().model_dump()))
+    with pytest.raises(InputError, match="both empty"):
+        read_baseline(path)
+
+
+def test_speeds_beyond_all_measure_get_a_verdict():
+    assert judge_speed([1e-300], [1e300], 0.08).verdict == "fail"
+    assert judge_speed([1e300], [1e-300], 0.08).verdict == "fail"
+
+
+def test_more_seeds_than_there_are_would_settle_what_these_did_not():
+    rng = np.random.default_rng(11)
+    said = [judge_accuracy(seeds(rng, 0.80, 10), seeds(rng, 0.808, 6, first=50), 0.012) for _ in range(200)]
+    open_ones = [one for one in said if one.verdict == "no-verdict"]
+    assert open_ones
+    assert all(one.needed is None or one.needed > 6 for one in open_ones)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"version": 9}, "version 9; allowed: 1"),
+        ({"speed": [{"dataset": "d"}]}, "speed"),
+        ({"acuracy": []}, "nearest: accuracy"),
+        ({"changes": []}, "changes"),
+    ],
+)
+def test_a_damaged_baseline_is_told_in_one_line(tmp_path, change, said):
+    path = tmp_path / "b.json"
+    path.write_text(json.dumps(baseline().model_dump() | change))
+    with pytest.raises((InputError, ConfigError), match=said) as refused:
+        read_baseline(path)
+    assert "b.json" in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_what_is_told_to_people_machines_and_github_is_the_same():
+    values = {str(seed): 0.8 + 0.001 * seed for seed in range(5)}
+    worse = {seed: value - 0.1 for seed, value in values.items()}
+    rows = check(baseline([accuracy(values)], [speed([9.0])]), found([accuracy(worse)], [speed([9.0])]), Gate(), TASKS)
+    assert line(rows[0]).strip().startswith("fail  d/t/a/cpu auroc: -0.1000")
+    assert as_json(rows, "b.json", "cpu")["verdict"] == "fail"
+    (shown,) = annotations(rows)
+    assert shown.startswith("::error title=vitalbench accuracy::fail")
+    assert "%25" not in shown or "%" not in shown.replace("%25", "")
+    assert summary(rows).startswith("### Regression gate: 1 pass, 0 no-verdict, 1 fail")
+    assert len(summary(rows).splitlines()) == 4 + len(rows)
+
+
+def written(path, **medians: float):
+    benchmarks = [{"name": name, "stats": {"median": median}} for name, median in medians.items()]
+    machine = {"machine_info": {"cpu": {"brand_raw": "A CPU"}}}
+    path.write_text(json.dumps(machine | {"benchmarks": benchmarks}))
+    return str(path)
+
+
+def test_benchmarks_go_through_the_same_gate(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    same = written(tmp_path / "a.json", **{REFERENCE: 0.002, "test_reading": 0.01})
+    assert cli.run(["check", "--benchmarks", same]) == 0
+    assert "no baseline" in capsys.readouterr().err
+    assert cli.run(["baseline", "update", "--benchmarks", same, "--reason", "first"]) == 0
+    assert (tmp_path / "baselines/benchmarks/a-cpu.json").is_file()
+    assert cli.run(["check", "--benchmarks", same]) == 0
+    slower_machine = written(tmp_path / "b.json", **{REFERENCE: 0.004, "test_reading": 0.02})
+    assert cli.run(["check", "--benchmarks", slower_machine]) == 0
+    slower_code = written(tmp_path / "c.json", **{REFERENCE: 0.002, "test_reading": 0.012})
+    with pytest.raises(GateError, match="1 fail"):
+        cli.run(["check", "--benchmarks", slower_code, "--json", "out.json"])
+    assert json.loads((tmp_path / "out.json").read_text())["verdict"] == "fail"
+    with pytest.raises(InputError, match="nearest: test_referense_operation"):
+        cli.run(["check", "--benchmarks", written(tmp_path / "d.json", test_referense_operation=0.1)])
+    with pytest.raises(InputError, match="not what `pytest --benchmark-json` writes"):
+        (tmp_path / "e.json").write_text("{}")
+        cli.run(["check", "--benchmarks", str(tmp_path / "e.json")])
+    for name in ("", "test_a\n::error::", "\ud800"):
+        with pytest.raises(InputError, match=r"a benchmark's name is .*; allowed: printable text"):
+            cli.run(["check", "--benchmarks", written(tmp_path / "h.json", **{REFERENCE: 1.0, name: 1.0})])
+    with pytest.raises(InputError, match="the median is inf"):
+        cli.run(["check", "--benchmarks", written(tmp_path / "f.json", **{REFERENCE: 1.0, "test_a": float("inf")})])
+    with pytest.raises(InputError, match="nothing to write"):
+        alone = written(tmp_path / "g.json", **{REFERENCE: 1.0})
+        cli.run(["baseline", "update", "--benchmarks", alone, "--reason", "x", "--baseline", "g-base.json"])
+    other = json.loads((tmp_path / "baselines/benchmarks/a-cpu.json").read_text()) | {"suite": "quick"}
+    (tmp_path / "other.json").write_text(json.dumps(other))
+    with pytest.raises(InputError, match="is of the suite 'quick'"):
+        cli.run(["check", "--benchmarks", same, "--baseline", "other.json"])
+    with pytest.raises(InputError, match="--reason is empty"):
+        cli.run(["baseline", "update", "--benchmarks", same, "--reason", " "])
+
+
+def test_a_benchmark_is_held_over_the_reference_that_was_beside_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+
+    def beside(name, median, seconds, session=0.002):
+        path = tmp_path / name
+        written(path, **{REFERENCE: session, "test_reading": median})
+        content = json.loads(path.read_text())
+        content["benchmarks"][1]["extra_info"] = {BESIDE: seconds, "ratio": 3}
+        path.write_text(json.dumps(content))
+        return str(path)
+
+    assert cli.run(["baseline", "update", "--benchmarks", beside("a.json", 0.01, 0.002), "--reason", "first"]) == 0
+    # The machine was slow when it ran, and not when the session's reference did.
+    assert cli.run(["check", "--benchmarks", beside("b.json", 0.02, 0.004)]) == 0
+    with pytest.raises(GateError, match="1 fail"):
+        cli.run(["check", "--benchmarks", beside("c.json", 0.02, 0.002, session=0.004)])
+    alone = json.loads((tmp_path / "a.json").read_text())
+    alone["benchmarks"] = alone["benchmarks"][1:]
+    (tmp_path / "d.json").write_text(json.dumps(alone))
+    assert cli.run(["check", "--benchmarks", str(tmp_path / "d.json")]) == 0
+    with pytest.raises(InputError, match=r"test_reading: 1e\+308 s over a reference of 1e-308 s: no ratio"):
+        cli.run(["check", "--benchmarks", beside("f.json", 1e308, 1e-308)])
+    for wrong in (0, -1, "fast", True, float("nan"), 10**400):
+        with pytest.raises(InputError, match=f"test_reading: extra_info.{BESIDE} is .*positive number"):
+            cli.run(["check", "--benchmarks", beside("e.json", 0.01, wrong)])
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize("suite", ["..", "../x", "", ".", "a/b"])
+def test_a_suites_name_leads_nowhere_else(suite, tmp_path):
+    with pytest.raises(InputError, match="no name of a suite"):
+        path_of(tmp_path, suite, "cpu")
+
+
+def test_a_device_has_a_file_of_its_own():
+    assert slug("AMD EPYC 9V74 80-Core Processor") == "amd-epyc-9v74-80-core-processor"
+    assert slug("  ") == "unknown"
+
+
+def test_a_name_cannot_end_a_cell_of_the_summary():
+    row = speed([9.0]).model_copy(update={"design": "test_a[x|y\nz]"})
+    (said,) = check(baseline(speeds=[row]), found(), Gate(), TASKS)
+    assert "test_a[x\\|y z]" in summary([said])
+    assert len(summary([said]).splitlines()) == 5

@@ -1,0 +1,61 @@
+"""What would decide a comparison that was not decided, and when a ratio of times means something."""
+
+import numpy as np
+import pytest
+
+from vitalbench.evaluate.power import Errors, errors, would_decide
+from vitalbench.evaluate.time_ratio import Spent, time_ratio
+
+
+def test_the_errors_of_patients_and_of_seeds_are_told_apart():
+    rng = np.random.default_rng(0)
+    patients = rng.normal(0, 0.02, 4000)
+    a = np.array([patients + shift for shift in rng.normal(0, 0.01, 40)])
+    found = errors(a, np.zeros((1, 4000)))
+    assert found.patients == pytest.approx(0.02, rel=0.1)
+    assert found.seeds == pytest.approx(0.01 / 40**0.5, rel=0.3)
+    assert found.detectable == pytest.approx(2.8 * found.both)
+
+
+def test_what_is_shared_by_both_designs_is_no_error():
+    shared = np.random.default_rng(0).normal(0, 0.05, (1, 1000))
+    assert errors(shared, shared - 0.01).both == pytest.approx(0.0, abs=1e-12)
+
+
+def test_four_times_the_patients_find_half_the_difference():
+    said = would_decide(Errors(0.02, 0.0), 0.028, None, 100, 1)
+    assert said == "detectable here 0.056; for 0.028 about 400 patients (100 here)"
+
+
+def test_where_seeds_alone_are_too_noisy_more_patients_are_not_asked_for():
+    said = would_decide(Errors(0.001, 0.02), 0.01, None, 5000, 2)
+    assert "seeds (2 here)" in said
+    assert "patients (" not in said
+    both = would_decide(Errors(0.02, 0.02), 0.01, None, 100, 2)
+    assert "patients and" in both
+
+
+def test_it_is_as_many_as_a_simulation_needs():
+    rng = np.random.default_rng(1)
+    error, patients, difference = 0.03, 100, 0.02
+    needed = int(
+        would_decide(Errors(error, 0.0), difference, None, patients, 1).split("about ")[1].split()[0].replace(",", "")
+    )
+    spread = error * np.sqrt(patients / needed)
+    found = np.abs(rng.normal(difference, spread, 20000)) > 1.96 * spread
+    assert found.mean() == pytest.approx(0.8, abs=0.02)
+
+
+def test_a_ratio_within_the_noise_of_two_jobs_gets_no_verdict():
+    a, b = Spent(1.02, 2.0, 0.02, 0.001), Spent(1.0, 1.0, 0.02, 0.001)
+    found = time_ratio(a, b)
+    assert (found.verdict, found.cost_ratio) == ("no-verdict", 2.0)
+    assert found.floor == pytest.approx(0.0284, abs=0.001)
+    assert time_ratio(Spent(1.1, None, 0.02, 0.001), b).verdict == "slower"
+    assert time_ratio(b, Spent(1.1, None, 0.02, 0.001)).verdict == "faster"
+
+
+def test_two_jobs_in_which_the_reference_differed_are_that_much_noisier():
+    slow_hour = Spent(1.3, None, 0.02, 0.0013)
+    assert time_ratio(slow_hour, Spent(1.0, None, 0.02, 0.001)).verdict == "no-verdict"
+    assert time_ratio(Spent(1.3, None, None, 0.001), Spent(1.0, None, 0.02, 0.001)).verdict == "no-verdict"
