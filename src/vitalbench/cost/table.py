@@ -29,6 +29,13 @@ def hours(run: CellResult, phases: list[Phase]) -> dict[str, tuple[float, float,
         low, middle, high = (second / 3600 for second in _quartiles(step.seconds))
         for name, steps in (("train", facts["steps"]), ("epoch", facts["steps_an_epoch"])):
             found[name] = (low * steps, middle * steps, high * steps)
+        once = next((phase for phase in phases if phase.name == "features"), None)
+        if once and facts.get(
+            "featured_records"
+        ):  # of a frozen encoder, computed before the first epoch and never again
+            hour = facts["featured_records"] / once.items / 3600
+            spent = (second * hour for second in _quartiles(once.seconds))
+            found["train"] = tuple(a + b for a, b in zip(found["train"], spent, strict=True))
     passes = [phase for phase in phases if phase.name == "inference"]
     if passes:
         # The batch with the highest throughput: what a batch job would use.
