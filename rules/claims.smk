@@ -3,6 +3,7 @@ rule claims:
     input:
         suite=in_suite(layout.SUITE_SLICE),
         stores=rules.data.input.stores,
+        metrics=rules.evaluate.input,
         documents=stage_slice("claims"),
     output:
         in_suite(layout.TABLE.format(table="claims")),

@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.conftest import ROOT
+from vitalbench import cli
 from vitalbench.claims.ledger import judge
 from vitalbench.config.claims_file import Claim, read_documents
 from vitalbench.config.expression import UnknownFact, evaluate
@@ -77,6 +79,45 @@ def test_reproduced_refuted_and_not_run():
     waiting = judge(claim(check="measured.x.records", method="measured"), {}, {"x": "needs the whole x"})
     assert (waiting["verdict"], waiting["reason"]) == ("not-run", "needs the whole x")
     assert judge(claim(method="untestable", reason="no data"), {}, {})["verdict"] == "untestable"
+
+
+@pytest.mark.parametrize(
+    ("relation", "found", "verdict"),
+    [
+        ("equals", 11, "reproduced"),
+        ("equals", 12, "refuted"),
+        ("at-most", 3, "reproduced"),
+        ("at-most", 12, "refuted"),
+        ("at-least", 12, "reproduced"),
+        ("at-least", 3, "refuted"),
+    ],
+)
+def test_a_bound_holds_to_its_side_alone(relation, found, verdict):
+    said = claim(check=str(found), relation=relation, tolerance=1)
+    assert judge(said, {}, {})["verdict"] == verdict
+
+
+def test_what_waits_for_something_says_for_what(tmp_path):
+    row = judge(claim(method="measured", waits_for="the LUNA16 data set", reason="why"), {}, {})
+    assert row == {"verdict": "not-run", "reason": "waits for the LUNA16 data set; why"}
+    lines = "source: S\nclaims:\n  - {id: a, location: l, text: t, reported: 1, unit: u, method: arithmetic, waits_for: x}\n"
+    (tmp_path / "a.yaml").write_text(lines)
+    with pytest.raises(ConfigError, match="'waits_for' is in the place of the 'check' of a measured claim"):
+        read_documents(tmp_path)
+
+
+def test_the_document_of_the_ledger_is_what_the_ledger_says(tmp_path, capsys):
+    assert cli.run(["claims", "--configs", str(ROOT / "configs"), "--markdown", str(tmp_path / "CLAIMS.md")]) == 0
+    made = (tmp_path / "CLAIMS.md").read_text()
+    assert made == (ROOT / "docs/CLAIMS.md").read_text(), "vitalbench claims --markdown docs/CLAIMS.md"
+    assert "| 000-georgia-records |" in made
+    assert "claims: " in capsys.readouterr().err
+
+
+def test_every_founding_document_is_judged(configs):
+    documents = read_documents(configs.path / "claims")
+    assert {name[:3] for name in documents if name[0].isdigit()} == {"000", "001", "002", "003", "004"}
+    assert sum(len(document.claims) for name, document in documents.items() if name[0].isdigit()) >= 120
 
 
 def test_the_ledger_that_ships_is_consistent(configs):
