@@ -1,27 +1,52 @@
-# The image that `--sdm apptainer` runs every rule in; built again when what it holds changes.
-# A site with mirrors of its own passes them on: APPTAINER_BUILD_FLAGS="--build-arg mirror=URL --bind DIR ..."
-rule cpu_image:
+# The images that `--sdm apptainer` runs the rules in; built again when what they hold changes. Built on the bare machine: without --sdm.
+rule base_image:
     input:
-        definition="containers/cpu.def",
+        definition="containers/base.def",
+        system="containers/debian.txt",
         envs=[
             "envs/setup.sh",
             "envs/bootstrap.txt",
             "envs/torch.txt",
             "envs/lock.txt",
-            "envs/requirements.in",
         ],
-        source=[
-            str(path)
-            for path in sorted(Path("src").rglob("*"))
-            if path.suffix in (".py", ".csv", ".html", ".css")
-        ],
-        project="pyproject.toml",
     output:
-        "containers/cpu.sif",
+        image=layout.BASE_IMAGE,
+        receipt=layout.BASE_IMAGE_RECEIPT,
+    log:
+        "results/log/containers/base.txt",
+    shell:
+        "vitalbench image build --definition {input.definition} --out {output.image} 2>&1 | tee {log}"
+
+
+rule cpu_image:
+    input:
+        definition="containers/cpu.def",
+        base=rules.base_image.output.image,
+        source=package_files(),
+        project=["pyproject.toml", "envs/requirements.in"],
+    output:
+        image=layout.CPU_IMAGE,
+        receipt=layout.CPU_IMAGE_RECEIPT,
     log:
         "results/log/containers/cpu.txt",
     shell:
-        "apptainer build --fakeroot ${{APPTAINER_BUILD_FLAGS:-}} {output} {input.definition} 2>&1 | tee {log}"
+        "vitalbench image build --definition {input.definition} --out {output.image} 2>&1 | tee {log}"
+
+
+rule cuda_image:
+    input:
+        definition="containers/cuda.def",
+        base=rules.base_image.output.image,
+        torch="envs/torch-cuda.txt",
+        source=package_files(),
+        project=["pyproject.toml", "envs/requirements.in"],
+    output:
+        image=layout.CUDA_IMAGE,
+        receipt=layout.CUDA_IMAGE_RECEIPT,
+    log:
+        "results/log/containers/cuda.txt",
+    shell:
+        "vitalbench image build --definition {input.definition} --out {output.image} 2>&1 | tee {log}"
 
 
 rule containers:

@@ -1,0 +1,1 @@
+"""Container images: what they are built from, and building them."""

@@ -1,0 +1,49 @@
+"""Real machinery: installed where it is not there, or a line says why a test of it is skipped."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.workflow.conftest import snakemake
+from tests.workflow.test_killed import mortal_project
+
+CANNOT = 3  # what a script of this folder ends with on a machine that it cannot set up
+EPOCHS = 40
+
+
+def set_up(script: str, *arguments: str) -> None:
+    """Run a script of this folder; skip where it says that it cannot."""
+    line = ["sh", str(ROOT / "tests/machines" / script), *arguments]
+    found = subprocess.run(line, capture_output=True, text=True, check=False)
+    if found.returncode == CANNOT:
+        pytest.skip(found.stderr.strip())
+    assert found.returncode == 0, found.stderr[-2000:]
+
+
+@pytest.fixture(scope="session")
+def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A SLURM of one node."""
+    folder = tmp_path_factory.mktemp("slurm")
+    try:
+        set_up("slurm.sh", "start", str(folder))
+        yield folder
+    finally:
+        set_up("slurm.sh", "stop", str(folder))
+
+
+@pytest.fixture(scope="session")
+def apptainer() -> None:
+    """Apptainer."""
+    set_up("apptainer.sh")
+
+
+@pytest.fixture(scope="session")
+def split_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project with a small design, up to its audited split: what every training below starts from. To be copied."""
+    folder = mortal_project(tmp_path_factory.mktemp("split"), EPOCHS)
+    found = snakemake(folder, "--cores", "2", "split", "--config", "suite=mortal")
+    assert found.returncode == 0, found.stdout[-3000:]
+    return folder

@@ -1,0 +1,152 @@
+"""Through a real SLURM of one node, whatever happens to a job: the same bytes. `pytest -m machines -rP` shows what happened."""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.workflow.conftest import BIN, snakemake
+from tests.workflow.test_killed import CELL, epoch_of, left_by, run_folder, until
+from vitalbench.files import read_json
+
+pytestmark = [pytest.mark.machines, pytest.mark.timeout(1800)]
+
+# Without accounting, at the pace of a test, and with requests that a small node has.
+HERE = [
+    "--profile", "profiles/slurm", "--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "8",
+    "--default-resources", "mem_mb=1500", "runtime=10", "slurm_account=none", "--latency-wait", "5", "--config", "suite=mortal",
+]  # fmt: skip
+
+
+def ask(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+
+
+def job_of(rule: str) -> str | None:
+    """The number of the job that runs a rule now."""
+    rows = ask("squeue", "--noheader", "--states=R", "--format=%i %k").splitlines()
+    return next((row.split()[0] for row in rows if f"rule_{rule}" in row), None)
+
+
+def node() -> str:
+    return ask("sinfo", "--noheader", "--format=%N").split()[0]
+
+
+def set_node(state: str) -> None:
+    ask("scontrol", "update", f"NodeName={node()}", f"State={state}", "Reason=test")
+
+
+def preempted(job: str) -> None:
+    """A more urgent job wants the whole node."""
+    ask("sbatch", "--partition=urgent", "--exclusive", "--output=/dev/null", "--wrap=sleep 2")
+
+
+def node_down(job: str) -> None:
+    set_node("down")
+    set_node("resume")
+
+
+def drained(job: str) -> None:
+    """A drained node lets the job end and starts none: the job goes back into the queue, waits there, and runs again after."""
+    set_node("drain")
+    ask("scontrol", "requeue", job)
+    assert "drain" in ask("sinfo", "--noheader", "--format=%T")
+    set_node("resume")
+
+
+def killed(job: str) -> None:
+    ask("scancel", "--signal=KILL", "--full", job)
+
+
+def over_its_walltime(job: str) -> None:
+    """A minute is the shortest limit there is; a training that took less so far is over it soon."""
+    ask("scontrol", "update", f"JobId={job}", "TimeLimit=1")
+
+
+FAULTS: list[Callable[[str], None]] = [preempted, node_down, drained, killed, over_its_walltime]
+
+
+def started(project: Path, *arguments: str) -> subprocess.Popen:
+    environment = {**os.environ, "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}"}
+    return subprocess.Popen(
+        [str(BIN / "snakemake"), *HERE, *arguments], cwd=project, env=environment, text=True,
+        stdout=(project / "said.txt").open("w"), stderr=subprocess.STDOUT,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def bare(split_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same project run without SLURM, to its page."""
+    project = Path(shutil.copytree(split_project, tmp_path_factory.mktemp("bare") / "project"))
+    found = snakemake(project, "--cores", "2", "--config", "suite=mortal")
+    assert found.returncode == 0, found.stdout[-3000:]
+    return project
+
+
+def same_tables(one: Path, other: Path) -> None:
+    for table in ("matrix", "metrics", "summary", "leakage", "quality"):
+        name = f"results/mortal/tables/{table}.csv"
+        assert (one / name).read_bytes() == (other / name).read_bytes(), table
+
+
+def test_a_suite_through_slurm_leaves_the_same_bytes(slurm, split_project, bare, tmp_path):
+    project = Path(shutil.copytree(split_project, tmp_path / "project"))
+    found = snakemake(project, *HERE)
+    assert found.returncode == 0, found.stdout[-3000:]
+    submitted = re.findall(r"submitted with SLURM jobid", found.stdout)
+    assert 5 <= len(submitted) <= 6  # train, evaluate, measure, claims, tables together, check
+    assert "slurm_extra=--exclusive" in found.stdout
+    assert left_by(run_folder(project)) == left_by(run_folder(bare))
+    same_tables(project, bare)
+    again = snakemake(project, *HERE)
+    assert "Nothing to be done" in again.stdout
+
+
+def test_whatever_happens_to_a_job_nothing_is_lost(slurm, split_project, bare, tmp_path):
+    project = Path(shutil.copytree(split_project, tmp_path / "project"))
+    run = run_folder(project)
+    workflow = started(project, "--retries", "5", "train")
+    for number, fault in enumerate(FAULTS, 1):
+        until(workflow, lambda: job_of("train_cell"), every_s=0.3)
+        until(workflow, lambda number=number: epoch_of(run) >= 6 * number, every_s=0.02)
+        job = job_of("train_cell")
+        assert job, f"{fault.__name__}: the training ended before"
+        fault(job)
+        until(workflow, lambda job=job: job_of("train_cell") is None, every_s=0.1)
+        print(f"{fault.__name__:<20} job {job}, at epoch {epoch_of(run)}")
+        assert not (run / "status.json").exists()
+    assert workflow.wait(timeout=600) == 0, (project / "said.txt").read_text()[-3000:]
+    told = read_json(run / "provenance.json")["interruptions"]
+    print(told)
+    assert told["n_resumed"] == len(FAULTS)
+    assert left_by(run) == left_by(run_folder(bare))
+
+
+def test_a_gpu_is_asked_for_by_its_name_and_another_is_refused(slurm, split_project, tmp_path):
+    """The two GPUs that the node declares are scheduled and are none: the job gets one, sees what it is and says so."""
+    project = Path(shutil.copytree(split_project, tmp_path / "project"))
+    target = project / "configs/targets/h100.yaml"
+    asked = {"mem_mb": 1500, "runtime_min": 5, "gpus": 1, "gpu_model": "h100"}
+    target.write_text(yaml.safe_dump(yaml.safe_load(target.read_text()) | {"threads": 1, "scheduler": asked}))
+    found = snakemake(project, *HERE, "targets=[h100]", "--", "train")
+    assert found.returncode == 0, found.stdout[-3000:]
+    assert "Auto-selected partition 'gpu'" in found.stdout
+    job = re.search(r"submitted with SLURM jobid (\d+)", found.stdout)
+    assert job
+    told = ask("scontrol", "show", "job", job[1])
+    assert "gres:gpu:h100:1" in told or "gpu:h100=1" in told, told
+    status = read_json(project / "results/mortal/runs" / CELL.replace("/cpu/", "/h100/") / "status.json")
+    assert status["status"] == "refused"
+
+
+def test_a_failed_job_shows_the_last_lines_of_its_log(slurm, split_project, tmp_path):
+    project = Path(shutil.copytree(split_project, tmp_path / "project"))
+    (project / "results/mortal/splits/ptbxl/superdiagnostic/audit-fold0.json").write_text("{")
+    found = snakemake(project, *HERE, "--retries", "0", "--rerun-triggers", "params", "--", "train")
+    assert found.returncode != 0
+    assert "not readable as JSON" in found.stdout

@@ -1,0 +1,100 @@
+"""Images: which one a process runs in, what one is built with, what it sees of the machine."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from vitalbench.config.places import apptainer_options, folders
+from vitalbench.config.plan import make_plan
+from vitalbench.containers import build
+from vitalbench.containers.build import Site, command
+from vitalbench.containers.facts import facts
+from vitalbench.errors import InputError
+from vitalbench.files import file_digest, write_json
+from vitalbench.image import image_digest, image_here, receipt_of, source_digest
+
+
+@pytest.fixture
+def image(tmp_path) -> Path:
+    path = tmp_path / "cpu.sif"
+    path.write_bytes(b"an image")
+    return path
+
+
+def test_on_the_bare_machine_there_is_no_image():
+    assert image_here({}) is None
+
+
+def test_a_process_in_an_image_knows_its_name_hash_and_origin(image, tmp_path):
+    write_json(tmp_path / "image.json", {"source": "abc", "lock": "def"})
+    found = image_here({"APPTAINER_CONTAINER": str(image)}, tmp_path / "image.json")
+    assert found == {"name": "cpu.sif", "sha256": file_digest(image), "source": "abc", "lock": "def"}
+
+
+def test_the_receipt_spares_hashing_only_while_it_is_of_this_file(image):
+    told = {"sha256": "told", "bytes": image.stat().st_size, "modified_ns": image.stat().st_mtime_ns}
+    write_json(receipt_of(image), told)
+    assert image_digest(image) == "told"
+    os.utime(image, ns=(0, 0))
+    assert image_digest(image) == file_digest(image)
+
+
+def test_an_image_that_cannot_be_seen_from_within_has_no_hash(tmp_path):
+    assert image_digest(tmp_path / "nothing.sif") is None
+
+
+def test_the_hash_of_the_source_follows_its_files_and_nothing_else(tmp_path):
+    (tmp_path / "a.py").write_text("x = 1\n")
+    before = source_digest(tmp_path)
+    (tmp_path / "__pycache__").mkdir()
+    (tmp_path / "__pycache__/a.pyc").write_bytes(b"0")
+    assert source_digest(tmp_path) == before
+    (tmp_path / "a.py").write_text("x = 2\n")
+    assert source_digest(tmp_path) != before
+
+
+def test_the_facts_of_an_image_name_what_it_was_built_from(tmp_path):
+    (tmp_path / "system.txt").write_text("libc6 2.36\n")
+    found = facts(ROOT, tmp_path / "system.txt")
+    assert found["lock"] == file_digest(ROOT / "envs/lock.txt")[:16]
+    assert found["source"] == source_digest()
+
+
+def test_an_image_is_built_with_what_the_site_sets_up(tmp_path):
+    site = Site("https://mirror.example/debian", tmp_path, Path("/etc/ssl/certs"))
+    line = " ".join(command(ROOT / "containers/base.def", Path("base.sif"), site))
+    assert "--build-arg mirror=https://mirror.example/debian" in line
+    assert f"--bind {tmp_path}:/mnt/wheels:ro" in line
+    assert 'mkdir -p "${APPTAINER_ROOTFS}/mnt/wheels"' in (ROOT / "containers/base.def").read_text()
+    top = " ".join(command(ROOT / "containers/cpu.def", Path("cpu.sif"), site))
+    assert "mirror" not in top
+
+
+def test_without_an_archive_the_error_says_how_to_name_one():
+    with pytest.raises(InputError, match=r"base.def: no Debian archive is set up here; name one by --mirror"):
+        command(ROOT / "containers/base.def", Path("base.sif"), Site())
+
+
+def test_a_failed_build_leaves_the_image_that_was_there(image, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    (tmp_path / "apptainer").write_text("#!/bin/sh\nexit 1\n")
+    (tmp_path / "apptainer").chmod(0o755)
+    with pytest.raises(InputError, match="apptainer build failed"):
+        build.build(ROOT / "containers/cpu.def", image, receipt_of(image))
+    assert image.read_bytes() == b"an image"
+
+
+def test_an_image_sees_releases_to_read_and_the_backup_to_write(configs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    release, backup = tmp_path.parent / f"{tmp_path.name} release", tmp_path.parent / f"{tmp_path.name}-backup"
+    release.mkdir()
+    backup.mkdir()
+    plan = make_plan(configs, configs.knobs({"backup": str(backup)}))
+    plan = replace(plan, roots={"ptbxl": release, "within": tmp_path / "data"})
+    assert folders(plan, {"VITALBENCH_KEY_FILE": "/keys/key"}) == {release: "ro", backup: "rw", Path("/keys/key"): "ro"}
+    options = apptainer_options(plan, "--bind /scratch", driver=tmp_path / "none")
+    assert options == f"--bind /scratch --bind '{release}:{release}:ro' --bind {backup}:{backup}:rw"
+    assert apptainer_options(plan, options, driver=tmp_path) == f"{options} --nv"
