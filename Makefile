@@ -4,7 +4,10 @@ VENV := $(CURDIR)/.venv
 READY := $(VENV)/.ready
 RUN := . $(VENV)/bin/activate &&
 
-.PHONY: demo test fast slow lint lock clean
+COMPILE := uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+  --custom-compile-command "make lock"
+
+.PHONY: demo test fast slow machines lint lock slurm clean
 
 demo: $(READY)  ## the default suite, from nothing to results/quick/report.html
 	$(RUN) snakemake --cores all
@@ -14,20 +17,31 @@ test: fast slow
 fast: $(READY)  ## unit tests and the benchmarks' own checks
 	$(RUN) pytest
 
-slow: $(READY)  ## whole workflows, and real records where VITALBENCH_REAL_DATA names them
-	$(RUN) pytest -m slow
+slow: $(READY)  ## whole workflows, and real records where VITALBENCH_REAL_DATA names them; what is timed has the machine alone
+	$(RUN) OMP_WAIT_POLICY=passive pytest -m "slow and not alone" -n 2 --dist loadfile
+	$(RUN) pytest -m "slow and alone"
+
+machines: slurm  ## the image and a SLURM of one node; as root on Debian it installs what it lacks (docs/SCALING.md)
+	$(RUN) pytest -m machines
 
 lint: $(READY)
 	$(RUN) ruff check . && ruff format --check . && snakefmt --check Snakefile rules && mypy && snakemake --lint
 
-lock: $(READY)  ## resolve envs/*.in anew
-	$(RUN) uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-package torch \
-	  --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" \
-	  envs/requirements.in envs/requirements-dev.in -o envs/lock.txt
+lock: $(READY)  ## resolve envs/*.in anew; what is installed beside lock.txt keeps to its versions
+	$(RUN) $(COMPILE) --no-emit-package torch envs/requirements.in envs/requirements-dev.in -o envs/lock.txt
+	$(RUN) UV_FIND_LINKS= $(COMPILE) --python-platform x86_64-manylinux_2_28 --constraint envs/lock.txt envs/torch.txt -o envs/torch-cuda.txt
+	$(RUN) $(COMPILE) --constraint envs/lock.txt --no-emit-package numpy --no-emit-package pandas envs/slurm.in -o envs/slurm.txt
+	$(RUN) python envs/conda.py > envs/environment.yml
+
+slurm: $(VENV)/.slurm  ## what submits to SLURM, beside the rest (profiles/slurm)
+
+$(VENV)/.slurm: $(READY) envs/slurm.txt
+	$(RUN) uv pip install --quiet --require-hashes --no-deps -r envs/slurm.txt
+	touch $@
 
 clean:  ## forget everything that a run can make again
 	rm -rf results .snakemake $(VENV)
 
-$(READY): envs/lock.txt envs/torch.txt envs/bootstrap.txt envs/setup.sh pyproject.toml
+$(READY): envs/lock.txt envs/torch.txt envs/bootstrap.txt envs/setup.sh pyproject.toml src/vitalbench/data/unpack_212.c
 	PYTHON=$(PYTHON) sh envs/setup.sh $(VENV)
 	touch $@

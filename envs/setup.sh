@@ -1,18 +1,23 @@
 #!/bin/sh
-# Make the virtual environment $1 from the lock file. uv installs in seconds what pip installs in minutes.
+# Make the virtual environment $1 from the lock file, the source in it; or with $2 only one of the two, `packages` or `source`.
+# uv installs in seconds what pip installs in minutes.
 set -eu
 venv=$1
+what=${2:-both}
 here=$(cd "$(dirname "$0")" && pwd)
 python=${PYTHON:-python3}
-"$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || {
-    echo "the lock file is resolved for Python 3.11; $python is $("$python" -V 2>&1). Name one: make PYTHON=python3.11" >&2
-    exit 2
-}
-[ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$here/bootstrap.txt"
-# A site that keeps wheels of its own tells pip where they are; uv does not read pip's configuration, so it is told the same.
-links=${PIP_FIND_LINKS:-$("$venv/bin/python" -m pip config get global.find-links 2>/dev/null || true)}
-UV_FIND_LINKS=${UV_FIND_LINKS:-$(printf %s "$links" | tr -s ' \n' ',,')}
-[ -z "$UV_FIND_LINKS" ] && unset UV_FIND_LINKS || export UV_FIND_LINKS
-VIRTUAL_ENV=$venv "$venv/bin/uv" pip install --quiet -r "$here/torch.txt" -r "$here/lock.txt"
-VIRTUAL_ENV=$venv "$venv/bin/uv" pip install --quiet --no-deps --no-build-isolation --editable "$here/.."
+if [ "$what" != source ]; then
+    "$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || {
+        echo "the lock file is resolved for Python 3.11; $python is $("$python" -V 2>&1). Name one: make PYTHON=python3.11" >&2
+        exit 2
+    }
+    [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
+    "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$here/bootstrap.txt"
+    # A site that keeps wheels of its own tells pip where they are; uv does not read pip's configuration, so it is told the same.
+    links=${PIP_FIND_LINKS:-$("$venv/bin/python" -m pip config get global.find-links 2>/dev/null || true)}
+    UV_FIND_LINKS=${UV_FIND_LINKS:-$(printf %s "$links" | tr -s ' \n' ',,')}
+    [ -z "$UV_FIND_LINKS" ] && unset UV_FIND_LINKS || export UV_FIND_LINKS
+    # Compiled once, here: where PYTHONDONTWRITEBYTECODE is set every job would compile torch again, a third of a short one's time.
+    VIRTUAL_ENV=$venv "$venv/bin/uv" pip install --quiet --compile-bytecode -r "$here/torch.txt" -r "$here/lock.txt"
+fi
+[ "$what" = packages ] || VIRTUAL_ENV=$venv "$venv/bin/uv" pip install --quiet --no-deps --no-build-isolation --editable "$here/.."

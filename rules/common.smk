@@ -1,17 +1,35 @@
 # The plan of the suite, and the paths the stages share. Wrong configuration ends here, before any DAG, with exit code 2.
 # configs/config.yaml is read by `load`, not by Snakemake: what is wrong with it is told like everything else.
 import os
+import sys
 from pathlib import Path
 from shlex import quote
 
 from vitalbench import layout
+from vitalbench.config.places import apptainer_options
 from vitalbench.config.workflow import load
+from vitalbench.unfinished import attempt
 
 # From where the jobs run, so that a project can be moved.
 CONFIGS = Path(os.path.relpath(workflow.basedir)) / "configs"
-PLAN = load(config, CONFIGS)
+PLAN = load(config, CONFIGS, workflow.is_main_process)
+if workflow.is_main_process:
+    for line in PLAN.absent():
+        print(line, file=sys.stderr)
+# What a rule's image has to see, said again in a job's own process, which may find a GPU where this one found none.
+workflow.deployment_settings.apptainer_args = apptainer_options(
+    PLAN, workflow.deployment_settings.apptainer_args
+)
 SUITE = f"{layout.RESULTS}/{PLAN.name}"
 DATA = f"{layout.RESULTS}/{layout.DATA}"
+
+# Of every device: which of them this machine is, is known when it has measured.
+BASELINES = sorted(
+    str(path)
+    for path in Path(os.path.relpath(workflow.basedir)).glob(
+        f"baselines/{PLAN.name}/*.json"
+    )
+)
 
 
 wildcard_constraints:
@@ -23,6 +41,7 @@ wildcard_constraints:
     seed=r"\d+",
     fold=r"\d+",
     part=r"\d+",
+    trial=r"\d{4}",
 
 
 def in_suite(pattern):
@@ -42,6 +61,32 @@ def store_of(wildcards):
     )
 
 
+def attempt_at(output):
+    """The last attempt at an output that came to nothing: a reason to run again what Snakemake put back as it was before."""
+    return lambda wildcards: attempt(Path(output.format(**wildcards)))
+
+
+def needed(resource):
+    """What a job asks of a scheduler, or nothing."""
+    return lambda wildcards, attempt: PLAN.needs(
+        wildcards.design, wildcards.target, attempt
+    ).get(resource)
+
+
+def image_of(wildcards):
+    """The image of a job that runs on a target."""
+    device = PLAN.targets[wildcards.target].device
+    return layout.CUDA_IMAGE if device == "cuda" else layout.CPU_IMAGE
+
+
+def package_files():
+    """What the package is made of."""
+    kinds = (".py", ".c", ".csv", ".html", ".css", ".js")
+    return [
+        str(path) for path in sorted(Path("src").rglob("*")) if path.suffix in kinds
+    ]
+
+
 def neighbours_of(wildcards):
     """The near-duplicate pairs of a data set's store."""
     return str(Path(store_of(wildcards)).with_name(layout.NEIGHBOURS))
@@ -50,6 +95,13 @@ def neighbours_of(wildcards):
 def fitted_on(wildcards):
     """The list of records that statistics which came with a data set were fitted on, where it names one."""
     return PLAN.fitted_on(wildcards.dataset) or []
+
+
+def pretrained_of(wildcards):
+    """The status of the run that a cell's design starts from, where it names one."""
+    start = PLAN.designs[wildcards.design].pretrained
+    cell = dict(wildcards.items()) | {"design": start}
+    return in_suite(f"{layout.RUN}/status.json").format(**cell) if start else []
 
 
 def audit_options(wildcards, input):
@@ -66,6 +118,28 @@ def each_running(pattern, **fixed):
             in_suite(pattern).format(**cell.keys, **fixed) for cell in PLAN.running
         )
     )
+
+
+def _trials(numbers):
+    return [
+        in_suite(layout.TRIAL).replace("{trial}", layout.trial_name(n)) for n in numbers
+    ]
+
+
+def trials_before(wildcards):
+    """The trials of the rounds before a trial's: what its values follow from. How many are in a round is configured."""
+    search = PLAN.designs[wildcards.design].search
+    return _trials(range(search.first_of_round(int(wildcards.trial))))
+
+
+def all_trials(wildcards):
+    """Every trial of a search; how many is configured, so the DAG is known before any has run."""
+    return _trials(range(PLAN.designs[wildcards.design].search.trials))
+
+
+def chosen_for(wildcards):
+    """What the search of a cell's design chose, where it has one."""
+    return in_suite(layout.CHOSEN) if PLAN.designs[wildcards.design].search else []
 
 
 def each_source(pattern):

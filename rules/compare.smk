@@ -1,5 +1,5 @@
 # Tables over all cells: what ran, what it scored, what it took and cost, and which design is better.
-GATHERED = ["matrix", "metrics", "summary", "timing", "leakage", "quality"]
+GATHERED = ["matrix", "metrics", "summary", "timing", "leakage", "quality", "search"]
 
 
 rule tables:
@@ -9,6 +9,7 @@ rule tables:
         measurements=rules.measure.input,
         receipts=rules.split.input,
         stores=rules.data.input.stores,
+        searches=rules.search.input,
         code=stage_slice("tables"),
     output:
         [in_suite(layout.TABLE.format(table=name)) for name in GATHERED],

@@ -22,6 +22,7 @@ rule neighbours:
         code=f"{DATA}/{layout.NEIGHBOURS_SLICE}",
     output:
         f"{DATA}/{layout.NEIGHBOURS}",
+        f"{DATA}/{layout.NEIGHBOURS_RECEIPT}",
     log:
         f"{DATA}/log/neighbours.txt",
     threads: 2

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from vitalbench import cli
 from vitalbench.config.dataset import Dataset
@@ -13,12 +14,15 @@ from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.plan import make_plan
 from vitalbench.config.slices import slices
 from vitalbench.data.index import read_part
+from vitalbench.data.join import join
 from vitalbench.data.release import acquire
 from vitalbench.data.standardise import standardise
-from vitalbench.data.store import join
 from vitalbench.files import read_json, write_json
 
 ROOT = Path(__file__).parent.parent
+# How long an example takes says more of the machine than of the code.
+settings.register_profile("no deadline", deadline=None)
+settings.load_profile("no deadline")
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """`vitalbench <command>`: each command is a file in commands/, found by its name; each rule of the workflow calls exactly one.
 
-Exit codes: 0 done; 1 a gate said no; 2 the input or the configuration is wrong; anything else is a defect.
+Exit codes: 0 done; 1 a gate said no; 2 the input or the configuration is wrong; 128 + n signal n
+ended it; anything else is a defect.
 """
 
 import argparse
@@ -14,9 +15,10 @@ from typing import NoReturn
 from vitalbench import __version__
 from vitalbench.errors import ConfigError, VitalbenchError, choices
 from vitalbench.privacy.access_log import acting
+from vitalbench.progress import say
 
 # Arguments that say, in names of configurations alone, what a command is about; the log of accesses holds the first.
-_ABOUT = ("cell", "measurement", "task", "part")
+_ABOUT = ("cell", "search", "measurement", "task", "part")
 _FOLDER = Path(__file__).parent / "commands"
 
 
@@ -76,7 +78,7 @@ def main() -> None:
         code = run(sys.argv[1:])
         sys.stdout.flush()
     except VitalbenchError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}")
         code = error.exit_code
     except BrokenPipeError:
         # Whoever read our output has seen enough.

@@ -24,6 +24,15 @@ class GateError(VitalbenchError):
     exit_code = 1
 
 
+class Interrupted(VitalbenchError):
+    """A signal ended a command before it was done; the message says what it left. The exit code is 128 + the signal's number."""
+
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(message)
+        self.number = number
+        self.exit_code = 128 + number
+
+
 def choices(value: object, allowed: Iterable[object]) -> str:
     """Say what is allowed and what comes nearest to a value that is not.
 

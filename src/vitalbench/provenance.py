@@ -12,6 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import vitalbench
+from vitalbench.image import image_here
 from vitalbench.measure.clock import utc_now
 from vitalbench.measure.device import cpu_count, cpu_name, cuda_names, total_memory_gb
 
@@ -94,6 +95,7 @@ def provenance() -> dict[str, Any]:
         "cores": cpu_count(),
         "memory_gb": round(total_memory_gb(), 1),
         "gpus": list(cuda_names()),
+        "image": image_here(),
         "written": utc_now(),
         "executable": Path(sys.executable).name,
     }

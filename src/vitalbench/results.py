@@ -1,5 +1,6 @@
 """The results folder of a suite: where every file is, and typed reading of what the cells left."""
 
+import re
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,11 +9,16 @@ from typing import Any
 
 from vitalbench import layout
 from vitalbench.config.dataset import Dataset
-from vitalbench.config.plan import Cell
-from vitalbench.config.schema import Design, Target, Task
+from vitalbench.config.design import PRETRAINING, Design
+from vitalbench.config.plan import Cell, SearchPlace
+from vitalbench.config.schema import Task
 from vitalbench.config.strict import validated
+from vitalbench.config.target import Target
 from vitalbench.errors import InputError, choices
 from vitalbench.files import read_json
+
+STATUSES = ("measured", "projected", "not-run", "not-allowed", "refused", "failed")
+_UNFINISHED = "the job left no status.json: it did not run to its end"
 
 
 @dataclass(frozen=True)
@@ -31,9 +37,24 @@ class CellResult:
         """Whether the run has results."""
         return self.status == "measured"
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether it was to run, and its job left no word of how it ended."""
+        return self.reason == _UNFINISHED
+
     def read(self, name: str) -> Any:
         """One of the run's JSON files."""
         return read_json(self.folder / name)
+
+
+Groups = dict[tuple[str, str, str, str], list[CellResult]]
+
+
+def _grouped(runs: list[CellResult]) -> Groups:
+    found: Groups = defaultdict(list)
+    for run in runs:
+        found[run.cell.dataset, run.cell.task, run.cell.design, run.cell.target].append(run)
+    return dict(found)
 
 
 class Results:
@@ -82,8 +103,19 @@ class Results:
         return self.folder / layout.RUN.format(**cell.keys)
 
     def measurement(self, cell: Cell) -> Path:
-        """What the measuring job of a cell's design left."""
-        return self.folder / layout.MEASUREMENT.format(**cell.keys)
+        """What the measuring job of a cell's design left; of a searched design, of what was chosen for the cell's fold."""
+        searched = self.suite["designs"][cell.design].get("search")
+        return self.folder / (layout.SEARCHED_MEASUREMENT if searched else layout.MEASUREMENT).format(**cell.keys)
+
+    @cached_property
+    def searches(self) -> list[SearchPlace]:
+        """The searches whose designs' cells the suite starts."""
+        running = [Cell(**planned["cell"]) for planned in self.suite["cells"] if not planned["status"]]
+        return list(dict.fromkeys(cell.search for cell in running if self.suite["designs"][cell.design].get("search")))
+
+    def search(self, place: SearchPlace) -> Path:
+        """The folder of a search."""
+        return self.folder / layout.SEARCH.format(**place.keys)
 
     def split(self, dataset: str, task: str, fold: int) -> Path:
         """The split of a data set for a task."""
@@ -124,7 +156,11 @@ class Results:
             if not status:
                 left = read_json(folder / "status.json") if (folder / "status.json").is_file() else {}
                 status = left.get("status", "not-run")
-                reason = left.get("reason", "the job left no status.json: it did not run to its end")
+                if status not in STATUSES:
+                    raise InputError(
+                        f"{folder / 'status.json'}: status is {status!r}; {choices(str(status), STATUSES)}"
+                    )
+                reason = left.get("reason", _UNFINISHED)
                 run_id = left.get("run_id", "")
             found.append(CellResult(cell, status, reason, run_id, planned["source"] or "", folder))
         return found
@@ -135,10 +171,50 @@ class Results:
         return [result for result in self.cells if result.measured]
 
     @property
-    def groups(self) -> dict[tuple[str, str, str, str], list[CellResult]]:
+    def scored(self) -> list[CellResult]:
+        """Of those, the ones that were asked of their task's classes: a pre-training run is not."""
+        return [run for run in self.measured if self.suite["designs"][run.cell.design]["recipe"] not in PRETRAINING]
+
+    @property
+    def groups(self) -> Groups:
         """Measured runs by data set, task, design and target: the seeds and folds that are averaged."""
-        found: dict[tuple[str, str, str, str], list[CellResult]] = defaultdict(list)
-        for result in self.measured:
-            cell = result.cell
-            found[cell.dataset, cell.task, cell.design, cell.target].append(result)
-        return dict(found)
+        return _grouped(self.measured)
+
+    @property
+    def scored_groups(self) -> Groups:
+        """The same of the scored ones."""
+        return _grouped(self.scored)
+
+
+_BELOW_SUITE = layout.RUN.count("/") + 1
+
+
+def suite_of(run: Path) -> Path:
+    """The suite's folder that a run's folder lies in."""
+    return run.absolute().parents[_BELOW_SUITE - 1]
+
+
+def find_run(named: str, results: Path) -> Path:
+    """A run's folder by its path or by the first digits of its run_id.
+
+    Args:
+        named: what the user calls it.
+        results: the folder of all suites, where run_ids are looked up.
+
+    Raises:
+        InputError: there is none, or several.
+    """
+    if (Path(named) / "status.json").is_file():
+        return Path(named)
+    pattern = "*/" + re.sub(r"{\w+}", "*", layout.RUN) + "/status.json"
+    runs = {path.parent: str(read_json(path).get("run_id", "")) for path in sorted(results.glob(pattern))}
+    found = [folder for folder, run_id in runs.items() if named and run_id.startswith(named)]
+    if not found:
+        raise InputError(
+            f"run {named!r}: neither a run's folder nor a run_id below {results}; {choices(named, [*runs.values()])}"
+        )
+    if len({runs[folder] for folder in found}) > 1:
+        raise InputError(
+            f"run {named!r}: {len(found)} runs begin so: {', '.join(sorted({runs[f] for f in found})[:8])}"
+        )
+    return found[0]

@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 
-from vitalbench.config.schema import Window
+from vitalbench.config.design import Window
 from vitalbench.data.store import Store
 from vitalbench.train.ahead import Ahead
 from vitalbench.train.batches import Batches, Scale

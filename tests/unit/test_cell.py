@@ -1,18 +1,21 @@
 """A cell ends in exactly one status, and never trains on a split whose receipt does not fit."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from vitalbench.config.design import Design
 from vitalbench.config.plan import Cell
-from vitalbench.config.schema import Design
 from vitalbench.errors import GateError, InputError
-from vitalbench.files import file_digest, read_json, write_json
+from vitalbench.files import digest, file_digest, read_json, write_json
 from vitalbench.split.assign import assign
 from vitalbench.split.audit import audit, read_table, receipt
 from vitalbench.split.fitted import rows_hash
 from vitalbench.train.batches import Scale
-from vitalbench.train.cell import Job, run_cell
+from vitalbench.train.cell import run_cell
+from vitalbench.train.job import Job
 
 TINY = {"epochs": 1, "batch_size": 32, "learning_rate": 0.01}
 
@@ -56,7 +59,7 @@ def test_a_measured_run_leaves_every_file(job, tiny):
     left = {path.name for path in made.out.iterdir()}
     assert left == {
         "status.json", "config.json", "provenance.json", "history.csv", "model.safetensors", "timing.json", "log.txt",
-        "predictions.parquet",
+        "predictions.parquet", "checkpoints",
     }  # fmt: skip
     predictions = pd.read_parquet(made.out / "predictions.parquet")
     assert set(predictions["split"]) == {"val", "test"}
@@ -79,8 +82,6 @@ def test_the_same_run_again_gives_the_same_bytes_and_id(job, tiny):
 
 
 def test_the_id_follows_configuration_and_code(job, tiny):
-    from dataclasses import replace
-
     made = job(tiny)
 
     def run_id(job: Job) -> str:
@@ -136,6 +137,54 @@ def test_statistics_fitted_on_a_test_record_fail_the_run_by_name(job, tiny, monk
     reason = read_json(made.out / "status.json")["reason"]
     assert reason.startswith("statistics-outside-train: fitted on ")
     assert not (made.out / "predictions.parquet").exists()
+
+
+def test_what_cannot_fit_is_not_allowed_with_the_arithmetic_before_it_trains(job, tiny, monkeypatch):
+    made = job(tiny)
+    assert run_cell(made) == "measured"
+    needed = read_json(made.out / "provenance.json")["facts"]["memory"]["needed"]
+    monkeypatch.setattr("vitalbench.train.engine.train", lambda *_, **__: pytest.fail("trained"))
+    small = made.target.model_copy(update={"memory_gb": 0.99 * needed / 1e9})
+    assert run_cell(replace(made, target=small)) == "not-allowed"
+    reason = read_json(made.out / "status.json")["reason"]
+    assert reason.startswith("memory (one process): (parameters ")
+    assert f"= {needed / 1e9:.4g} GB of" in reason
+    assert not (made.out / "predictions.parquet").exists()
+
+
+def test_what_changes_no_byte_is_not_in_the_run_id(job, tiny):
+    made = job(tiny)
+
+    def ids(**switches) -> str:
+        return digest(replace(made, target=made.target.model_copy(update=switches)).config())
+
+    plain = ids()
+    assert {ids(gradient_checkpointing=True), ids(expandable_segments=True), ids(memory_gb=1.0)} == {plain}
+    others = [ids(processes=2), ids(strategy="zero2"), ids(compile=True), ids(tf32=True), ids(threads=1)]
+    assert len({plain, *others}) == 6
+
+
+def test_out_of_memory_shows_in_the_timing(job, tiny, monkeypatch):
+    from torch import OutOfMemoryError, nn
+
+    import vitalbench.models
+
+    plain = vitalbench.models.build
+
+    def scarce(*args, **kwargs) -> nn.Module:
+        def refuse(module: nn.Module, given: tuple) -> None:
+            if module.training and len(given[0]) > 10:
+                raise OutOfMemoryError("CUDA out of memory")
+
+        model = plain(*args, **kwargs)
+        model.register_forward_pre_hook(refuse)
+        return model
+
+    monkeypatch.setattr(vitalbench.models, "build", scarce)
+    made = job(tiny)
+    assert run_cell(made) == "measured"
+    epoch = next(p for p in read_json(made.out / "timing.json")["phases"] if p["name"] == "epoch")
+    assert (epoch["batch_size"], epoch["micro_batch"], epoch["halved"]) == (32, 8, 2)
 
 
 def test_other_silicon_than_declared_is_refused(job, tiny):

@@ -24,7 +24,8 @@ def run(*arguments: str, cwd=None) -> subprocess.CompletedProcess:
         (["matrix", "--siute", "quick"], "nearest: --suite"),
         (
             ["matrix", "--suite", "quikc"],
-            "error: --suite: no suite is named 'quikc'; allowed: ptbxl, quick; nearest: quick",
+            "error: --suite: no suite is named 'quikc'; allowed: augmentation, frozen, ptbxl, quick, report-002, search; "
+            "nearest: quick",
         ),
         (["evaluate", "missing.csv", "--task", "multilabel", "--out", "x"], "missing.csv: no such file"),
         (["audit", "--records", "missing.csv"], "missing.csv: no such file"),
@@ -56,9 +57,13 @@ def test_every_command_has_help():
 
 
 def test_doctor_says_what_runs_here(project):
-    found = run("doctor", cwd=project)
+    found = run("doctor", "--offline", cwd=project)
     assert found.returncode == 0
     assert "cpu: runs here" in found.stdout
+    looked = {line[:14].strip(): line[14:19].strip() for line in found.stdout.splitlines()}
+    assert {
+        looked[what] for what in ("free memory", "free disk", "GPU", "steady clock", "apptainer", "image", "SLURM")
+    } <= {"yes", "no"}
 
 
 def test_no_arguments_lists_the_commands():
@@ -71,17 +76,16 @@ def resolved(project, **given) -> None:
     write_slices(make_plan(folder, folder.knobs(given)), folder, project / "results")
 
 
-def test_doctor_tells_only_of_profiles_that_are_there(project):
+def test_doctor_tells_of_every_profile_and_what_it_lacks(project):
     (project / "profiles/site").mkdir()
     (project / "profiles/site/config.yaml").write_text("executor: nowhere\n")
-    told = run("doctor", cwd=project).stdout
+    told = run("doctor", "--offline", cwd=project).stdout
     profiles = [line for line in told.splitlines() if line.startswith("profile ")]
-    assert profiles == [
-        "profile       default: used by itself; jobs run on this machine",
-        "profile       site: --profile profiles/site; needs snakemake-executor-plugin-nowhere, which is not installed",
-    ]
-    assert "slurm" not in told
-    assert "compiles" not in told
+    assert len(profiles) == len(list((project / "profiles").glob("*/config.yaml")))
+    missing = "needs snakemake-executor-plugin-nowhere, which is not installed"
+    assert f"profile       site: --profile profiles/site; {missing}" in profiles
+    assert "profile       default: used by itself; jobs run on this machine" in profiles
+    assert "registry" not in told
 
 
 def test_show_says_why_there_is_nothing_to_show_and_how_to_go_back(project, monkeypatch):

@@ -78,12 +78,34 @@ def test_wrong_choice_offers_the_nearest(project):
         ("suites/quick.yaml", "tasks: [superdiagnostic]", "tasks: [superdiagnostics]", "superdiagnostic"),
         ("suites/quick.yaml", "datasets: [ptbxl]", "datasets: [ptb-xl]", "ptbxl"),
         ("tasks/superdiagnostic.yaml", "primary: auroc", "primary: aurok", "auroc"),
-        ("designs/s4d.yaml", "name: s4d", "name: s4", "s4d"),
+        ("designs/s4d.yaml", "name: s4d", "name: s4dd", "s4d"),
     ],
 )
 def test_misspelt_name_offers_the_nearest(project, file, old, new, nearest):
     edit(project, file, old, new)
     assert refusal(project).endswith(f"nearest: {nearest}")
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "said"),
+    [
+        ("targets/cpu.yaml", "threads: 2", "threads: 2\nstrategy: zero4", "key 'strategy' is 'zero4'"),
+        ("targets/cpu.yaml", "threads: 2", "threads: 2\nprocesses: 0", "key 'processes' is 0"),
+        ("targets/cpu.yaml", "threads: 2", "threads: 2\noffload: true", "allowed: zero1, zero2, zero3"),
+        ("designs/s4d.yaml", "epochs: 50", "epochs: 50\n  precision: fp8", "key 'train.precision' is 'fp8'"),
+        ("designs/s4d.yaml", "epochs: 50", "epochs: 50\n  micro_batch: 65", "micro_batch is 65, more than batch_size"),
+    ],
+)
+def test_a_way_of_running_that_cannot_be_is_refused(project, file, old, new, said):
+    edit(project, file, old, new)
+    message = refusal(project)
+    assert said in message
+    assert file.split("/")[1] in message
+
+
+def test_a_gpu_a_process(project):
+    edit(project, "targets/h100.yaml", "threads: 8", "threads: 8\nprocesses: 8")
+    assert "scheduler.gpus is 1, and processes is 8" in refusal(project, targets=["h100"])
 
 
 def test_misspelt_setting_on_the_command_line(project):
@@ -106,6 +128,30 @@ def test_a_wrong_download_setting_is_told_without_its_secret(project, given, sai
     message = refusal(project, **given)
     assert said in message
     assert "SECRET" not in message
+
+
+@pytest.mark.parametrize(
+    ("new", "said"), [("2022-13-09", "is no day"), ("2022-1-9", "is no day"), ("soon", "is no day")]
+)
+def test_a_release_was_published_on_a_day(project, new, said):
+    edit(project, "datasets/ptbxl.yaml", "published: 2022-11-09", f"published: {new}")
+    message = refusal(project)
+    assert "published" in message
+    assert said in message
+
+
+def test_what_is_not_here_is_told_with_where_to_get_it(project):
+    edit(project, "datasets/ptbxl.yaml", "access: open", "access: credentialed")
+    text = (project / "configs/datasets/ptbxl.yaml").read_text()
+    head, rest = text.split("\ndownload:", 1)
+    after = rest.split("\n", 1)[1].split("\n")
+    kept = [line for at, line in enumerate(after) if not all(part.startswith(" ") for part in after[: at + 1])]
+    (project / "configs/datasets/ptbxl.yaml").write_text("\n".join([head, *kept]))
+    folder = ConfigFolder(project / "configs")
+    (line,) = make_plan(folder, folder.knobs({"suite": "ptbxl", "download": True})).absent()
+    assert line.startswith("ptbxl: no records here: ")
+    assert "needs credentialed access; get it at https://" in line
+    assert "data_root=FOLDER that holds ptbxl/" in line
 
 
 def test_a_publisher_is_asked_over_an_encrypted_line(project):

@@ -7,11 +7,14 @@ from pydantic import BaseModel
 
 from tests.conftest import ROOT
 from vitalbench import cli
-from vitalbench.config import knobs, publisher, schema
+from vitalbench.config import augmentation, knobs, publisher, schema, search
 from vitalbench.config.claims_file import Claim, Document
 
 CONFIGURED = [
-    getattr(file, name) for file in (knobs, publisher, schema) for name in dir(file) if not name.startswith("_")
+    getattr(file, name)
+    for file in (augmentation, knobs, publisher, schema, search)
+    for name in dir(file)
+    if not name.startswith("_")
 ]
 SECTIONS = [item for item in CONFIGURED if isinstance(item, type) and issubclass(item, BaseModel) and item.model_fields]
 

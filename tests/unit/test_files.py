@@ -31,5 +31,19 @@ def test_json_round_trip_and_damage(tmp_path):
     path.write_text("{")
     with pytest.raises(InputError, match=r"a\.json: not readable"):
         read_json(path)
+    for content, kind in (("[]", "list"), ("3", "int"), ("null", "NoneType")):
+        path.write_text(content)
+        with pytest.raises(InputError, match=rf"a\.json: damaged: not a JSON object but {kind}"):
+            read_json(path)
     with pytest.raises(InputError, match="no such file"):
         read_json(tmp_path / "b.json")
+
+
+def test_a_key_that_is_not_there_is_told_with_the_file_and_the_nearest(tmp_path):
+    path = tmp_path / "a.json"
+    write_json(path, {"record": 1})
+    with pytest.raises(
+        InputError, match=r"a\.json: damaged: key 'records' is missing; allowed: record; nearest: record"
+    ):
+        read_json(path)["records"]
+    assert read_json(path).get("records") is None

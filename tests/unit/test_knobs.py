@@ -39,6 +39,82 @@ def test_what_is_no_list_of_seeds_or_targets_is_told(configs, read, pair, said):
     assert str(caught.value).startswith(f"--config: {said}")
 
 
+@pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize(
+    ("pair", "key", "value"),
+    [
+        ("checkpoint_minutes=5", "checkpoint_minutes", 5.0),
+        ("checkpoint_minutes=0.5", "checkpoint_minutes", 0.5),
+        ("checkpoint_keep=none", "checkpoint_keep", "none"),
+        ("warning_signal=USR2", "warning_signal", "USR2"),
+        ("backup=/elsewhere", "backup", "/elsewhere"),
+        ("backup=null", "backup", None),
+    ],
+)
+def test_how_runs_are_saved_is_turned_like_any_knob(configs, read, pair, key, value):
+    assert getattr(configs.knobs(read([pair])), key) == value
+
+
+@pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize(
+    ("pair", "said"),
+    [
+        ("checkpoint_minutes=0", "key 'checkpoint_minutes' is 0: input should be greater than 0"),
+        ("checkpoint_keep=best", "key 'checkpoint_keep' is 'best'; allowed: best-and-last, last, none; nearest: last"),
+        ("warning_signal=SIGUSR1", "key 'warning_signal' is 'SIGUSR1'; allowed: HUP, USR1, USR2, XCPU; nearest: USR1"),
+        ("backup=5", "key 'backup' is 5: input should be a valid string"),
+    ],
+)  # fmt: skip
+def test_a_wrong_way_of_saving_is_told(configs, read, pair, said):
+    with pytest.raises(ConfigError) as caught:
+        configs.knobs(read([pair]))
+    assert str(caught.value).startswith(f"--config: {said}")
+
+
+@pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize(
+    ("pair", "key", "value"),
+    [
+        ("trackers=wandb", "trackers", ["wandb"]),
+        ("trackers=[wandb,mlflow]", "trackers", ["wandb", "mlflow"]),
+        ("trackers=[]", "trackers", []),
+        ("budget_usd=2", "budget_usd", 2.0),
+        ("budget_hours=0.5", "budget_hours", 0.5),
+        ("budget_suite_usd=null", "budget_suite_usd", None),
+    ],
+)
+def test_how_runs_are_watched_is_turned_like_any_knob(configs, read, pair, key, value):
+    assert getattr(configs.knobs(read([pair])), key) == value
+
+
+@pytest.mark.parametrize("read", READERS)
+@pytest.mark.parametrize(
+    ("pair", "said"),
+    [
+        ("trackers=[wandb,wandb]", "key 'trackers': names wandb twice"),
+        ("trackers=wanb", "key 'trackers.0' is 'wanb'; allowed: mlflow, wandb; nearest: wandb"),
+        ("budget_usd=0", "key 'budget_usd' is 0: input should be greater than 0"),
+        ("budget_usd=.inf", "key 'budget_usd' is "),
+        ("budget_hours=cheap", "key 'budget_hours' is 'cheap': input should be a valid number"),
+    ],
+)
+def test_a_wrong_way_of_watching_is_told(configs, read, pair, said):
+    with pytest.raises(ConfigError) as caught:
+        configs.knobs(read([pair]))
+    assert str(caught.value).startswith(f"--config: {said}")
+
+
+@pytest.mark.parametrize("key", ["budget_usd", "budget_suite_usd"])
+def test_usd_are_not_held_against_hours_without_a_price(project, key):
+    said = refusal(project, targets=["cpu", "h200"], **{key: 2.0})
+    file = project / "configs/targets/h200.yaml"
+    assert said == (
+        f"--config {key}: target 'h200' names no price, so its hours cannot be held against USD; "
+        f"name one in {file}: prices, or give budget_hours instead"
+    )
+    load({"targets": ["cpu", "h200"], "budget_hours": 2.0}, project / "configs")
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [("targets", ["h10"]), ("suite", "quikc"), ("price_file", "missing.csv"), ("data_root", "missing")],
@@ -100,3 +176,8 @@ def test_the_command_line_stands_above_the_file(project):
     (project / "configs/config.yaml").write_text("seeds: [1]\nstreams: 3\n")
     knobs = ConfigFolder(project / "configs").knobs({"seeds": [2]})
     assert (knobs.seeds, knobs.streams) == ([2], 3)
+
+
+def test_a_backup_names_a_folder(project):
+    (project / "configs/config.yaml").write_text('backup: " "\n')
+    assert "key 'backup' is ' ': names no folder" in refusal(project)

@@ -67,6 +67,16 @@ def test_a_split_without_a_leak_has_no_gap(copied, split, tmp_path):
     assert row["n_leaking"] == 0
 
 
+def test_what_is_only_told_has_no_price(copied, split, tmp_path):
+    """A patient of the test split whose id a training patient has in another writing is no leak, so it is not priced."""
+    table = split[~split["copy"]].copy()
+    patient = table.loc[table["split"] == "test", "patient_id"].iloc[0]
+    table.loc[table.index[table["split"] == "train"][0], "patient_id"] = patient.replace("/", "/00")
+    found = priced(table, copied, tmp_path)
+    assert list(found.index) == ["none"]
+    assert found["n_leaking"].tolist() == [0]
+
+
 def test_the_gate_still_says_no(copied, split, tmp_path):
     split.to_csv(tmp_path / "t.csv", index=False)
     with pytest.raises(GateError, match="the split leaks: identical-samples"):

@@ -63,8 +63,10 @@ def test_quick_downloads_nothing(configs):
     assert plan(configs, download="true").sources == {"ptbxl": "generated"}
 
 
-@pytest.mark.parametrize("access", ["credentialed", "registration"])
-def test_a_release_behind_a_door_is_never_downloaded(project, access):
+@pytest.mark.parametrize(
+    ("access", "needed"), [("credentialed", "credentialed access"), ("registration", "registration")]
+)
+def test_a_release_behind_a_door_is_never_downloaded(project, access, needed):
     path = project / "configs/datasets/ptbxl.yaml"
     text = path.read_text().replace("access: open", f"access: {access}")
     path.write_text(text)
@@ -75,7 +77,7 @@ def test_a_release_behind_a_door_is_never_downloaded(project, access):
     found = plan(folder, suite="ptbxl", download=True)
     for planned in found.cells:
         assert planned.status == "not-run"
-        assert f"needs {access}; get it at https://physionet.org/content/ptb-xl/1.0.3/" in planned.reason
+        assert f"needs {needed}; get it at https://physionet.org/content/ptb-xl/1.0.3/" in planned.reason
         assert planned.reason.endswith("then pass data_root=FOLDER that holds ptbxl/")
 
 
@@ -107,6 +109,16 @@ def test_a_target_that_is_not_here_is_not_run(configs, monkeypatch):
     found = plan(configs, targets=["cpu", "h100"])
     assert {p.status for p in found.cells if p.cell.target == "h100"} == {"not-run"}
     assert {p.status for p in found.cells if p.cell.target == "cpu"} == {""}
+
+
+def test_fp16_is_not_allowed_on_a_cpu(project):
+    design = project / "configs/designs/s4d.yaml"
+    design.write_text(design.read_text().replace("epochs: 50", "epochs: 50\n  precision: fp16"))
+    found = plan(ConfigFolder(project / "configs"))
+    assert {(p.status, p.reason.split(",")[0]) for p in found.cells if p.cell.design == "s4d"} == {
+        ("not-allowed", "fp16 needs a GPU")
+    }
+    assert {p.status for p in found.cells if p.cell.design != "s4d"} == {""}
 
 
 def written(plan, folder, results):

@@ -9,6 +9,7 @@ from pathlib import Path
 from time import perf_counter
 
 import pytest
+import yaml
 
 from tests.conftest import ROOT
 
@@ -48,6 +49,13 @@ def copy_project(folder: Path) -> Path:
         shutil.copytree(ROOT / name, folder / name)
     shutil.copy(ROOT / "Snakefile", folder)
     return folder
+
+
+def add_one_epoch(folder: Path) -> None:
+    """A design `one-epoch` that really trains, shortly."""
+    design = yaml.safe_load((folder / "configs/designs/xresnet1d101.yaml").read_text())
+    design["small"]["train"]["epochs"] = 1
+    (folder / "configs/designs/one-epoch.yaml").write_text(yaml.safe_dump(design))
 
 
 @dataclass(frozen=True)

@@ -16,16 +16,17 @@ from tests.workflow.conftest import BIN, copy_project, jobs, snakemake
 from vitalbench import tables
 from vitalbench.files import read_json
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 
 def test_every_table_has_its_columns_and_rows(quick):
-    for name in tables.TABLES:
+    for name in tables.TABLES.keys() - {"against", "memory", "efficiency"}:  # which are made on request
         path = quick.results / "tables" / f"{name}.csv"
         with path.open(newline="") as stream:
             header = next(csv.reader(stream))
         assert header == tables.names(name), name
-        assert len(tables.read_table(name, path)) > 0, name
+        searched = name == "search"  # the default suite searches nothing; tests/workflow/test_search.py has rows
+        assert (len(tables.read_table(name, path)) == 0) == searched, name
     assert read_json(quick.results / "tables" / "schema.json")["version"] >= 1
 
 
@@ -50,6 +51,22 @@ def test_every_cell_is_measured_on_generated_records(quick):
         ]:
             assert (folder / name).is_file(), f"{row.design}: {name}"
         assert (folder / "model.safetensors").is_file() == (row.design not in ("prevalence", "ideal-observer"))
+
+
+def test_every_run_has_a_card_of_what_it_left(quick):
+    metrics = pd.read_csv(quick.results / "tables/metrics.csv")
+    for row in pd.read_csv(quick.results / "tables/matrix.csv").itertuples():
+        run = f"runs/{row.dataset}/{row.task}/{row.design}/{row.target}/seed{row.seed}-fold{row.fold}"
+        card = (quick.results / run / "card.md").read_text()
+        assert "it supports no clinical claim" in card
+        assert row.run_id in card
+        (own,) = metrics.query(
+            f"run_id == '{row.run_id}' and split == 'test' and subgroup == 'all' and metric == 'auroc' and label == 'macro'"
+        ).itertuples()
+        assert f"| AUROC | {own.value:.3f} [{own.ci_low:.3f}, {own.ci_high:.3f}] |" in card
+        assert "| patient-overlap | train-test | 0 | clean |" in card
+        assert "| test | 311 | 255 |" in card
+        assert "- Under 100 test patients in age_band=under 40" in card
 
 
 def scores(quick) -> pd.Series:
@@ -159,6 +176,7 @@ def test_the_page_stands_alone_and_says_what_it_is(quick):
     assert [target for target in links.loaded if not target.startswith("#")] == []
     assert "@import" not in page
     assert "<script" not in page
+    assert {f'id="verdict-{word}"' in page for word in ("refuted", "reproduced", "not-run", "untestable")} == {True}
     text = " ".join(links.text)
     for words in (
         "Generated records.",
@@ -199,7 +217,7 @@ def test_a_changed_value_in_one_design_runs_its_cells_and_the_tables_below(quick
         found = snakemake(quick.folder, "--cores", "2", "-n")
     finally:
         path.write_text(before)
-    below = dict.fromkeys(["tables", "cost", "comparison", "claims", "report", "check"], 1)
+    below = dict.fromkeys(["tables", "cost", "comparison", "claims", "report", "ended"], 1)
     assert jobs(found.stdout) == {"train_cell": 2, "evaluate_cell": 2, "measure_design": 1, **below}
     assert set(re.findall(r"wildcards: .*design=([\w-]+)", found.stdout)) == {"s4d"}
     assert "Nothing to be done" in snakemake(quick.folder, "--cores", "2", "-n").stdout
@@ -322,5 +340,11 @@ def test_the_readmes_table_is_what_the_command_prints(quick):
     assert set(here) == set(shown)
     for design in set(here) - {"Design"}:
         # Scores come back on any machine of a kind; times are the machine's own.
-        assert float(here[design][0].split()[0]) == pytest.approx(float(shown[design][0].split()[0]), abs=0.02), design
+        score, expected = (float(row[design][0].split()[0]) for row in (here, shown))
+        if design == "shuffled-labels":  # what noise teaches is decided by rounding: on any processor it is chance
+            for row in (here, shown):
+                low, high = (float(end) for end in re.findall(r"\[([\d.]+), ([\d.]+)\]", row[design][0])[0])
+                assert low <= 0.5 <= high
+        else:
+            assert score == pytest.approx(expected, abs=0.02), design
         assert here[design][4] == shown[design][4], f"{design}: parameters"

@@ -1,7 +1,7 @@
 """Audit a split for leaks: patients, records, samples or windows that cross it, or statistics fitted outside training.
 
-TABLE (CSV, TSV or parquet) has record_id, patient_id and split (or split:<fold> columns); for windows recording_id, start_s, end_s;
-and, where statistics came with the records, fitted_on (true or false a record). Exit 1 on a leak.
+TABLE (CSV, TSV or parquet, packed or not) has record_id, patient_id and split (or split:<fold> columns); for windows
+recording_id, start_s, end_s; and, where statistics came with the records, fitted_on (true or false a record). Exit 1 on a leak.
 """
 
 import argparse
@@ -33,7 +33,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="columns of the table or the store whose sharing between splits is told, not refused; A? only where it is there",
     )
     parser.add_argument(
-        "--fitted-on", type=Path, metavar="FILE", help="ids, one a line, of the records that statistics were fitted on"
+        "--fitted-on",
+        type=Path,
+        metavar="FILE",
+        help="the records that statistics were fitted on: ids, one a line, or a table with a column record_id",
     )
     parser.add_argument("--pairs", type=Path, metavar="OUT", help="write what crosses, a row a pair")
     parser.add_argument("--receipt", type=Path, metavar="OUT", help="write the receipt that training asks for")
@@ -76,7 +79,10 @@ def _grouped(
     groups = []
     for name in (name.strip() for name in (asked or "").split(",")):
         group = name.removesuffix("?")
-        if not group or (group != name and group not in known):
+        if not group:
+            continue
+        if group != name and group not in known:
+            say(f"{path}: no column '{group}' to look at; {choices(group, map(str, known))}")
             continue
         groups.append(group)
         if group not in known:

@@ -4,9 +4,12 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
-from vitalbench.claims.ledger import claim_rows
+from vitalbench.claims.ledger import claim_rows, rows_without_results
+from vitalbench.claims.markdown import markdown
 from vitalbench.config.claims_file import read_documents
 from vitalbench.config.folder import ConfigFolder
+from vitalbench.errors import InputError
+from vitalbench.files import write_text
 from vitalbench.progress import say
 from vitalbench.results import Results
 from vitalbench.tables import write_table
@@ -14,14 +17,26 @@ from vitalbench.tables import write_table
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("--results", type=Path, required=True, help="results/<suite>")
+    parser.add_argument("--results", type=Path, help="results/<suite>")
     parser.add_argument("--configs", type=Path, default=Path("configs"))
+    parser.add_argument(
+        "--markdown", type=Path, metavar="FILE", help="write the ledger as a document, with or without results"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
     """Judge."""
-    results = Results(args.results)
-    rows = list(claim_rows(results, read_documents(ConfigFolder(args.configs).path / "claims")))
-    write_table("claims", rows, results.table("claims"))
+    if args.results is None and args.markdown is None:
+        raise InputError("vitalbench claims: needs --results results/<suite>, or --markdown FILE")
+    folder = ConfigFolder(args.configs)
+    documents = read_documents(folder.path / "claims")
+    if args.results is None:
+        rows = list(rows_without_results(folder, documents))
+    else:
+        results = Results(args.results)
+        rows = list(claim_rows(results, documents))
+        write_table("claims", rows, results.table("claims"))
+    if args.markdown:
+        write_text(args.markdown, markdown(rows))
     counts = Counter(row["verdict"] for row in rows)
     say(f"{len(rows)} claims: " + ", ".join(f"{count} {name}" for name, count in sorted(counts.items())))

@@ -1,18 +1,15 @@
-"""Say what this machine can run, and why not the rest."""
+"""Say what this machine can run, why not the rest, and the next command to type."""
 
 import argparse
-import shutil
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.yaml_file import read_yaml
-from vitalbench.measure.device import cpu_count, cpu_name, cuda_names, mismatch, total_memory_gb
+from vitalbench.doctor import machine, surroundings
+from vitalbench.measure.device import cpu_count, cpu_name, mismatch, total_memory_gb
 
-_TOOLS = {
-    "snakemake": "runs the workflow",
-    "apptainer": "runs it in containers (--sdm apptainer)",
-}
+_MAKE = {"slurm": "make slurm"}
 _PACKAGES = ("torch", "accelerate", "wfdb", "h5py", "scikit-learn")
 
 
@@ -26,31 +23,38 @@ def _where_jobs_run(profile: Path) -> str:
     try:
         return f"{used}; jobs run through {plugin} {version(plugin)}"
     except PackageNotFoundError:
-        return f"{used}; needs {plugin}, which is not installed"
+        return f"{used}; needs {plugin}, which is not installed" + (
+            f"; next: {_MAKE[executor]}" if executor in _MAKE else ""
+        )
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("--configs", type=Path, default=Path("configs"))
+    parser.add_argument("--offline", action="store_true", help="ask nothing of the network")
 
 
 def run(args: argparse.Namespace) -> None:
     """Look round and print."""
-    disk = shutil.disk_usage(Path.cwd()).free / 1e9
     print(f"processor     {cpu_name()}, {cpu_count()} cores usable")
-    print(f"memory        {total_memory_gb():.1f} GB; {disk:.0f} GB of disk free here")
-    print(f"GPU           {', '.join(cuda_names()) or 'none found by nvidia-smi'}")
+    print(f"memory        {total_memory_gb():.1f} GB")
     for package in _PACKAGES:
         try:
             print(f"{package:<14}{version(package)}")
         except PackageNotFoundError:
             print(f"{package:<14}MISSING: run make demo, or pip install -e .")
-    for tool, use in _TOOLS.items():
-        print(f"{tool:<14}{'found' if shutil.which(tool) else 'not found'}: {use}")
     folder = ConfigFolder(args.configs)
-    for profile in sorted((folder.path.resolve().parent / "profiles").glob("*/config.yaml")):
+    project = folder.path.resolve().parent
+    looked = [machine.memory(), machine.disk(Path.cwd()), machine.gpu(), machine.clock()]
+    looked += [surroundings.apptainer(), surroundings.image(project), surroundings.slurm()]
+    looked += surroundings.folders(folder.knobs({}))
+    looked += [] if args.offline else [surroundings.registry()]
+    for finding in looked:
+        print(finding.line())
+    for profile in sorted((project / "profiles").glob("*/config.yaml")):
         print(f"profile       {profile.parent.name}: {_where_jobs_run(profile)}")
     for name in folder.names("targets"):
         target = folder.target(name)
         why = mismatch(target.device, target.match)
         print(f"target        {name}: {'runs here' if why is None else f'does not run here: {why}'}")
+    print("make demo needs none of what says `no` but disk and memory")

@@ -46,7 +46,11 @@ def what(plan: Plan, planned: Planned) -> str:
     if design.train is None:
         return f"{design.recipe}, scored on {classes} classes, {planned.source} records"
     model = design.model.name if design.model else ""
-    return f"train {model} ({plan.size}) for at most {design.train.epochs} epochs, {classes} classes, {planned.source} records"
+    searched = f"search {design.search.trials} trials, then " if design.search else ""
+    return (
+        f"{searched}train {model} ({plan.size}) for at most {design.train.epochs} epochs, {classes} classes, "
+        f"{planned.source} records"
+    )
 
 
 def run(args: argparse.Namespace) -> None:

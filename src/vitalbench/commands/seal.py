@@ -4,18 +4,15 @@ The key comes from --key, or from the environment as docs/CONFIGURATION.md says;
 """
 
 import argparse
-from pathlib import Path
 
 from vitalbench.privacy.key import need_key
-from vitalbench.privacy.vault import seal_folder
+from vitalbench.privacy.sealed_folder import declare, seal_folder
 from vitalbench.progress import say
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("folder", type=Path, metavar="FOLDER")
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="a new folder")
-    parser.add_argument("--key", type=Path, metavar="FILE", help="a file with the key, which its owner alone may read")
+    declare(parser)
 
 
 def run(args: argparse.Namespace) -> None:

@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> None:
     results = Results(args.results)
     if not results.measured:
         raise InputError(_not_measured(results))
-    for dataset, task, target in dict.fromkeys((r.cell.dataset, r.cell.task, r.cell.target) for r in results.measured):
+    for dataset, task, target in dict.fromkeys((r.cell.dataset, r.cell.task, r.cell.target) for r in results.scored):
         section = task_section(results, dataset, task, target, figures=False)
         head, rows = section.main
         source = results.suite["sources"][dataset]

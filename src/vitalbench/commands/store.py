@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from vitalbench.data.build import DataFolder
+from vitalbench.data.store_receipt import write_recovered_receipt
 from vitalbench.errors import ConfigError, InputError
 from vitalbench.files import read_json
 
@@ -38,5 +39,6 @@ def run(args: argparse.Namespace) -> None:
         if args.out is None or args.out.resolve() == args.data.resolve():
             raise ConfigError("--recover needs --out FOLDER, another folder than --data")
         print(folder.recover(args.recover, args.out))
+        write_recovered_receipt(args.out)
     else:
         folder.join()

@@ -1,4 +1,4 @@
-"""Gather what the cells of a suite left into its tables: matrix, metrics, summary, timing, leakage, quality."""
+"""Gather what the cells of a suite left into its tables: matrix, metrics, summary, timing, leakage, quality, search."""
 
 import argparse
 from pathlib import Path

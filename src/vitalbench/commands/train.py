@@ -5,7 +5,11 @@ from pathlib import Path
 
 from vitalbench.errors import InputError, choices
 from vitalbench.results import Results
-from vitalbench.train.cell import job_of, run_cell
+from vitalbench.train.job import job_of
+from vitalbench.train.observer import Unobserved
+from vitalbench.train.ranks import is_rank, speaks
+from vitalbench.train.spread import run_spread
+from vitalbench.watch.of_job import observers_of
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,10 +18,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cell", required=True, help="<data set>/<task>/<design>/<target>/seed<S>-fold<F>")
 
 
-def run(args: argparse.Namespace) -> None:
-    """Train."""
+def run(args: argparse.Namespace) -> int:
+    """Train. A process of several that failed says so with its exit code, so that the others are ended."""
     results = Results(args.results)
     cells = {result.cell.path: result.cell for result in results.cells}
     if args.cell not in cells:
         raise InputError(f"{args.results}: no cell is named {args.cell!r}; {choices(args.cell, cells)}")
-    run_cell(job_of(results, cells[args.cell]))
+    job = job_of(results, cells[args.cell])
+    status = run_spread(job, observers_of(results, job) if speaks(job.target.launched) else Unobserved())
+    return int(status == "failed" and is_rank())

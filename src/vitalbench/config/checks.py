@@ -4,18 +4,23 @@ from itertools import product
 
 from vitalbench.config.claims_file import check_facts, read_documents
 from vitalbench.config.dataset import Dataset
+from vitalbench.config.design import PRETRAINING, Design
 from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.knobs import Knobs
+from vitalbench.config.model_options import encoder_sizes
 from vitalbench.config.prices import check_price_keys, price_file, read_prices
-from vitalbench.config.schema import Design, Size, Target
-from vitalbench.errors import ConfigError
+from vitalbench.config.schema import Size
+from vitalbench.config.search_space import corners
+from vitalbench.config.target import Target
+from vitalbench.errors import ConfigError, choices
 
 
 def check_windows(folder: ConfigFolder, sizes: dict[str, dict[Size, Design]], datasets: dict[str, Dataset]) -> None:
     """Refuse a window that is longer than a data set's records, or shorter than one of their samples, at either size."""
     for (item, dataset), (name, designs) in product(datasets.items(), sizes.items()):
         file, rate = folder.path / "designs" / f"{name}.yaml", dataset.signal.rate_hz
-        for size, design in designs.items():
+        every = ((size, tried) for size, design in designs.items() for tried in corners(design, file))
+        for size, design in every:
             window, prefix = design.window, "small." if size == "small" else ""
             if window is None:
                 continue
@@ -31,12 +36,66 @@ def check_windows(folder: ConfigFolder, sizes: dict[str, dict[Size, Design]], da
                     )
 
 
+def check_leads(folder: ConfigFolder, sizes: dict[str, dict[Size, Design]], datasets: dict[str, Dataset]) -> None:
+    """Refuse a lead that a data set's records do not have, at either size."""
+    for (item, dataset), (name, designs) in product(datasets.items(), sizes.items()):
+        for size, design in designs.items():
+            strangers = [lead for lead in design.leads or [] if lead not in dataset.signal.leads]
+            if strangers:
+                prefix = "small." if size == "small" else ""
+                raise ConfigError(
+                    f"{folder.path / 'designs' / name}.yaml: {prefix}leads: '{item}' has no lead {strangers[0]!r}; "
+                    f"{choices(strangers[0], dataset.signal.leads)}"
+                )
+
+
+def check_starts(folder: ConfigFolder, sizes: dict[str, dict[Size, Design]]) -> dict[str, dict[Size, Design]]:
+    """The designs that others start from; refused where one trains no encoder, or another one than is started with."""
+    found: dict[str, dict[Size, Design]] = {}
+    for name, designs in sizes.items():
+        for size, design in designs.items():
+            if design.pretrained is None:
+                continue
+            file = f"{folder.path / 'designs' / name}.yaml: {'small.' if size == 'small' else ''}pretrained"
+            start = folder.design(design.pretrained, size, file)
+            if start.recipe not in PRETRAINING:
+                raise ConfigError(
+                    f"{file}: '{design.pretrained}' has the recipe '{start.recipe}', which trains no encoder for others; "
+                    f"{choices(start.recipe, PRETRAINING)}"
+                )
+            for key in ("leads", "window"):
+                if getattr(start, key) != getattr(design, key):
+                    raise ConfigError(f"{file}: '{design.pretrained}' has other '{key}', so its encoder is another one")
+            if start.model is None or design.model is None or start.model.name != design.model.name:
+                raise ConfigError(f"{file}: '{design.pretrained}' has another model, so its encoder is another one")
+            ours, theirs = (encoder_sizes(one.name, one.options) for one in (design.model, start.model))
+            other = next((key for key in ours if ours[key] != theirs[key]), None)
+            if other:
+                raise ConfigError(
+                    f"{file}: '{design.pretrained}' has {theirs[other]} for 'model.options.{other}', here {ours[other]}, "
+                    "so its encoder is another one"
+                )
+            found.setdefault(design.pretrained, {})[size] = start
+    return {name: folder.design_sizes(name) for name in found}
+
+
 def check_prices(folder: ConfigFolder, knobs: Knobs, targets: dict[str, Target]) -> None:
     """Refuse a price file that is damaged, and a target that names a price it does not have."""
     path = price_file(knobs, folder.path)
     prices = read_prices(path)
     for name, target in targets.items():
         check_price_keys(f"{folder.path / 'targets' / name}.yaml: prices", target.prices, prices, path)
+
+
+def check_budget(folder: ConfigFolder, knobs: Knobs, targets: dict[str, Target]) -> None:
+    """Refuse a budget in USD where a target's hours have no price."""
+    asked = next((key for key in ("budget_usd", "budget_suite_usd") if getattr(knobs, key) is not None), None)
+    without = next((name for name, target in targets.items() if not target.prices), None)
+    if asked and without:
+        raise ConfigError(
+            f"{knobs.said_in(asked)}: target '{without}' names no price, so its hours cannot be held against USD; "
+            f"name one in {folder.path / 'targets' / without}.yaml: prices, or give budget_hours instead"
+        )
 
 
 def check_claims(folder: ConfigFolder) -> None:

@@ -19,7 +19,8 @@ class Claim(Strict):
     """One reported number.
 
     `arithmetic` evaluates `check` on declared facts (`declared.<data set>.<fact>`) and literals; `measured` on facts counted in a
-    whole release (`measured.<data set>.<fact>`); `untestable` has a `reason` instead.
+    whole release (`measured.<data set>.<fact>`), or names what it `waits_for`; `untestable` has a `reason` instead. `relation`
+    is the document's: "< 100 ms" is `at-most`.
     """
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
@@ -27,10 +28,17 @@ class Claim(Strict):
     text: str
     reported: float
     unit: str
+    relation: Literal["equals", "at-most", "at-least"] = "equals"
     tolerance: Annotated[float, Field(ge=0)] = 0.0
     method: Literal["arithmetic", "measured", "untestable"]
     check: str | None = None
+    waits_for: str | None = None
     reason: str = ""
+
+    def holds(self, found: float) -> bool:
+        """Whether what was found is what the document says, within the tolerance."""
+        below, above = found - self.reported <= self.tolerance, self.reported - found <= self.tolerance
+        return {"equals": below and above, "at-most": below, "at-least": above}[self.relation]
 
 
 class Document(Strict):
@@ -57,7 +65,9 @@ def read_documents(folder: Path) -> dict[str, Document]:
             where = f"{folder / name}.yaml: claim '{claim.id}'"
             if claim.id in seen:
                 raise ConfigError(f"{where}: the id is taken in {seen[claim.id]}.yaml")
-            if (claim.check is None) != (claim.method == "untestable"):
+            if claim.waits_for is not None and (claim.method != "measured" or claim.check is not None):
+                raise ConfigError(f"{where}: 'waits_for' is in the place of the 'check' of a measured claim")
+            if (claim.check is None and claim.waits_for is None) != (claim.method == "untestable"):
                 raise ConfigError(f"{where}: a claim needs the key 'check', an untestable one must not have it")
             if claim.method == "untestable" and not claim.reason:
                 raise ConfigError(f"{where}: an untestable claim needs the key 'reason'")

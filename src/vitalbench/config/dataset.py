@@ -1,5 +1,7 @@
 """What configs/datasets/<name>.yaml may say: a release, what its store depends on, and what it must hold."""
 
+import re
+from calendar import monthrange
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -11,6 +13,17 @@ from vitalbench.config.values import Count, Fraction, Name, Positive, each_once
 
 Source = Literal["generated", "local", "download"]
 Codec = Literal["none", "gzip", "zstd"]
+
+_MONTHS = 12
+
+
+def _day(text: str) -> str:
+    """A date as it is written, held against the calendar."""
+    if written := re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)", text):
+        year, month, day = map(int, written.groups())
+        if year and 1 <= month <= _MONTHS and 1 <= day <= monthrange(year, month)[1]:
+            return text
+    raise PydanticCustomError("day", "'{text}' is no day, written year-month-day", {"text": text})
 
 
 class Signal(Strict):
@@ -30,7 +43,7 @@ SampleCheck = Literal["invalid-sample", "missing-lead", "flat-lead", "clipping",
 
 
 class Quality(Strict):
-    """When the samples of a readable record are questioned, and for which findings it is quarantined (data/quality.py)."""
+    """When a readable record's samples are questioned, for which findings it is quarantined (data/quality.py); how many may be."""
 
     flat_seconds: Positive = 5.0
     clipping_seconds: Positive = 0.05
@@ -38,6 +51,7 @@ class Quality(Strict):
     powerline_share: Fraction = 0.3
     max_abs_mv: Positive = 30.0
     quarantine: list[SampleCheck] = ["invalid-sample", "missing-lead"]
+    max_quarantined: Annotated[float, Field(ge=0, le=1)] = 0.05
 
     @model_validator(mode="after")
     def _nothing_invalid_is_stored(self) -> Self:
@@ -105,8 +119,8 @@ class Dataset(DatasetBuild):
     licence: str
     access: Literal["open", "registration", "credentialed"]
     citation: str
-    homepage: str
-    published: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
+    homepage: Annotated[str, Field(pattern=r"^https?://\S+$")]
+    published: Annotated[str, AfterValidator(_day)] | None = None
     groups: list[str] = []
     fitted_on: str | None = None
 

@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from vitalbench.config.dataset import Dataset
+from vitalbench.config.design import Design, DesignFile
 from vitalbench.config.knobs import Knobs
-from vitalbench.config.model_options import check_dataset_module, resolve_options
-from vitalbench.config.schema import Design, DesignFile, Size, Suite, Target, Task
+from vitalbench.config.model_options import check_dataset_module, with_options
+from vitalbench.config.schema import Size, Suite, Task
+from vitalbench.config.search_space import check_space
 from vitalbench.config.strict import Strict, validated
+from vitalbench.config.target import Target
 from vitalbench.config.yaml_file import read_yaml
 from vitalbench.errors import ConfigError, choices
 
@@ -23,13 +26,6 @@ def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)
         merged[key] = _merged(merged[key], value) if both else value
     return merged
-
-
-def _with_options(design: Design, source: object) -> Design:
-    if design.model is None:
-        return design
-    options = resolve_options(design.model.name, design.model.options, source)
-    return design.model_copy(update={"model": design.model.model_copy(update={"options": options})})
 
 
 class ConfigFolder:
@@ -88,6 +84,14 @@ class ConfigFolder:
         """A task by its name."""
         return self._read("tasks", name, Task, asked_by)
 
+    def first_task(self, dataset: str) -> str:
+        """The first task that a suite asks of a data set."""
+        for name in self.names("suites"):
+            for grid in self.suite(name).grids:
+                if dataset in grid.datasets:
+                    return grid.tasks[0]
+        raise ConfigError(f"--task: no suite asks anything of data set '{dataset}', so name a task")
+
     def target(self, name: str, asked_by: object = "target") -> Target:
         """A target by its name."""
         return self._read("targets", name, Target, asked_by)
@@ -101,7 +105,12 @@ class ConfigFolder:
         file = self.path / "designs" / f"{name}.yaml"
         written = self._read("designs", name, DesignFile, asked_by)
         full = written.model_dump(exclude={"small"})
-        return {
-            "full": _with_options(validated(Design, full, file), file),
-            "small": _with_options(validated(Design, _merged(full, written.small), f"{file}: small"), f"{file}: small"),
+        sizes: dict[Size, tuple[dict[str, Any], str]] = {
+            "full": (full, str(file)),
+            "small": (_merged(full, written.small), f"{file}: small"),
         }
+        designs: dict[Size, Design] = {}
+        for size, (content, source) in sizes.items():
+            designs[size] = with_options(validated(Design, content, source), source)
+            check_space(designs[size], source)
+        return designs

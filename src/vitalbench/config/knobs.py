@@ -5,9 +5,10 @@ from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_validator
 
+from vitalbench.config.checkpointing import Checkpointing
 from vitalbench.config.publisher import plain_url
-from vitalbench.config.strict import Strict
 from vitalbench.config.values import Name, each_once
+from vitalbench.config.watching import Watching
 
 # `snakemake --config` hands on YAML's true, false and null as text, and whatever stands in a list.
 Switch = Annotated[bool, BeforeValidator(lambda value: {"true": True, "false": False}.get(str(value), value))]
@@ -24,7 +25,7 @@ def _listed(value: Any) -> Any:
 Seed = Annotated[int, Field(ge=0), BeforeValidator(_number)]
 
 
-class Knobs(Strict):
+class Knobs(Checkpointing, Watching):
     """configs/config.yaml and `snakemake --config`: what a user turns from run to run."""
 
     suite: Name = "quick"
@@ -34,6 +35,7 @@ class Knobs(Strict):
     download: Switch = False
     mirror: str | None = None
     streams: Annotated[int, Field(ge=1, le=32)] = 8
+    scheduled: Switch = False
     price_file: str | None = None
 
     _said_in: dict[str, str] = PrivateAttr(default_factory=dict)
@@ -53,7 +55,7 @@ class Knobs(Strict):
         if not isinstance(data, dict):
             return data
         read = {key: None if value == "null" else value for key, value in data.items()}
-        return read | {key: _listed(read[key]) for key in ("targets", "seeds") if key in read}
+        return read | {key: _listed(read[key]) for key in ("targets", "seeds", "trackers") if key in read}
 
     @model_validator(mode="after")
     def _plain_mirror(self) -> Self:

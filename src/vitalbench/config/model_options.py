@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import create_model
 
 import vitalbench
+from vitalbench.config.design import Design
 from vitalbench.config.strict import Strict, validated
 from vitalbench.errors import ConfigError, choices
 
@@ -71,8 +72,46 @@ def _options(name: str) -> type[Strict]:
     return create_model(f"{name}_options", __base__=Strict, **fields)
 
 
+def _encoder(name: str) -> ast.ClassDef | None:
+    """The class `Encoder` of a model's file, if it has one."""
+    tree = ast.parse((FOLDER / f"{name}.py").read_text())
+    return next((node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Encoder"), None)
+
+
+def encoder_sizes(name: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Those of a model's options that its encoder takes and that are no shares: encoders of other sizes have other weights."""
+    encoder = _encoder(name)
+    made = [node for node in encoder.body if isinstance(node, ast.FunctionDef)] if encoder else []
+    taken = {argument.arg for node in made if node.name == "__init__" for argument in node.args.args}
+    return {key: value for key, value in options.items() if key in taken and not isinstance(value, float)}
+
+
+def check_encoder(name: str, recipe: str, source: object) -> None:
+    """Refuse a model without an encoder of its own where a recipe asks for one: its file defines a class of that name."""
+    if _encoder(name) is None:
+        known = [model for model in model_names() if _encoder(model)]
+        raise ConfigError(
+            f"{source}: recipe '{recipe}' needs a model with an encoder apart from its head; {choices(name, known)}"
+        )
+
+
 def resolve_options(name: str, options: dict[str, Any], source: object) -> dict[str, Any]:
     """Check a model's name and options; return all of them, defaults filled in."""
     if name not in model_names():
         raise ConfigError(f"{source}: key 'model.name' is {name!r}; {choices(name, model_names())}")
     return validated(_options(name), options, f"{source}: model.options").model_dump()
+
+
+def option_names(name: str) -> list[str]:
+    """The options a model takes."""
+    return list(_options(name).model_fields)
+
+
+def with_options(design: Design, source: object) -> Design:
+    """A design whose model's options are checked and filled in."""
+    if design.model is None:
+        return design
+    options = resolve_options(design.model.name, design.model.options, source)
+    if design.encoder_apart:
+        check_encoder(design.model.name, design.recipe, source)
+    return design.model_copy(update={"model": design.model.model_copy(update={"options": options})})

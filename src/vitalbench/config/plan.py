@@ -1,17 +1,19 @@
 """A suite becomes a list of cells, each with what will happen to it, before anything runs."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import product
 from pathlib import Path
 
-from vitalbench.config.checks import check_claims, check_prices, check_windows
+from vitalbench.config.checks import check_budget, check_claims, check_leads, check_prices, check_starts, check_windows
 from vitalbench.config.dataset import Dataset, Source
+from vitalbench.config.design import Design
 from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.knobs import Knobs
-from vitalbench.config.schema import Design, Size, Suite, Target, Task
+from vitalbench.config.schema import Size, Suite, Task
 from vitalbench.config.sources import find_sources, no_records
+from vitalbench.config.target import Needs, Target
 from vitalbench.errors import ConfigError
 from vitalbench.measure.device import device_here
 
@@ -33,6 +35,32 @@ class Cell:
     def path(self) -> str:
         """Its folder below results/<suite>/runs."""
         return f"{self.dataset}/{self.task}/{self.design}/{self.target}/seed{self.seed}-fold{self.fold}"
+
+    @property
+    def keys(self) -> dict[str, str | int]:
+        """Its columns in the tables."""
+        return dict(self.__dict__)
+
+    @property
+    def search(self) -> "SearchPlace":
+        """Where its design is searched, if it is: all seeds train with what one search chose."""
+        return SearchPlace(self.dataset, self.task, self.design, self.target, self.fold)
+
+
+@dataclass(frozen=True, order=True)
+class SearchPlace:
+    """One search of a suite: data set x task x design x target x fold."""
+
+    dataset: str
+    task: str
+    design: str
+    target: str
+    fold: int
+
+    @property
+    def path(self) -> str:
+        """Its folder below results/<suite>/search."""
+        return f"{self.dataset}/{self.task}/{self.design}/{self.target}/fold{self.fold}"
 
     @property
     def keys(self) -> dict[str, str | int]:
@@ -75,6 +103,34 @@ class Plan:
         """The cells that will be started."""
         return [planned.cell for planned in self.cells if not planned.status]
 
+    def needs(self, design: str, target: str, attempt: int = 1) -> dict[str, int | str]:
+        """What a job of a design on a target asks of a scheduler; a job that ran into its time limit asks for more time.
+
+        GPUs are left out where none is asked for: a scheduler reads a GPU's name alone as a wish for one.
+        """
+        own, asked = self.targets[target].scheduler, self.designs[design].scheduler or Needs()
+        found: dict[str, int | str] = {
+            "mem_mb": max(own.mem_mb, asked.mem_mb or 0),
+            "runtime": max(own.runtime_min, asked.runtime_min or 0) * attempt,
+        }
+        if own.gpus:
+            found["gpu"] = own.gpus
+            found |= {"gpu_model": own.gpu_model} if own.gpu_model else {}
+        return found
+
+    @cached_property
+    def searches(self) -> list[SearchPlace]:
+        """The searches that cells which will be started wait for."""
+        return list(dict.fromkeys(cell.search for cell in self.running if self.designs[cell.design].search))
+
+    def absent(self) -> list[str]:
+        """A line for each data set without records here, with what to do about it."""
+        return [
+            f"{name}: {no_records(self.datasets[name], self.knobs)}"
+            for name, source in self.sources.items()
+            if not source
+        ]
+
     def fitted_on(self, dataset: str) -> Path | None:
         """The list of the records that statistics which came with a data set were fitted on; in its release, if it is local."""
         named = self.datasets[dataset].fitted_on
@@ -83,15 +139,32 @@ class Plan:
         return self.roots[dataset] / named if dataset in self.roots else Path(named)
 
 
+def before(cell: Cell, designs: dict[str, Design]) -> Cell | None:
+    """The cell that a cell starts from, where its design names one: the same but for the design."""
+    start = designs[cell.design].pretrained
+    return replace(cell, design=start) if start else None
+
+
 def _fate(cell: Cell, plan: Plan) -> Planned:
+    first = before(cell, plan.designs)
+    if first is not None and (fate := _fate(first, plan)).status:
+        return replace(fate, cell=cell, reason=f"starts from {first.design}: {fate.reason}")
     source = plan.sources[cell.dataset]
     dataset, design, target = plan.datasets[cell.dataset], plan.designs[cell.design], plan.targets[cell.target]
     if design.recipe == "ideal-observer" and source not in ("generated", None):
         return Planned(cell, source, "not-allowed", "the ideal observer knows the parameters of generated records only")
     if source is None:
         return Planned(cell, source, "not-run", no_records(dataset, plan.knobs))
-    here = device_here(target.device)
-    if here is None:
+    if design.train is not None and design.train.precision == "fp16" and target.device == "cpu":
+        return Planned(
+            cell, source, "not-allowed", "fp16 needs a GPU, whose gradients are scaled; bf16 runs on a CPU too"
+        )
+    if design.recipe == "frozen-features" and design.computed.features and target.processes > 1:
+        reason = (
+            "features are kept by one process and the target declares several; `fast.features: false` shares the work"
+        )
+        return Planned(cell, source, "not-allowed", reason)
+    if not plan.knobs.scheduled and device_here(target.device) is None:
         return Planned(
             cell, source, "not-run", f"target {cell.target} is not here, and nothing is calibrated to project it"
         )
@@ -126,10 +199,14 @@ def make_plan(folder: ConfigFolder, knobs: Knobs) -> Plan:
     datasets = {item: folder.dataset(item, f"{file}: datasets") for item in named("datasets")}
     tasks = {item: folder.task(item, f"{file}: tasks") for item in named("tasks")}
     sizes = {item: folder.design_sizes(item, f"{file}: designs") for item in named("designs")}
+    sizes |= {item: folder.design_sizes(item, f"{file}: efficiency") for item in suite.efficiency if item not in sizes}
+    sizes |= check_starts(folder, sizes)
     designs = {item: size[suite.size] for item, size in sizes.items()}
     targets = {item: folder.target(item, targets_asked) for item in target_names}
     check_windows(folder, sizes, datasets)
+    check_leads(folder, sizes, datasets)
     check_prices(folder, knobs, targets)
+    check_budget(folder, knobs, targets)
     check_claims(folder)
     found = find_sources(datasets, suite, knobs)
     for task_name, fold in ((task, fold) for grid in suite.grids for task in grid.tasks for fold in grid.folds):
@@ -153,6 +230,8 @@ def make_plan(folder: ConfigFolder, knobs: Knobs) -> Plan:
         if listed and not listed.is_file():
             raise ConfigError(f"{folder.path / 'datasets' / item}.yaml: fitted_on: {listed}: no such file")
     cells = list(_cells(suite, knobs, designs, target_names))
+    starts = dict.fromkeys(first for cell in cells if (first := before(cell, designs)))
+    cells = [first for first in starts if first not in cells] + cells
     if knobs.seeds:  # one list in the place of several: grids that differed in seeds alone may now meet
         cells = list(dict.fromkeys(cells))
     if len(set(cells)) < len(cells):

@@ -8,6 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from vitalbench.config.strict import Strict
 
+LARGEST_FILE_BYTES = 4_000_000_000  # that a server may send for one file, where a data set does not say
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -41,6 +42,7 @@ class Download(Strict):
     checksums_sha256: Sha256 | None = None
     archive: Archive | None = None
     content: Sha256 | None = None
+    largest_file_bytes: Annotated[int, Field(ge=1)] = LARGEST_FILE_BYTES
 
     @model_validator(mode="after")
     def _plain_address(self) -> Self:

@@ -1,11 +1,11 @@
-"""What each configuration file may say. The field names are the keys; docs/CONFIGURATION.md explains them to users."""
+"""What the files of suites and tasks may say. The field names are the keys; docs/CONFIGURATION.md explains them to users."""
 
-import re
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from vitalbench.config.gate import Gate
 from vitalbench.config.strict import Strict
 from vitalbench.config.values import Count, Name, Positive
 from vitalbench.errors import choices
@@ -28,9 +28,16 @@ class Protocol(Strict):
     """How long a phase is timed: warm-ups apart, then at least `repeats` and at least `seconds` (docs/METHODS.md)."""
 
     warmup: Count = 2
-    repeats: Count = 10
+    repeats: Count = 22  # eleven pairs, the fewest that can tell anything from noise (measure/noise.py)
     seconds: Positive = 2.0
     inference_batches: Annotated[list[Count], Field(min_length=1)] = [1, 32]
+    own_batch: bool = True  # inference of the batch that a design is trained with, too
+
+    @model_validator(mode="after")
+    def _batches_differ(self) -> Self:
+        if len(set(self.inference_batches)) < len(self.inference_batches):
+            raise PydanticCustomError("inference_batches", "a batch is named twice in 'inference_batches'")
+        return self
 
 
 class Suite(Strict):
@@ -44,6 +51,20 @@ class Suite(Strict):
     bootstrap: Annotated[int, Field(ge=100)] = 1000
     bootstrap_seed: int = 0
     protocol: Protocol = Protocol()
+    efficiency: list[Name] = []  # designs that are laid out side by side, in this order, trained or not
+    gate: Gate = Gate()
+
+    @model_validator(mode="after")
+    def _gated_metrics_exist(self) -> Self:
+        known = {name for names in METRICS.values() for name in names}
+        for name in self.gate.metrics:
+            if name not in known:
+                raise PydanticCustomError(
+                    "metric",
+                    "gate: metric '{metric}' is not known; {hint}",
+                    {"metric": name, "hint": choices(name, known)},
+                )
+        return self
 
 
 class Split(Strict):
@@ -91,6 +112,7 @@ METRICS = {
     "multiclass": ["auroc", "auprc", "f1", "accuracy", "sensitivity", "specificity", "ppv", "npv", "brier", "ece"],
     "softlabel": ["kl", "accuracy", "brier"],
 }
+UNBOUNDED = {"kl"}  # every other metric lies between 0 and 1
 LOWER_IS_BETTER = {"brier", "ece", "kl"}
 MACRO = "macro"  # the label of a mean over classes, so no class has this name
 
@@ -131,112 +153,4 @@ class Task(TaskData):
             raise PydanticCustomError("classes", "a class is named twice")
         if MACRO in self.classes:
             raise PydanticCustomError("classes", "no class may be named 'macro', the label of the mean over classes")
-        return self
-
-
-class Window(Strict):
-    """How much of a record a model sees: a random crop in training; all windows of this length, aggregated, afterwards."""
-
-    seconds: Positive
-    stride_seconds: Positive
-    aggregate: Literal["max", "mean"]
-
-
-class EarlyStopping(Strict):
-    """Stop when the validation loss has not improved for `patience` epochs; the best weights are kept in any case."""
-
-    patience: Count
-
-
-class Train(Strict):
-    """How a design is trained: everything its weights depend on beside the model and the data."""
-
-    epochs: Count
-    batch_size: Count
-    learning_rate: Positive
-    optimizer: Literal["adamw", "adam", "sgd"] = "adamw"
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    beta2: Annotated[float, Field(ge=0, lt=1)] = 0.999
-    drop_last: bool = False
-    schedule: Literal["constant", "one-cycle", "cosine"] = "constant"
-    clip_norm: Positive | None = 1.0
-    early_stopping: EarlyStopping | None = None
-    shuffle_labels: bool = False
-
-
-class Model(Strict):
-    """An architecture by name (models/<name>.py) and its options, which are checked against that file."""
-
-    name: Name
-    options: dict[str, Any] = {}
-
-
-class Published(Strict):
-    """The parameter count a design's source states, and for which input it states it; a test rebuilds it."""
-
-    parameters: Count
-    leads: Count
-    classes: Count
-    source: str
-
-
-class Design(Strict):
-    """configs/designs/<name>.yaml: model and recipe; nothing about where it runs."""
-
-    description: str = ""
-    role: Literal["design", "control"] = "design"
-    recipe: Literal["supervised", "prevalence", "ideal-observer"]
-    stochastic: bool = True
-    model: Model | None = None
-    window: Window | None = None
-    train: Train | None = None
-    published: Published | None = None
-
-    @model_validator(mode="after")
-    def _trainable(self) -> Self:
-        if self.recipe == "supervised" and (self.model is None or self.train is None):
-            raise PydanticCustomError("recipe", "recipe 'supervised' needs the keys 'model' and 'train'")
-        return self
-
-
-class DesignFile(Design):
-    """A design's file: the full size, and under `small` the keys that differ when a suite asks for the small size."""
-
-    small: dict[str, Any] = {}
-
-
-class Scheduler(Strict):
-    """What a job asks of a scheduler; profiles/ turn it into that scheduler's words."""
-
-    mem_mb: Count
-    runtime_min: Count
-    gpus: Annotated[int, Field(ge=0)] = 0
-    gpu_model: str | None = None
-
-
-class Target(Strict):
-    """configs/targets/<name>.yaml: declared hardware. Rates are the vendor's, dense; empty where none is stated."""
-
-    description: str = ""
-    device: Literal["cpu", "cuda"]
-    match: str | None = None
-    threads: Count
-    memory_gb: Positive | None = None
-    bandwidth_gb_s: Positive | None = None
-    power_w: Positive | None = None
-    peak_tflops: dict[Literal["fp32", "tf32", "bf16"], Positive] = {}
-    prices: list[str] = []
-    scheduler: Scheduler
-    source: str | None = None
-
-    @model_validator(mode="after")
-    def _match_is_a_pattern(self) -> Self:
-        try:
-            re.compile(self.match or "")
-        except re.error as error:
-            raise PydanticCustomError(
-                "match",
-                "match is {match}, which is no regular expression: {why}",
-                {"match": repr(self.match), "why": str(error)},
-            ) from None
         return self

@@ -9,15 +9,21 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from vitalbench import layout
+from vitalbench.config.checkpointing import Checkpointing
 from vitalbench.config.code import code_digest
 from vitalbench.config.dataset import Dataset, DatasetBuild
+from vitalbench.config.design import PRETEXTS, Design
 from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.plan import Plan
-from vitalbench.config.prices import price_file, price_text
-from vitalbench.config.schema import Design, TaskData
+from vitalbench.config.prices import parse_prices, price_file, price_text
+from vitalbench.config.schema import TaskData
+from vitalbench.config.target import EXECUTION, NUMERICS
+from vitalbench.config.watching import Watching
 from vitalbench.errors import ConfigError
 from vitalbench.files import to_json, write_if_changed
 
+# Of a design, what no result depends on: what is only told, and what its jobs ask of a scheduler.
+TOLD_ONLY = ("description", "role", "published", "scheduler")
 _ENTRY = {
     "split": ("vitalbench.split.assign", "vitalbench.split.audit", "vitalbench.split.fitted"),
     "evaluate": ("vitalbench.evaluate.run",),
@@ -26,19 +32,35 @@ _ENTRY = {
     "cost": ("vitalbench.cost.table",),
     "claims": ("vitalbench.claims.ledger",),
     "report": ("vitalbench.report.page",),
+    "search": ("vitalbench.search.choice",),
+    "memory": ("vitalbench.train.memory_table",),
+    "efficiency": ("vitalbench.measure.efficiency", "vitalbench.measure.side_by_side"),
 }
 
 
 def design_code(design: Design) -> str:
     """The code behind a design's runs: the engine, its recipe, its model."""
     recipe = f"vitalbench.train.recipes.{design.recipe.replace('-', '_')}"
-    model = [f"vitalbench.models.{design.model.name}"] if design.model else []
-    return code_digest("vitalbench.train.cell", recipe, *model)
+    return code_digest("vitalbench.train.cell", recipe, *model_code(design))
+
+
+def model_code(design: Design) -> list[str]:
+    """The modules of a design's model, that of its frozen form among them; a name that has none stands for nothing."""
+    if design.model is None:
+        return []
+    frozen = [f"vitalbench.models.frozen.{design.model.name}"] if design.recipe == "frozen-features" else []
+    return [f"vitalbench.models.{design.model.name}", *frozen]
+
+
+def trial_code(design: Design) -> str:
+    """The code behind the trials of a design's search: training, its recipe, its model, scoring, and how values are drawn."""
+    recipe = f"vitalbench.train.recipes.{design.recipe.replace('-', '_')}"
+    return code_digest("vitalbench.search.trial", recipe, *model_code(design))
 
 
 def data_code(module: str) -> str:
     """The code behind a store: acquiring, standardising, joining, and the data set's own module."""
-    stages = ("vitalbench.data.release", "vitalbench.data.standardise", "vitalbench.data.store")
+    stages = ("vitalbench.data.release", "vitalbench.data.standardise", "vitalbench.data.join")
     return code_digest(*stages, f"vitalbench.data.datasets.{module}")
 
 
@@ -75,6 +97,12 @@ def _describe_slice(plan: Plan, name: str) -> dict[str, Any]:
     }
 
 
+def _trial_slice(name: str, design: Design) -> dict[str, Any]:
+    """What a trial depends on. How many there are is no part of it, so that a search with more goes on with those it has."""
+    left_out: dict[str, Any] = {**dict.fromkeys(TOLD_ONLY, True), "search": {"trials"}}
+    return {"name": name, "config": design.model_dump(exclude=left_out), "code": trial_code(design)}
+
+
 def _suite_slice(plan: Plan) -> dict[str, Any]:
     return {
         "suite": plan.name,
@@ -82,6 +110,8 @@ def _suite_slice(plan: Plan) -> dict[str, Any]:
         "size": plan.size,
         "bootstrap": plan.suite.bootstrap,
         "bootstrap_seed": plan.suite.bootstrap_seed,
+        "gate": plan.suite.gate.model_dump(),
+        "efficiency": plan.suite.efficiency,
         "sources": plan.sources,
         "datasets": {name: dataset.model_dump() for name, dataset in plan.datasets.items()},
         "tasks": {name: task.model_dump() for name, task in plan.tasks.items()},
@@ -91,6 +121,16 @@ def _suite_slice(plan: Plan) -> dict[str, Any]:
             {"cell": planned.cell.keys, "source": planned.source, "status": planned.status, "reason": planned.reason}
             for planned in plan.cells
         ],
+    }
+
+
+def _watch_slice(plan: Plan, prices: Path) -> dict[str, Any]:
+    """How runs are watched, and what an hour of each target costs."""
+    known = parse_prices(price_text(prices), prices)
+    first = {name: known[target.prices[0]] for name, target in plan.targets.items() if target.prices}
+    told = ("key", "usd_per_hour", "price_date")
+    return plan.knobs.model_dump(include=set(Watching.model_fields)) | {
+        "prices": {name: {field: getattr(price, field) for field in told} for name, price in first.items()}
     }
 
 
@@ -129,23 +169,28 @@ def slices(plan: Plan, folder: ConfigFolder, results: Path) -> dict[Path, dict[s
             "config": task.model_dump(include=set(TaskData.model_fields)),
         }
     for name, design in plan.designs.items():
-        told_only = {"description", "role", "published"}
         found[suite / layout.DESIGN_SLICE.format(design=name)] = {
             "name": name,
-            "config": design.model_dump(exclude=told_only),
+            "config": design.model_dump(exclude=set(TOLD_ONLY)),
             "code": design_code(design),
         }
         found[suite / layout.MEASURE_SLICE.format(design=name)] = {
             "name": name,
-            "config": design.model_dump(include={"model", "window", "train", "recipe"}),
+            "config": design.model_dump(include={"model", "window", "train", "recipe", "leads", "fast", *PRETEXTS}),
             "protocol": plan.suite.protocol.model_dump(),
-            "code": code_digest(
-                "vitalbench.measure.steps", *([f"vitalbench.models.{design.model.name}"] if design.model else [])
-            ),
+            "code": code_digest("vitalbench.measure.steps", *model_code(design)),
         }
+        if design.search is not None:
+            found[suite / layout.TRIAL_SLICE.format(design=name)] = _trial_slice(name, design)
+    if any(design.search for design in plan.designs.values()):
+        for name, task in plan.tasks.items():
+            asked = {"metric": task.primary, "direction": task.direction}
+            found[suite / layout.OBJECTIVE_SLICE.format(task=name)] = asked
     for name, target in plan.targets.items():
-        used = target.model_dump(include={"device", "match", "threads", "scheduler"})
+        used = target.model_dump(include={*NUMERICS, *EXECUTION})
         found[suite / layout.TARGET_SLICE.format(target=name)] = {"name": name, "config": used}
+
+    found[suite / layout.CHECKPOINT_SLICE] = plan.knobs.model_dump(include=set(Checkpointing.model_fields))
 
     def stage(name: str) -> Path:
         return suite / layout.STAGE_SLICE.format(stage=name)
@@ -155,6 +200,7 @@ def slices(plan: Plan, folder: ConfigFolder, results: Path) -> dict[Path, dict[s
     found[stage("evaluate")] |= {"bootstrap": plan.suite.bootstrap, "seed": plan.suite.bootstrap_seed}
     prices = price_file(plan.knobs, folder.path)
     found[stage("cost")] |= {"prices": price_text(prices)}
+    found[suite / layout.WATCH_SLICE] = _watch_slice(plan, prices)
     found[suite / layout.RESOLVED] = {
         "knobs": plan.knobs.model_dump(include={"suite", "targets", "seeds", "data_root", "download"}),
         "price_file": within(prices, folder.path.parent),
@@ -164,7 +210,8 @@ def slices(plan: Plan, folder: ConfigFolder, results: Path) -> dict[Path, dict[s
     return found
 
 
-def write_slices(plan: Plan, folder: ConfigFolder, results: Path) -> None:
-    """Write the slices whose content changed."""
+def write_slices(plan: Plan, folder: ConfigFolder, results: Path, missing_only: bool = False) -> None:
+    """Write the slices whose content changed, or only those that are not there."""
     for path, content in slices(plan, folder, results).items():
-        write_if_changed(path, to_json(content))
+        if not (missing_only and path.is_file()):
+            write_if_changed(path, to_json(content))

@@ -39,7 +39,8 @@ def no_records(dataset: Dataset, knobs: Knobs) -> str:
     folder = f"data_root=FOLDER that holds {dataset.release}/"
     why = "no records here: " + (f"{_not_in(Path(knobs.data_root).expanduser(), dataset)}; " if knobs.data_root else "")
     if dataset.access != "open":
-        return f"{why}{what} needs {dataset.access}; get it at {dataset.homepage}, then pass {folder}"
+        needs = {"registration": "registration", "credentialed": "credentialed access"}[dataset.access]
+        return f"{why}{what} needs {needs}; get it at {dataset.homepage}, then pass {folder}"
     return f"{why}pass {folder} ({what}, {dataset.homepage})" + (", or download=true" if dataset.download else "")
 
 

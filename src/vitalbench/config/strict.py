@@ -34,10 +34,12 @@ _KINDS = {list: "a list", str: "text", int: "a number", float: "a number", bool:
 
 
 def _explain(error: ErrorDetails) -> str:
-    path = [str(part) for part in error["loc"]]
+    path = [str(part) for part in error["loc"] if part != "[key]"]
     context = error.get("ctx") or {}
     if error["type"] == "unknown_key":
         return f"key '{'.'.join([*path, context['key']])}' {error['msg']}"
+    if not path and error["type"] not in ("missing", "model_type", "dict_type"):
+        return error["msg"]  # of several keys, which it names
     where = f"key '{'.'.join(path)}'" if path else "the file"
     if error["type"] == "missing":
         return f"{where} is missing"

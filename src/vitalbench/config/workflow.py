@@ -9,22 +9,28 @@ from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.plan import Plan, make_plan
 from vitalbench.config.slices import write_slices
 from vitalbench.errors import VitalbenchError
-from vitalbench.layout import RESULTS
+from vitalbench.layout import DATA, RESULTS
+from vitalbench.unfinished import miss_parts
 
 
-def load(config: Mapping[str, Any], configs: Path) -> Plan:
+def load(config: Mapping[str, Any], configs: Path, main: bool = True) -> Plan:
     """Resolve the suite that the knobs name and write its slices.
 
     Args:
         config: what `snakemake --config` and `--configfile` said; it stands above configs/config.yaml.
         configs: the project's configs/.
+        main: whether this is the process that decides what runs. A job's own process, on whatever machine, reads what that one
+            wrote, and writes only where files are not shared and nothing is there.
 
     Ends the process with exit code 2 and one line on a wrong configuration: a workflow has nothing to say beyond it.
     """
     try:
         folder = ConfigFolder(configs)
         plan = make_plan(folder, folder.knobs(dict(config)))
-        write_slices(plan, folder, Path(RESULTS))
+        write_slices(plan, folder, Path(RESULTS), missing_only=not main)
+        if main:
+            for name, source in plan.sources.items():
+                miss_parts(Path(RESULTS) / DATA.format(dataset=name, source=source))
     except VitalbenchError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

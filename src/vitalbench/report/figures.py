@@ -1,6 +1,7 @@
 """The figures of the page: small panels, each an SVG that stays readable on a phone, with the table it was drawn from."""
 
 import io
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,12 +11,12 @@ import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
 # Okabe and Ito's palette: told apart with any colour vision.
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 _WIDTH, _HEIGHT = 3.7, 2.9
-_STYLE: Any = {
+STYLE: Any = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.size": 9,
@@ -50,7 +51,7 @@ def colour(designs: list[str], name: str) -> str:
 
 def panel(name: str, caption: str, data: pd.DataFrame, draw: Callable[[Axes], None], height: float = _HEIGHT) -> Panel:
     """Draw one panel. The same data gives the same bytes: no date, and ids salted with the panel's name."""
-    with mpl.rc_context(_STYLE | {"svg.hashsalt": name}):
+    with mpl.rc_context(STYLE | {"svg.hashsalt": name}):
         figure = Figure(figsize=(_WIDTH, height), layout="constrained")
         axes = figure.add_subplot()
         draw(axes)
@@ -114,6 +115,18 @@ def reliability_panel(name: str, caption: str, data: pd.DataFrame, designs: list
     return panel(name, caption, data, draw)
 
 
+def log_ticks(low: float, high: float) -> list[float]:
+    """Two to five round numbers on a logarithmic axis, the closer together the narrower it is: labels do not run into one another.
+
+    >>> [float(f"{tick:.1g}") for tick in log_ticks(0.00022, 0.00099)]
+    [0.0003, 0.0005, 0.0007]
+    """
+    steps = (1, 2, 3, 5, 7) if high / low < 8 else (1, 2, 5) if high / low < 50 else (1,)
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks = [step * 10.0**decade for decade in decades for step in steps if low <= step * 10.0**decade <= high]
+    return ticks[:: max(1, math.ceil(len(ticks) / 5))]
+
+
 def trade_off(
     name: str, caption: str, data: pd.DataFrame, designs: list[str], x: str, x_label: str, y_label: str
 ) -> Panel:
@@ -128,9 +141,7 @@ def trade_off(
         axes.set_xscale("log")
         low, high = data[x].min() / 1.6, data[x].max() * 1.6
         axes.set_xlim(low, high)
-        # Two to four labelled ticks, whatever the range: 1, 2 and 5 within a decade and a half, else powers of ten.
-        steps = (1.0, 2.0, 5.0) if high / low < 30 else (1.0,)
-        axes.xaxis.set_major_locator(LogLocator(subs=steps, numticks=8))
+        axes.xaxis.set_major_locator(FixedLocator(log_ticks(low, high)))
         axes.xaxis.set_major_formatter("{x:g}")
         axes.xaxis.set_minor_locator(NullLocator())
         axes.set(xlabel=x_label, ylabel=y_label)

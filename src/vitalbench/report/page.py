@@ -7,7 +7,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 import vitalbench
 from vitalbench.files import read_json, write_text
 from vitalbench.layout import REPORT
-from vitalbench.report.page_tables import cell_rows, claim_rows, cost_rows, data_rows, timing_rows
+from vitalbench.report.page_tables import cell_rows, cost_rows, data_rows, efficiency_rows, ledger_of, timing_rows
 from vitalbench.report.task_section import task_section
 from vitalbench.report.wording import badge, count
 from vitalbench.results import Results
@@ -74,7 +74,7 @@ def _commands(results: Results) -> str:
 
 def write_report(results: Results) -> Path:
     """Write the page and its figures; returns the page's path."""
-    places = list(dict.fromkeys((r.cell.dataset, r.cell.task, r.cell.target) for r in results.measured))
+    places = list(dict.fromkeys((r.cell.dataset, r.cell.task, r.cell.target) for r in results.scored))
     tasks = [task_section(results, *place) for place in places]
     figures = results.folder / "figures"
     figures.mkdir(parents=True, exist_ok=True)
@@ -88,7 +88,6 @@ def write_report(results: Results) -> Path:
         loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=False
     )
     devices = {run.read("timing.json")["device_name"] for run in results.measured}
-    claims, claims_line = claim_rows(results)
     cells, cells_line = cell_rows(results)
     timing = timing_rows(results)
     sections = [(f"task-{at}", section.title) for at, section in enumerate(tasks, start=1)]
@@ -109,6 +108,7 @@ def write_report(results: Results) -> Path:
         timing=timing,
         exclusive_note="as far as this workflow goes; foreign work is told in the last column" if timing else "",
         cost=cost_rows(results),
+        efficiency=efficiency_rows(results),
         data=data_rows(results),
         quality=[
             [row["dataset"], row["check"], row["action"], row["records"], row["of"], row["example"]]
@@ -127,8 +127,7 @@ def write_report(results: Results) -> Path:
             ]
             for row in read_table("leakage", results.table("leakage"))
         ],
-        claims=claims,
-        claims_line=claims_line,
+        ledger=ledger_of(results),
         cells=cells,
         cells_line=cells_line,
         provenance=_provenance(results),

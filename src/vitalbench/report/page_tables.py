@@ -1,11 +1,13 @@
 """The tables of the page that are not about one task."""
 
 from collections import Counter
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 from markupsafe import Markup, escape
 
+from vitalbench.claims.markdown import RELATIONS
 from vitalbench.files import read_json
 from vitalbench.report.wording import badge, count, plain, seconds
 from vitalbench.results import Results
@@ -20,6 +22,7 @@ def timing_rows(results: Results) -> list[list[Any]]:
             continue
         middle, spread, late = number(row["median_s"]), number(row["iqr_s"]), number(row["p95_s"])
         memory, pace = number(row["peak_memory_mb"]), number(row["per_second"])
+        floor, reached, moved = (number(row[name]) for name in ("noise_floor", "mfu", "bandwidth_share"))
         rows.append(
             [
                 row["design"],
@@ -31,6 +34,7 @@ def timing_rows(results: Results) -> list[list[Any]]:
                 "" if pace is None or row["unit"] == "call" else f"{pace:,.0f} {row['unit']}s",
                 "" if memory is None else f"{memory:,.0f} MB",
                 row["repeats"],
+                *("" if share is None else f"{share:.1%}" for share in (floor, reached, moved)),
                 {"true": "yes", "false": "no"}.get(row["disturbed"], "not watched"),
             ]
         )
@@ -57,6 +61,37 @@ def cost_rows(results: Results) -> list[list[Any]]:
                 f"{usd:.6f}",
                 f"{low:.6f} to {high:.6f}",
                 row["basis"],
+            ]
+        )
+    return rows
+
+
+def efficiency_rows(results: Results) -> list[list[Any]]:
+    """The designs that a suite lays out side by side; none where it names none."""
+    if not results.suite["efficiency"]:
+        return []
+    rows = []
+    for row in read_table("efficiency", results.table("efficiency")):
+        batch, low, high, epoch, training, memory, file = (
+            number(row[name])
+            for name in (
+                "batch_s", "batch_low_s", "batch_high_s", "epoch_h", "training_h", "peak_memory_mb", "file_mib"
+            )
+        )  # fmt: skip
+        times = [number(row[name]) for name in ("batch_times", "batch_times_low", "batch_times_high", "training_times")]
+        rows.append(
+            [
+                row["design"],
+                row["batch_size"],
+                f"{seconds(batch)}, {seconds(low)} to {seconds(high)}",
+                "" if times[0] is None else f"{times[0]:.2f}, {times[1]:.2f} to {times[2]:.2f}",
+                "" if epoch is None else f"{epoch:.2f}",
+                "" if training is None else f"{training:.2f}",
+                "" if times[3] is None else f"{times[3]:.1f}",
+                count(int(row["parameters"])),
+                count(int(row["numbers"])),
+                "" if file is None else f"{file:.2f}",
+                "" if memory is None else f"{memory:,.0f} MB",
             ]
         )
     return rows
@@ -89,26 +124,43 @@ def data_rows(results: Results) -> list[list[Any]]:
     return rows
 
 
-def claim_rows(results: Results) -> tuple[list[list[Any]], str]:
-    """A row a reported number, and the counts by verdict."""
+@dataclass(frozen=True)
+class Ledger:
+    """The reported numbers: a row each, the counts by verdict, and what a reader may choose among.
+
+    Attributes:
+        documents: their titles; a row holds an element of the class `document-N`, N its document's place in this list.
+    """
+
+    rows: list[list[Any]]
+    line: str
+    verdicts: list[str]
+    documents: list[str]
+
+
+def ledger_of(results: Results) -> Ledger:
+    """The ledger of a suite."""
     rows = read_table("claims", results.table("claims"))
     counts = Counter(row["verdict"] for row in rows)
+    documents = list(dict.fromkeys(row["source"] for row in rows))
     shown = []
     for row in rows:
         found = number(row["measured"]) if row["measured"] else number(row["published"])
         why = Markup("<br>").join(escape(text) for text in (row["evidence"], row["reason"]) if text)
+        source = Markup('<span class="soft document-{}">{}</span>').format(
+            documents.index(row["source"]), row["source"]
+        )
         shown.append(
             [
-                Markup("{}<br>").format(row["location"]) + Markup('<span class="soft">{}</span>').format(row["source"]),
-                f"{plain(float(row['reported']))} {row['unit']}",
+                Markup("{}<br>").format(row["location"]) + source,
+                f"{RELATIONS[row['relation']]}{plain(float(row['reported']))} {row['unit']}",
                 "" if found is None else f"{plain(found)} {row['unit']}",
                 badge(row["verdict"]),
                 why,
             ]
         )
-    return shown, f"{len(rows)} reported numbers: " + ", ".join(
-        f"{n} {verdict}" for verdict, n in sorted(counts.items())
-    ) + "."
+    told = ", ".join(f"{n} {verdict}" for verdict, n in sorted(counts.items()))
+    return Ledger(shown, f"{len(rows)} reported numbers: {told}.", sorted(counts), documents)
 
 
 def cell_rows(results: Results) -> tuple[list[list[Any]], str]:

@@ -1,7 +1,7 @@
 """The receipt of a suite: each run's own chain, and over them one chain of everything the suite left.
 
-A run's chain (provenance.json) is store -> split -> audit -> code -> environment -> output. The suite's (checked.json, written by
-the last gate) is runs -> scores -> measurements -> tables -> page.
+A run's chain (provenance.json) is store -> split -> audit -> (search ->) code -> environment -> output. The suite's
+(checked.json, written by the last gate) is runs -> splits -> searches -> scores -> measurements -> tables -> page.
 """
 
 from collections.abc import Iterator
@@ -15,12 +15,14 @@ from vitalbench.files import read_json
 from vitalbench.layout import CHECKED, REPORT
 from vitalbench.provenance import environment_differences
 from vitalbench.results import CellResult, Results
+from vitalbench.search.evidence import broken as broken_search
 
 _RUN_LINKS = ("store", "split", "audit", "code", "environment", "output")
 # A suite's links, each with the files it covers below results/<suite>; metrics.json comes after a run's own chain is closed.
 _SUITE = {
     "runs": ("runs/**/status.json", "runs/**/provenance.json", "runs/**/config.json"),
     "splits": ("splits/**/*.csv", "splits/**/*.json"),
+    "searches": ("search/**/chosen.json", "search/**/trial.json"),
     "scores": ("runs/**/metrics.json", "runs/**/replicates.npz"),
     "measurements": ("measure/**/*.json",),
     "tables": ("tables/*.csv", "tables/schema.json"),
@@ -56,6 +58,11 @@ def _broken_run(results: Results, result: CellResult) -> tuple[list[str], dict[s
         ("audit", results.receipt(cell.dataset, cell.task, cell.fold)),
     ):
         problems += differing(link, {path.name: links[link]}, path.parent)
+    if "search" in links:
+        split, target = results.split(cell.dataset, cell.task, cell.fold), results.target(cell.target)
+        problems += broken_search(results.search(cell.search), links["search"], split, target.processes)
+    elif results.design(cell.design).search:
+        problems.append(f"{file}: link 'search' is missing")
     return problems + differing("output", links["output"], result.folder), links
 
 

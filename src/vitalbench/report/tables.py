@@ -1,4 +1,4 @@
-"""Gather what the runs left: matrix, metrics, summary, timing, leakage and quality tables."""
+"""Gather what the runs left: matrix, metrics, summary, timing, leakage, quality and search tables."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -12,9 +12,12 @@ from vitalbench.evaluate.bootstrap import interval
 from vitalbench.evaluate.run import Key, read_replicates
 from vitalbench.files import read_json
 from vitalbench.measure.phases import Phase
+from vitalbench.report.model_card import write_card
+from vitalbench.report.search_rows import search_rows
 from vitalbench.results import CellResult, Results
 from vitalbench.split.fitted import rows_hash
 from vitalbench.tables import write_schema, write_table
+from vitalbench.train.pretrained import AUDITED
 
 Row = dict[str, Any]
 
@@ -50,7 +53,7 @@ def averaged(runs: list[CellResult]) -> dict[Key, np.ndarray]:
 
 def summary_rows(results: Results) -> Iterator[Row]:
     """A row a metric over seeds and folds; one run's interval is its own, several runs' comes from their averaged replicates."""
-    for (dataset, task, design, target), runs in results.groups.items():
+    for (dataset, task, design, target), runs in results.scored_groups.items():
         replicates = averaged(runs) if len(runs) > 1 else {}
         values: dict[Key, list[tuple[int, int, Row]]] = defaultdict(list)
         for run in runs:
@@ -88,9 +91,10 @@ def timing_rows(results: Results) -> Iterator[Row]:
     for runs in results.groups.values():
         for run in runs:
             yield from _phase_rows(run, run.read("timing.json"), results)
-        measured = results.measurement(runs[0].cell)
-        if measured.is_file():
-            yield from _phase_rows(runs[0], read_json(measured), results)
+        first = {results.measurement(run.cell): run for run in reversed(runs)}
+        for measured in sorted(first):
+            if measured.is_file():
+                yield from _phase_rows(first[measured], read_json(measured), results)
 
 
 def _phase_rows(run: CellResult, timing: Row, results: Results) -> Iterator[Row]:
@@ -100,7 +104,7 @@ def _phase_rows(run: CellResult, timing: Row, results: Results) -> Iterator[Row]
             "run_id": run.run_id,
             "device_name": timing["device_name"],
             "threads": results.suite["targets"][run.cell.target]["threads"],
-            "world_size": 1,
+            "world_size": results.suite["targets"][run.cell.target].get("processes", 1),
             **Phase(**phase).row(),
         }
 
@@ -112,7 +116,21 @@ def leakage_rows(results: Results) -> Iterator[Row]:
         receipt = results.receipt(dataset, task, fold)
         for check in read_json(receipt)["checks"] if receipt.is_file() else ():
             yield {"dataset": dataset, "task": task, **check, "fold": fold}
+        runs = [r for r in results.cells if (r.cell.dataset, r.cell.task, r.cell.fold) == (dataset, task, fold)]
+        yield from _pretrained_rows(runs, {"dataset": dataset, "task": task}, fold)
         yield from _statistics_row(results, dataset, task, fold)
+
+
+def _pretrained_rows(runs: list[CellResult], named: Row, fold: int) -> Iterator[Row]:
+    """A row a check of the pre-training runs that a split's runs start from: what the worst of them has seen."""
+    worst: dict[tuple[str, str], Row] = {}
+    for run in runs:
+        for check in run.read(AUDITED)["checks"] if (run.folder / AUDITED).is_file() else ():
+            key = (check["check"], check["split"])
+            if key not in worst or check["found"] > worst[key]["found"]:
+                worst[key] = check
+    for check in worst.values():
+        yield {**named, **check, "fold": fold}
 
 
 def _statistics_row(results: Results, dataset: str, task: str, fold: int) -> Iterator[Row]:
@@ -162,7 +180,11 @@ def quality_rows(results: Results) -> Iterator[Row]:
 
 
 def write_tables(results: Results) -> Path:
-    """Write the tables that gather; comparison, cost and claims have stages of their own. Returns their folder."""
+    """Write the tables that gather, and each run's model card; comparison, cost and claims have stages of their own.
+
+    Returns:
+        The tables' folder.
+    """
     rows = {
         "matrix": matrix_rows,
         "metrics": metric_rows,
@@ -170,8 +192,12 @@ def write_tables(results: Results) -> Path:
         "timing": timing_rows,
         "leakage": leakage_rows,
         "quality": quality_rows,
+        "search": search_rows,
     }
     for name, make in rows.items():
         write_table(name, make(results), results.table(name))
     write_schema(results.folder / "tables" / "schema.json")
+    for run in results.cells:
+        if (run.folder / "status.json").is_file():
+            write_card(results, run)
     return results.folder / "tables"

@@ -29,7 +29,7 @@ class TaskData:
         self.task = results.task(task)
         self.runs: list[CellResult] = [
             run
-            for run in results.measured
+            for run in results.scored
             if (run.cell.dataset, run.cell.task, run.cell.target) == (dataset, task, target)
         ]
         self.designs = list(dict.fromkeys(run.cell.design for run in self.runs))
@@ -63,11 +63,26 @@ class TaskData:
             if self.is_control(name) and self.described(name)["recipe"] != "ideal-observer"
         ]
 
+    @property
+    def folds(self) -> list[int]:
+        """The folds with a run."""
+        return sorted({run.cell.fold for run in self.runs})
+
     @cached_property
-    def metric_rows(self) -> list[dict[str, object]]:
-        """The first run's metrics: sizes and class counts, which all designs share."""
-        rows: list[dict[str, object]] = self.runs[0].read("metrics.json")["rows"]
-        return rows
+    def rows_by_fold(self) -> list[list[dict[str, object]]]:
+        """The metrics of the first run of each fold: sizes and class counts, which all its designs and seeds share."""
+        first = {run.cell.fold: run for run in reversed(self.runs)}
+        return [first[fold].read("metrics.json")["rows"] for fold in self.folds]
+
+    @cached_property
+    def positives(self) -> dict[str, int]:
+        """Test records of each class, added over folds."""
+        found: dict[str, int] = {}
+        for row in (row for rows in self.rows_by_fold for row in rows):
+            place = (row["split"], row["subgroup"], row["metric"])
+            if place == ("test", ALL, self.task.primary) and row["label"] != MACRO:
+                found[str(row["label"])] = found.get(str(row["label"]), 0) + int(str(row.get("n_positive") or 0))
+        return found
 
     @cached_property
     def split_sizes(self) -> dict[str, tuple[int, int]]:
@@ -81,17 +96,25 @@ class TaskData:
 
     @cached_property
     def sizes(self) -> dict[tuple[str, str], tuple[int, int]]:
-        """Records and patients by split and subgroup: of the row that has the most, for a class may leave some unlabelled."""
+        """Records and patients by split and subgroup, added over folds.
+
+        Of each fold, those of the row that has the most, for a class may leave some unlabelled.
+        """
         found: dict[tuple[str, str], tuple[int, int]] = {}
-        for row in self.metric_rows:
-            place = str(row["split"]), str(row["subgroup"])
-            size = int(str(row["n_records"])), int(str(row["n_patients"]))
-            found[place] = max(found.get(place, size), size)
+        for rows in self.rows_by_fold:
+            of_fold: dict[tuple[str, str], tuple[int, int]] = {}
+            for row in rows:
+                place = str(row["split"]), str(row["subgroup"])
+                size = int(str(row["n_records"])), int(str(row["n_patients"]))
+                of_fold[place] = max(of_fold.get(place, size), size)
+            for place, (records, patients) in of_fold.items():
+                before = found.get(place, (0, 0))
+                found[place] = before[0] + records, before[1] + patients
         return found
 
     @property
     def patients(self) -> int:
-        """Patients in the test split."""
+        """Patients in the test split, added over folds."""
         return self.sizes["test", ALL][1]
 
     def score(self, design: str, metric: str, label: str = MACRO, subgroup: str = ALL) -> Row | None:

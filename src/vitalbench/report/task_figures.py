@@ -71,7 +71,7 @@ def roc_panels(data: TaskData, scored: Scored) -> list[Panel]:
         if curves:
             label = first.classes[k]
             name = "".join(letter if letter.isalnum() else "_" for letter in label)
-            caption = f"ROC, {label}, test patients; a line a seed."
+            caption = f"ROC, {label}, test patients; a line a seed and fold."
             panels.append(figures.roc_panel(f"roc-{data.slug}-{name}", caption, pd.concat(curves), data.designs))
     return panels
 
@@ -91,6 +91,6 @@ def more_panels(data: TaskData, scored: Scored) -> list[Panel]:
         if (run.folder / "history.csv").stat().st_size > 1
     ]
     if histories:
-        caption = "Loss by epoch, a line a seed."
+        caption = "Loss by epoch, a line a seed and fold."
         panels.append(figures.history_panel(f"history-{data.slug}", caption, pd.concat(histories), data.designs))
     return panels

@@ -7,10 +7,11 @@ import numpy as np
 
 from vitalbench.report.figures import Panel
 from vitalbench.report.pick import Pick, pick
+from vitalbench.report.search_rows import searched_rows
 from vitalbench.report.task_data import TaskData
 from vitalbench.report.task_figures import more_panels, roc_panels, score_panels, test_predictions
 from vitalbench.report.task_tables import class_table, group_table, main_table, pair_rows
-from vitalbench.report.wording import count, metric_name
+from vitalbench.report.wording import count, metric_name, split_words
 from vitalbench.results import Results
 
 _MOST_CEILINGS = 8  # classes whose ceiling the note spells out
@@ -28,6 +29,7 @@ class TaskSection:
     pick: Pick
     note: str
     main: tuple[list[str], list[dict[str, Any]]]
+    searches: list[list[Any]]
     pairs: list[list[Any]]
     classes: tuple[list[str], list[list[Any]]]
     groups: tuple[list[str], list[list[Any]]]
@@ -47,17 +49,17 @@ def _split_line(data: TaskData) -> str:
         for name, (records, patients) in data.split_sizes.items()
     ]
     rule = "dropped, as the published benchmark does" if data.task.unlabelled == "drop" else "kept with no class"
-    split = data.task.split
-    official = f"official folds ({split.column})"
-    how = official if split.method == "official" else "patients drawn by a hash of their id"
-    return f"Split by {how}: {', '.join(counted)}; records without a label are {rule}."
+    how = split_words(data.task.split)
+    several = f" in fold {data.folds[0]}, the first of {len(data.folds)}" if len(data.folds) > 1 else ""
+    return f"Split by {how}: {', '.join(counted)}{several}; records without a label are {rule}."
 
 
 def _note(data: TaskData) -> str:
     note = (
         f"Test patients only; macro is the mean over {len(data.task.classes)} classes. Grey rows are controls; "
         "the lower ones have to be beaten. The interval is over patients, ± over seeds. "
-        "Training time is measured step x steps; one record is a batch of one."
+        + (f"Means are over {len(data.folds)} folds, counts are added over them. " if len(data.folds) > 1 else "")
+        + "Training time is measured step x steps; one record is a batch of one."
     )
     if not data.ceiling:
         return note
@@ -100,6 +102,7 @@ def task_section(results: Results, dataset: str, task: str, target: str, *, figu
         pick=_pick(data),
         note=_note(data),
         main=main_table(data),
+        searches=searched_rows(results, dataset, task, target),
         pairs=pair_rows(data),
         classes=class_table(data),
         groups=group_table(data),

@@ -4,8 +4,6 @@ from typing import Any
 
 from markupsafe import Markup
 
-from vitalbench.config.schema import MACRO
-from vitalbench.evaluate.score import ALL
 from vitalbench.report.task_data import Row, TaskData
 from vitalbench.report.wording import badge, count, in_order, metric_name, score, seconds
 from vitalbench.tables import number
@@ -64,11 +62,20 @@ def main_table(data: TaskData) -> tuple[list[str], list[dict[str, Any]]]:
     return head, rows
 
 
+def _about(row: dict[str, str]) -> str:
+    """What a time ratio says: nothing where it lies within the noise of two measuring jobs."""
+    floor = number(row["time_floor"])
+    if row["time_verdict"] != "no-verdict":
+        return f"({row['time_verdict']})"
+    return "(no floor known)" if floor is None else f"(within noise of {floor:.0%})"
+
+
 def pair_rows(data: TaskData) -> list[list[Any]]:
     """Every pair of designs on the primary metric."""
     rows = []
     for row in data.primary_pairs:
         low, high, p, ratio = (number(row[name]) for name in ("ci_low", "ci_high", "p_corrected", "time_ratio"))
+        said = row["reason"] or row["would_decide"]
         rows.append(
             [
                 row["design_a"],
@@ -76,9 +83,8 @@ def pair_rows(data: TaskData) -> list[list[Any]]:
                 f"{float(row['difference']):+.3f}",
                 "" if low is None or high is None else f"{low:+.3f} to {high:+.3f}",
                 "" if p is None else f"{p:.3f}",
-                "" if ratio is None else f"{ratio:.2f}",
-                badge(row["verdict"])
-                + (Markup(' <span class="range">{}</span>').format(row["reason"]) if row["reason"] else ""),
+                "" if ratio is None else f"{ratio:.2f} {_about(row)}",
+                badge(row["verdict"]) + (Markup(' <span class="range">{}</span>').format(said) if said else ""),
             ]
         )
     return rows
@@ -87,14 +93,9 @@ def pair_rows(data: TaskData) -> list[list[Any]]:
 def class_table(data: TaskData) -> tuple[list[str], list[list[Any]]]:
     """The primary metric of every class, a column a design."""
     primary = data.task.primary
-    positives = {
-        str(row["label"]): row.get("n_positive")
-        for row in data.metric_rows
-        if row["split"] == "test" and row["subgroup"] == ALL and row["metric"] == primary and row["label"] != MACRO
-    }
     rows = [
         [label, found, *(_shown(data.score(design, primary, label)) for design in data.designs)]
-        for label, found in positives.items()
+        for label, found in data.positives.items()
     ]
     return ["Class", "#positives", *(f"#{design}" for design in data.designs)], rows
 

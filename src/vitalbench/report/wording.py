@@ -4,6 +4,8 @@ import re
 
 from markupsafe import Markup
 
+from vitalbench.config.schema import Split
+
 METRIC_NAMES = {
     "auroc": "AUROC",
     "auprc": "AUPRC",
@@ -78,6 +80,11 @@ def strip_markup(text: Markup | str) -> str:
 def badge(word: str) -> Markup:
     """A status or verdict, coloured by its class."""
     return Markup('<span class="{0}">{0}</span>').format(word)
+
+
+def split_words(split: Split) -> str:
+    """How patients came to their splits."""
+    return f"official folds ({split.column})" if split.method == "official" else "patients drawn by a hash of their id"
 
 
 def listed(names: list[str]) -> str:

@@ -1,0 +1,79 @@
+"""Write what a suite scored and how fast it was into baselines/<suite>/<device>.json, with the reason."""
+
+import argparse
+from pathlib import Path
+
+from vitalbench.commands.check import BASELINES
+from vitalbench.config.gate import Gate
+from vitalbench.config.strict import validated
+from vitalbench.errors import GateError, InputError
+from vitalbench.gate.baseline import path_of, read_baseline, write_baseline
+from vitalbench.gate.benchmarks import SUITE, found_in_benchmarks
+from vitalbench.gate.ended import problems
+from vitalbench.gate.found import Found, found_in
+from vitalbench.gate.rerun import Rerun
+from vitalbench.gate.update import MOST_JOBS, updated
+from vitalbench.measure.clock import utc_now
+from vitalbench.progress import say
+from vitalbench.results import Results
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument("action", choices=["update"], help="write the baseline anew, or with --add widen it")
+    parser.add_argument("--results", type=Path, help="results/<suite>")
+    parser.add_argument(
+        "--benchmarks", type=Path, metavar="FILE", help="instead: what `pytest --benchmark-json FILE` wrote"
+    )
+    parser.add_argument("--reason", required=True, help="why; it is kept with the baseline")
+    parser.add_argument("--add", action="store_true", help="keep the seeds and measuring jobs that are in it")
+    parser.add_argument(
+        "--jobs",
+        type=int,
+        default=1,
+        metavar="N",
+        help="measure each design N - 1 times more: what jobs vary is part of it",
+    )
+    parser.add_argument("--baseline", type=Path, metavar="FILE", help="default: baselines/<suite>/<device>.json")
+
+
+def _measured_again(found: Found, results: Results, jobs: int) -> Found:
+    """The same with a value a measuring job more for each further one."""
+    for _ in range(jobs - 1):
+        again = Rerun(results)
+        more = {row: again.speed(key) for row, key in ((n, key) for n, key in enumerate(found.keys))}
+        for at, measured in more.items():
+            if measured is not None and not measured[1]:
+                row = found.speed[at]
+                found.speed[at] = row.model_copy(update={"values": [*row.values, *measured[0].values]})
+    return found
+
+
+def run(args: argparse.Namespace) -> None:
+    """Update."""
+    if (args.results is None) == (args.benchmarks is None):
+        raise InputError("vitalbench baseline: needs --results results/<suite>, or --benchmarks FILE")
+    if not args.reason.strip():
+        raise InputError("vitalbench baseline: --reason is empty; a baseline says why it is what it is")
+    if not 1 <= args.jobs <= MOST_JOBS:
+        raise InputError(f"vitalbench baseline: --jobs {args.jobs}; allowed: 1 to {MOST_JOBS}")
+    if args.benchmarks and args.jobs > 1:
+        raise InputError(
+            "vitalbench baseline: --jobs is about --results; benchmarks are added, a session at a time, with --add"
+        )
+    if args.benchmarks:
+        suite, found = SUITE, found_in_benchmarks(args.benchmarks)
+    else:
+        results = Results(args.results)
+        suite = results.suite["suite"]
+        if bad := problems(results):
+            raise GateError(
+                f"{args.results}: {bad[0]}; {len(bad)} in all: no baseline is written of a suite that the gate refuses"
+            )
+        gate = validated(Gate, results.suite.get("gate", {}), args.results)
+        found = _measured_again(found_in(results, list(gate.metrics)), results, args.jobs)
+    path = args.baseline or path_of(BASELINES, suite, found.device)
+    old = read_baseline(path) if path.is_file() else None
+    write_baseline(path, updated(old, found, suite, args.reason.strip(), utc_now()[:10], args.add))
+    left = f"; left out as disturbed: {len(found.disturbed)} phases" if found.disturbed else ""
+    say(f"{path}: {len(found.accuracy)} metrics, {len(found.speed) - len(found.disturbed)} phases{left}")

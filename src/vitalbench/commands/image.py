@@ -1,0 +1,62 @@
+"""Build a container image from its definition, or say what one was built from.
+
+`build` makes the image and a receipt of it (containers/cpu.json). `facts` is what a definition calls within the image.
+`show` tells of an image that is here, whoever built it, and whether it holds the source that is here.
+"""
+
+import argparse
+from pathlib import Path
+
+from vitalbench.amounts import shown_size
+from vitalbench.containers.build import build, labels
+from vitalbench.containers.facts import LABELS, facts, label_lines, package_differences
+from vitalbench.errors import InputError
+from vitalbench.files import file_digest, write_json
+from vitalbench.image import receipt_of, source_digest
+from vitalbench.progress import say
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="build|facts|show")
+    building = actions.add_parser("build", help="build an image and write its receipt")
+    building.add_argument("--definition", type=Path, required=True, metavar="FILE", help="containers/cpu.def")
+    building.add_argument("--out", type=Path, required=True, metavar="FILE", help="containers/cpu.sif")
+    building.add_argument("--mirror", metavar="URL", help="a Debian archive in the place of this machine's own")
+    telling = actions.add_parser("facts", help="within an image: write what it is told apart by")
+    telling.add_argument("--root", type=Path, required=True, help="the folder that holds envs/")
+    telling.add_argument("--system", type=Path, required=True, help="the list of the system's packages")
+    telling.add_argument("--listed", type=Path, required=True, help="the list to hold it against")
+    telling.add_argument("--out", type=Path, required=True, metavar="FILE", help="where they are read from later")
+    telling.add_argument("--labels", type=Path, required=True, metavar="FILE", help="Apptainer's file of labels")
+    showing = actions.add_parser("show", help="what an image was built from")
+    showing.add_argument("image", type=Path, metavar="IMAGE")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Build, tell or show."""
+    if args.action == "build":
+        made = build(args.definition, args.out, receipt_of(args.out), args.mirror)
+        size = shown_size(made["bytes"])
+        say(f"{args.out}: {size}, sha256 {made['sha256']}, built in {made['build_seconds']:.0f} s")
+    elif args.action == "facts":
+        found = facts(args.root, args.system)
+        write_json(args.out, found)
+        with args.labels.open("a", encoding="utf-8") as stream:
+            stream.write(label_lines(found))
+        for line in package_differences(args.system.read_text(), args.listed.read_text()):
+            say(f"system package {line}")
+    else:
+        _show(args.image)
+
+
+def _show(image: Path) -> None:
+    if not image.is_file():
+        raise InputError(f"{image}: no such file; `snakemake --cores 1 containers` builds containers/cpu.sif")
+    found = labels(image)
+    print(f"{'image':<10}{image}, {shown_size(image.stat().st_size)}")
+    print(f"{'sha256':<10}{file_digest(image)}")
+    for name, label in LABELS.items():
+        print(f"{name:<10}{found.get(label, 'not labelled')}")
+    same = found.get(LABELS["source"]) == source_digest()
+    print(f"{'here':<10}{'the same source' if same else 'another source: build it again before results are compared'}")

@@ -1,0 +1,1 @@
+"""What this machine can run, looked at one thing at a time."""

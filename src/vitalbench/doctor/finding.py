@@ -1,0 +1,33 @@
+"""What a look at one thing found."""
+
+import subprocess
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing of a machine: whether it works, what was seen, and the next command to type where it does not."""
+
+    what: str
+    works: bool
+    told: str
+    next: str = ""
+
+    def line(self) -> str:
+        """As it is printed.
+
+        >>> Finding("apptainer", False, "not in the path", "apt install apptainer").line()
+        'apptainer     no   not in the path; next: apt install apptainer'
+        """
+        return f"{self.what:<14}{'yes' if self.works else 'no':<5}{self.told}" + (
+            f"; next: {self.next}" if self.next else ""
+        )
+
+
+def answer(*command: str, seconds: float = 30) -> str | None:
+    """What a program prints, or None where it is not there, does not end in time or fails."""
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return found.stdout.strip() if found.returncode == 0 else None

@@ -1,0 +1,76 @@
+"""One record as it was recorded, and beside it what a run says of it."""
+
+import io
+from collections.abc import Sequence
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from vitalbench.report.figures import STYLE
+
+_LARGEST_POINTS = 4000  # of a lead; more than a page can show
+_INK, _POINT, _RANGE = "#111827", "#0072B2", "#9ca3af"
+
+
+def _leads(axes: Axes, signal: NDArray[np.float32], names: Sequence[str], rate_hz: float) -> None:
+    """Leads below one another, each at its own height, so far apart that their middle 99 % stay clear of each other."""
+    step = -(-signal.shape[1] // _LARGEST_POINTS)
+    low, high = np.percentile(signal, [0.5, 99.5], axis=1)
+    apart = max(float((high - low).max()), 0.5)
+    at = np.arange(signal.shape[1])[::step] / rate_hz
+    for place, (name, lead) in enumerate(zip(names, signal, strict=True)):
+        axes.plot(at, lead[::step] - np.median(lead) - place * apart, color=_INK, linewidth=0.6)
+        axes.text(
+            -0.01, -place * apart, name, ha="right", va="center", transform=axes.get_yaxis_transform(), fontsize=8
+        )
+    axes.plot([at[-1] * 1.01] * 2, [-apart / 2, 1 - apart / 2], color=_INK, linewidth=1.5, clip_on=False)
+    axes.text(at[-1] * 1.02, 0.5 - apart / 2, "1 mV", fontsize=7, va="center", rotation=90)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.set_xlim(0, at[-1])
+    axes.set_xlabel("seconds")
+    axes.grid(axis="y", visible=False)
+
+
+def _probabilities(axes: Axes, found: pd.DataFrame) -> None:
+    for place, row in enumerate(found.to_dict("records")):
+        if pd.notna(row["low"]):
+            axes.plot([row["low"], row["high"]], [place, place], color=_RANGE, linewidth=7, solid_capstyle="butt")
+            axes.plot(row["calibrated"], place, "|", color=_POINT, markersize=10)
+        axes.plot(row["probability"], place, "o", color=_POINT, markersize=6)
+        if pd.notna(row["threshold"]):
+            axes.plot([row["threshold"]] * 2, [place - 0.3, place + 0.3], color="#D55E00", linewidth=1.5)
+    axes.set_yticks(range(len(found)), found["class"])
+    axes.set_ylim(len(found) - 0.5, -0.5)
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_xlabel("model (point), calibrated (bar, interval grey),\nthreshold (orange)")
+    axes.grid(axis="y", visible=False)
+
+
+def record_figure(
+    signal: NDArray[np.float32], leads: Sequence[str], rate_hz: float, found: pd.DataFrame, title: str, form: str
+) -> bytes:
+    """Draw a record and its probabilities.
+
+    Args:
+        signal: (leads, samples) in millivolt.
+        leads: their names.
+        rate_hz: samples a second.
+        found: class, probability, calibrated, low, high, threshold; the last four may be empty.
+        title: above both.
+        form: png | svg | pdf.
+    """
+    with mpl.rc_context(STYLE | {"svg.hashsalt": "record"}):
+        figure = Figure(figsize=(11, max(3.0, 0.55 * len(leads) + 1.2)), layout="constrained")
+        left, right = figure.subplots(1, 2, width_ratios=[2.2, 1])
+        _leads(left, signal, leads, rate_hz)
+        _probabilities(right, found)
+        figure.suptitle(title, fontsize=9, x=0.01, ha="left")
+        out = io.BytesIO()
+        date = {"Date": None} if form == "svg" else {"CreationDate": None} if form == "pdf" else {}
+        figure.savefig(out, format=form, dpi=150, metadata=date)
+    return out.getvalue()

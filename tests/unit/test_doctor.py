@@ -1,0 +1,87 @@
+"""The doctor: what works, what does not, and the next command to type."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from vitalbench.config.knobs import Knobs
+from vitalbench.doctor import machine, surroundings
+from vitalbench.doctor.finding import answer
+
+
+@pytest.fixture
+def tool(tmp_path, monkeypatch):
+    """Put a program of our own in front of the path; nothing else of that name is found."""
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/usr/bin{os.pathsep}/bin")
+
+    def make(name: str, script: str) -> None:
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+
+    return make
+
+
+def test_a_program_that_is_missing_fails_or_hangs_has_no_answer(tool):
+    tool("fails", "echo x; exit 1")
+    tool("hangs", "exec sleep 30")
+    tool("says", "echo words")
+    assert answer("nothing-of-that-name") is None
+    assert answer("fails") is None
+    assert answer("hangs", seconds=0.2) is None
+    assert answer("says") == "words"
+
+
+def test_without_apptainer_and_slurm_it_says_what_still_runs(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert not surroundings.apptainer().works
+    assert "jobs run on this machine" in surroundings.slurm().told
+
+
+def test_a_controller_that_does_not_answer_is_told_from_one_that_is_not_there(tool):
+    tool("sinfo", "exit 1")
+    found = surroundings.slurm()
+    assert (found.works, found.next) == (False, "scontrol ping")
+
+
+def test_slurm_without_its_plugin_says_how_to_install_it(tool, monkeypatch):
+    tool("sinfo", "echo 'cpu* 2 idle gpu:h100:2'")
+    monkeypatch.setattr(surroundings, "_SLURM_PLUGIN", "no-such-plugin")
+    found = surroundings.slurm()
+    assert (found.works, found.next) == (False, "make slurm")
+    assert "cpu* 2 idle gpu:h100:2" in found.told
+
+
+def test_an_image_of_another_source_is_to_be_built_again(tool, tmp_path, monkeypatch):
+    assert "is not built" in surroundings.image(tmp_path).told
+    (tmp_path / "containers").mkdir()
+    (tmp_path / "containers/cpu.sif").touch()
+    tool("apptainer", """echo '{"data": {"attributes": {"labels": {"org.vitalbench.source": "abc"}}}}'""")
+    found = surroundings.image(tmp_path)
+    assert (found.works, found.next) == (False, "snakemake --cores 1 containers")
+    monkeypatch.setattr(surroundings, "source_digest", lambda: "abc")
+    assert surroundings.image(tmp_path).works
+
+
+def test_folders_that_are_bound_have_to_be_there(tmp_path):
+    found = surroundings.folders(Knobs(data_root=str(tmp_path), backup=str(tmp_path / "none")))
+    assert [(finding.what, finding.works) for finding in found] == [("data_root", True), ("backup", False)]
+
+
+def test_a_registry_that_does_not_answer_is_told(monkeypatch):
+    monkeypatch.setattr(surroundings, "answer", lambda *command, seconds: None)
+    assert not surroundings.registry().works
+
+
+def test_a_disk_that_is_full_says_so(monkeypatch):
+    monkeypatch.setattr(machine.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 1e9}))
+    found = machine.disk(Path("/"))
+    assert (found.works, found.told) == (False, "1 GB free in /")
+
+
+def test_the_clock_is_steady_only_where_the_same_work_takes_the_same_time(monkeypatch):
+    laps = iter([1.0, 2.0] * 100)
+    monkeypatch.setattr(machine, "Stopwatch", lambda: type("Watch", (), {"lap": lambda self: next(laps)})())
+    assert not machine.clock().works
+    laps = iter([1.0] * 200)
+    assert machine.clock().works

@@ -1,0 +1,45 @@
+"""The lists that environments are made from say the same."""
+
+import re
+from importlib.util import module_from_spec, spec_from_file_location
+
+import yaml
+
+from tests.conftest import ROOT
+
+spec = spec_from_file_location("conda", ROOT / "envs/conda.py")
+assert spec
+assert spec.loader
+conda = module_from_spec(spec)
+spec.loader.exec_module(conda)
+
+
+def locked(name: str) -> dict[str, str]:
+    """Names and versions as pip reads them: a requirement a line, its continuation lines joined."""
+    lines = (ROOT / "envs" / name).read_text().replace("\\\n", " ").splitlines()
+    requirements = [line.split()[0] for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    return dict(requirement.split("==") for requirement in requirements)
+
+
+def test_conda_installs_what_the_lock_file_says():
+    written = yaml.safe_load((ROOT / "envs/environment.yml").read_text())
+    packages = next(item["pip"] for item in written["dependencies"] if isinstance(item, dict))
+    assert dict(package.split("==") for package in packages) == locked("torch.txt") | locked("lock.txt")
+    project = (ROOT / "pyproject.toml").read_text()
+    python = next(item for item in written["dependencies"] if str(item).startswith("python="))
+    assert f">={python.removeprefix('python=')}" in re.search(r'requires-python = "(.*)"', project)[1]
+
+
+def test_a_changed_lock_file_changes_what_conda_installs(tmp_path):
+    for name in ("torch.txt", "lock.txt"):
+        (tmp_path / name).write_text((ROOT / "envs" / name).read_text())
+    assert conda.environment(tmp_path) == (ROOT / "envs/environment.yml").read_text()
+    (tmp_path / "torch.txt").write_text("torch==0.0.1\n")
+    assert "- torch==0.0.1\n" in conda.environment(tmp_path)
+
+
+def test_what_is_installed_beside_the_lock_keeps_to_its_versions():
+    lock = locked("lock.txt") | locked("torch.txt")
+    for name in ("slurm.txt", "torch-cuda.txt"):
+        beside = locked(name)
+        assert {package: version for package, version in beside.items() if lock.get(package, version) != version} == {}

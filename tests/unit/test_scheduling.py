@@ -1,0 +1,60 @@
+"""Where a scheduler places the jobs: what they ask for, and which process decides what runs."""
+
+import pytest
+import yaml
+
+from vitalbench.config import plan as planning
+from vitalbench.config.plan import make_plan
+from vitalbench.config.workflow import load
+
+
+@pytest.fixture
+def no_gpu(monkeypatch):
+    monkeypatch.setattr(planning, "device_here", lambda kind: None if kind == "cuda" else "a processor")
+
+
+def edit(path, **values):
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | values))
+
+
+def test_a_target_need_not_be_here_where_a_scheduler_finds_the_machine(configs, no_gpu):
+    here = make_plan(configs, configs.knobs({"targets": ["h100"]}))
+    assert {planned.status for planned in here.cells} == {"not-run"}
+    elsewhere = make_plan(configs, configs.knobs({"targets": ["h100"], "scheduled": "true"}))
+    assert len(elsewhere.running) == len(elsewhere.cells) > 0
+
+
+def test_a_job_asks_for_what_its_target_declares(configs):
+    plan = make_plan(configs, configs.knobs({"targets": ["h100", "cpu"]}))
+    assert plan.needs("s4d", "h100") == {"mem_mb": 32000, "runtime": 720, "gpu": 1, "gpu_model": "h100"}
+    assert plan.needs("s4d", "cpu") == {"mem_mb": 6000, "runtime": 240}
+
+
+def test_a_job_that_ran_out_of_time_asks_for_more(configs):
+    plan = make_plan(configs, configs.knobs({}))
+    assert plan.needs("s4d", "cpu", attempt=3)["runtime"] == 3 * 240
+
+
+def test_a_design_may_ask_for_more_than_its_target_and_no_job_runs_again_for_it(project, monkeypatch):
+    monkeypatch.chdir(project)
+    load({}, project / "configs")
+    before = {path: path.stat().st_mtime_ns for path in (project / "results/quick/config").rglob("*.json")}
+    edit(project / "configs/designs/s4d.yaml", scheduler={"mem_mb": 64000})
+    plan = load({}, project / "configs")
+    assert plan.needs("s4d", "cpu") == {"mem_mb": 64000, "runtime": 240}
+    assert plan.needs("xresnet1d101", "cpu")["mem_mb"] == 6000
+    changed = {path.name for path, written in before.items() if path.stat().st_mtime_ns != written}
+    assert changed <= {"suite.json"}
+
+
+def test_a_jobs_own_process_changes_nothing_that_was_decided(project, monkeypatch, no_gpu):
+    monkeypatch.chdir(project)
+    load({"targets": ["h100"]}, project / "configs")
+    suite = project / "results/quick/config/suite.json"
+    decided = suite.read_bytes()
+    monkeypatch.setattr(planning, "device_here", lambda kind: "NVIDIA H100")  # the node has what the login node has not
+    load({"targets": ["h100"]}, project / "configs", main=False)
+    assert suite.read_bytes() == decided
+    suite.unlink()  # a node that shares no files with the one that decided
+    load({"targets": ["h100"]}, project / "configs", main=False)
+    assert suite.is_file()
