@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from scipy.stats import entropy
 from sklearn import metrics as sk
 
-from vitalbench.evaluate import metrics
+from vitalbench.evaluate import metrics, ranking
+from vitalbench.evaluate.ranking import Ranking
 
 
 @st.composite
@@ -25,8 +26,7 @@ def one_class(y, p, w, threshold=0.5, known=None):
     known = np.ones(len(y), dtype=bool) if known is None else known
     sums = metrics.label_sums(y, p, p >= threshold, known)
     found = sums.finish(w @ sums.columns)
-    ranking = metrics.Ranking.of(y[known], p[known], np.flatnonzero(known))
-    found["auroc"], found["auprc"] = ranking.auroc_auprc(w)
+    found["auroc"], found["auprc"] = Ranking.of(y[known], p[known], np.flatnonzero(known)).auroc_auprc(w.T)
     return found
 
 
@@ -52,6 +52,17 @@ def test_values_equal_scikit_learns(case):
     found = one_class(y, p, np.ones((1, len(y))))
     for name, value in library(y, p).items():
         assert found[name][0] == pytest.approx(value, abs=1e-12, nan_ok=True), name
+
+
+@pytest.mark.skipif(ranking._IN_C is None, reason="no compiler when vitalbench was installed")
+@settings(max_examples=80, deadline=None)
+@given(scored(), st.integers(1, 150), st.integers(0, 2**32 - 1))
+def test_the_compiled_areas_are_numpys(case, weightings, seed):
+    y, p = case
+    w = np.random.default_rng(seed).integers(0, 4, (len(y), weightings)).astype(np.float64)
+    w[:2] += 1  # both truths count
+    ranked = Ranking.of(y, p, np.arange(len(y)))
+    assert np.allclose(ranked.auroc_auprc(w), ranked.by_numpy(w), rtol=0, atol=1e-14)
 
 
 @settings(max_examples=80, deadline=None)

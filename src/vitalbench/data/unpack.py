@@ -5,29 +5,19 @@ samples, at a third of the speed on a record of half an hour.
 """
 
 import ctypes
-import importlib.machinery
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vitalbench.compiled import loop
+
 _BLOCK = 65536
 
-
-def _compiled() -> Callable[..., None] | None:
-    """The loop in C, which ctypes calls without holding the interpreter; None where there was no compiler."""
-    for suffix in importlib.machinery.EXTENSION_SUFFIXES:
-        library = Path(__file__).with_name(f"unpack_212{suffix}")
-        if library.is_file():
-            loop = ctypes.CDLL(str(library)).unpack_212
-            loop.restype = None
-            loop.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t, ctypes.c_void_p]
-            return loop
-    return None
-
-
-_IN_C = _compiled()
+_IN_C = loop(
+    Path(__file__).with_name("unpack_212.c"), ctypes.c_void_p, ctypes.c_size_t, ctypes.c_size_t, ctypes.c_void_p
+)
 
 
 def _blocks(pairs: int) -> Iterator[tuple[int, int]]:

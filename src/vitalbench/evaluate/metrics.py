@@ -2,7 +2,7 @@
 
 A weighting says how much each record counts: a row of ones gives the value, the rows of a bootstrap its replicates. Most
 metrics are functions of a few weighted sums (`Sums`), so that any number of them costs one matrix product; AUROC and average
-precision need a ranking (`Ranking`). A bootstrap's weights are whole numbers, so values equal scikit-learn's to rounding.
+precision need a ranking (`ranking.py`). A bootstrap's weights are whole numbers, so values equal scikit-learn's to rounding.
 """
 
 from collections.abc import Callable
@@ -15,62 +15,6 @@ Array = NDArray[np.float64]
 ECE_BINS = 15
 FMAX_THRESHOLDS = np.arange(101) / 100
 KL_EPS = 1e-15
-
-_ROWS = 64  # weightings handled at once: their rows of a few thousand records stay in a core's cache
-
-
-@dataclass(frozen=True)
-class Ranking:
-    """A label's records from the highest score down, cut where its positives are.
-
-    Only groups of equal scores that hold a positive matter to AUROC and average precision; what lies between two of them is
-    one sum. So a weighting costs one gather and one segmented sum, and the rest grows with the positives alone.
-
-    Attributes:
-        order: (records,) positions from the highest score to the lowest.
-        cuts: the first record of every segment: groups with a positive, and what lies between them.
-        group: which segments are such groups.
-        positive: (positives,) positions of the positives, highest score first.
-        positive_cuts: where each group begins among them.
-    """
-
-    order: NDArray[np.intp]
-    cuts: NDArray[np.intp]
-    group: NDArray[np.intp]
-    positive: NDArray[np.intp]
-    positive_cuts: NDArray[np.intp]
-
-    @classmethod
-    def of(cls, y: Array, p: Array, rows: NDArray[np.intp]) -> "Ranking":
-        """Rank the records at `rows`, whose truths and scores are `y` and `p`; there must be a positive one."""
-        order = np.argsort(-p, kind="stable")
-        first_of_score = np.flatnonzero(np.append(True, np.diff(p[order]) != 0))
-        end_of_score = np.append(first_of_score[1:], len(order))
-        positive_rank = np.flatnonzero(y[order] > 0)
-        score_group = np.searchsorted(first_of_score, positive_rank, side="right") - 1
-        held, positive_cuts = np.unique(score_group, return_index=True)
-        starts, ends = first_of_score[held], end_of_score[held]
-        cuts = np.unique(np.concatenate([[0], starts, ends[ends < len(order)]]))
-        return cls(rows[order], cuts, np.searchsorted(cuts, starts), rows[order[positive_rank]], positive_cuts)
-
-    def auroc_auprc(self, w: Array) -> tuple[Array, Array]:
-        """Area under the ROC curve (a tie counts half) and average precision, (weightings,) each."""
-        areas, precisions = np.empty(len(w)), np.empty(len(w))
-        for start in range(0, len(w), _ROWS):
-            some = w[start : start + _ROWS]
-            # mode="clip" only spares numpy the check of every index
-            segments = np.add.reduceat(np.take(some, self.order, axis=1, mode="clip"), self.cuts, axis=1)
-            positives = np.add.reduceat(np.take(some, self.positive, axis=1, mode="clip"), self.positive_cuts, axis=1)
-            upto = np.cumsum(segments, axis=1)
-            at, gained = upto[:, self.group], np.cumsum(positives, axis=1)
-            negatives_upto = at - gained
-            negatives_before = negatives_upto - (segments[:, self.group] - positives)
-            all_positive, all_negative = gained[:, -1], upto[:, -1] - gained[:, -1]
-            twice_below = 2 * all_negative[:, None] - negatives_upto - negatives_before
-            areas[start : start + _ROWS] = (positives * twice_below).sum(axis=1) / (2 * all_positive * all_negative)
-            precision = _ratio(gained, at, otherwise=0.0)
-            precisions[start : start + _ROWS] = (positives * precision).sum(axis=1) / all_positive
-        return areas, precisions
 
 
 def _ratio(above: Array, below: Array, otherwise: float = np.nan) -> Array:

@@ -13,6 +13,7 @@ from vitalbench.config.schema import MACRO, METRICS, Kind
 from vitalbench.evaluate import metrics
 from vitalbench.evaluate.bootstrap import Resamples, patient_index, redraw, resample
 from vitalbench.evaluate.predictions import Predictions
+from vitalbench.evaluate.ranking import Ranking
 from vitalbench.evaluate.thresholds import Thresholds
 from vitalbench.files import digest
 from vitalbench.measure.device import cpu_count
@@ -60,12 +61,12 @@ class _Scorer:
 
     label: str
     sums: metrics.Sums
-    ranking: metrics.Ranking | None = None
+    ranking: Ranking | None = None
     own: Resamples | None = None  # of a class that loses a truth in the common ones
     keep: tuple[str, ...] | None = None
 
     def finish(self, w: Array, sums: Array) -> dict[tuple[str, str], Array]:
-        """(weightings,) by metric and label."""
+        """(weightings,) by metric and label, of the weights (records, weightings) and the sums (weightings, columns) of them."""
         found = self.sums.finish(sums)
         if self.ranking is not None:
             found["auroc"], found["auprc"] = self.ranking.auroc_auprc(w)
@@ -121,7 +122,7 @@ class Subset:
             _Scorer(
                 name,
                 metrics.label_sums(y, p, predicted, known),
-                metrics.Ranking.of(y[known], p[known], np.flatnonzero(known)),
+                Ranking.of(y[known], p[known], np.flatnonzero(known)),
                 None if resamples is self._drawn else resamples,
             )
         )
@@ -175,8 +176,9 @@ class Subset:
         drawn = self._drawn if group[0].own is None else group[0].own
         w = self._weights[None, :] if start < 0 else drawn.weights(start, start + step) * self._weights
         found: dict[tuple[str, str], Array] = {}
+        by_record = np.ascontiguousarray(w.T)
         for scorer, sums in zip(group, np.split(w @ columns, edges, axis=1), strict=True):
-            found |= scorer.finish(w, sums)
+            found |= scorer.finish(by_record, sums)
         return found
 
 
