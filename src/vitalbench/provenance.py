@@ -4,7 +4,7 @@ import platform
 import subprocess
 import sys
 from functools import cache
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 from typing import Any
 
@@ -57,10 +57,11 @@ def environment() -> dict[str, Any]:
             continue
         seen.add((name, extras))
         try:
-            found[name] = version(name)
+            stated = distribution(name).metadata  # once: each look at it parses the file
         except PackageNotFoundError:
             continue  # optional, and not here
-        for text in requires(name) or []:
+        found[name] = stated["Version"]
+        for text in stated.get_all("Requires-Dist") or []:
             further = Requirement(text)
             if further.marker is None or any(further.marker.evaluate({"extra": extra}) for extra in extras | {""}):
                 waiting.append(further)

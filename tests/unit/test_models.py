@@ -5,6 +5,7 @@ import torch
 
 from vitalbench.config.model_options import model_names
 from vitalbench.models import build, parameter_count
+from vitalbench.models.layers.long_convolution import long_convolution
 from vitalbench.models.s4d import DiagonalStateSpace
 from vitalbench.train.batches import window_samples
 from vitalbench.train.engine import make_step, prepare_torch
@@ -76,6 +77,17 @@ def test_any_length_and_any_number_of_leads_and_classes(name):
     for leads, samples, classes in ((1, 130, 1), (8, 1000, 7)):
         model = build(name, {}, leads=leads, samples=samples, classes=classes).eval()
         assert model(torch.randn(2, leads, samples)).shape == (2, classes)
+
+
+@pytest.mark.parametrize("samples", [1, 4, 7])
+def test_the_long_convolution_is_the_sum_and_has_its_gradient(samples):
+    u = torch.randn(3, 2, samples, dtype=torch.float64, requires_grad=True)
+    kernel = torch.randn(2, samples, dtype=torch.float64, requires_grad=True)
+    y = long_convolution(u, kernel)
+    for i in range(samples):
+        term = sum(kernel[:, m] * u[:, :, i - m] for m in range(i + 1))
+        assert torch.allclose(y[:, :, i], term, atol=1e-12)
+    assert torch.autograd.gradcheck(long_convolution, (u, kernel))
 
 
 def test_the_s4d_convolution_is_its_recurrence():
