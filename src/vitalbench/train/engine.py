@@ -16,6 +16,7 @@ from vitalbench.config.schema import Kind
 from vitalbench.config.target import Target
 from vitalbench.measure.clock import Stopwatch, nothing_to_wait_for
 from vitalbench.train.ahead import Ahead
+from vitalbench.train.allocator import keep_freed_memory
 from vitalbench.train.batches import Batches
 from vitalbench.train.context import TrainingFailure
 from vitalbench.train.course import Course
@@ -44,6 +45,7 @@ def synchroniser(target: Target) -> Callable[[], None]:
 
 def prepare_torch(target: Target, seed: int, precision: str = "fp32") -> Accelerator:
     """Fix threads, seeds and algorithms, so that the same seed gives the same bytes on a CPU; return the accelerator."""
+    keep_freed_memory()
     set_switches(target)
     accelerator = make_accelerator(target, precision)
     torch.set_num_threads(target.threads)
