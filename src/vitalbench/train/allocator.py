@@ -1,4 +1,4 @@
-"""Keep the memory of freed tensors: glibc else gives that of large ones back, and a step's next tensors fault it in page by page."""
+"""Keep the memory of freed tensors: glibc gives that of large ones back, and the next step faults its own in page by page."""
 
 import ctypes
 import platform
