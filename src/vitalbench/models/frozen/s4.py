@@ -69,7 +69,7 @@ class _Space:
         self._norm = space.norm
 
     def __call__(self, u: Tensor) -> Tensor:
-        mixed = self._mix(functional.gelu(self._convolve(u))).add_(u)
+        mixed = self._mix(functional.gelu(self._convolve(u).to(self._mix.weight.dtype))).add_(u)
         mixed.sub_(mixed.mean(dim=1, keepdim=True))
         deviation = mixed.square().mean(dim=1, keepdim=True).add_(self._norm.eps).rsqrt_()
         return mixed.mul_(deviation).mul_(self._norm.weight[:, None]).add_(self._norm.bias[:, None])
