@@ -4,6 +4,7 @@ rule claims:
         suite=in_suite(layout.SUITE_SLICE),
         stores=rules.data.input.stores,
         metrics=rules.evaluate.input,
+        efficiency=rules.efficiency.output if PLAN.suite.efficiency else [],
         documents=stage_slice("claims"),
     output:
         in_suite(layout.TABLE.format(table="claims")),

@@ -71,6 +71,33 @@ def test_it_stops_before_what_the_next_step_would_take(monkeypatch):
         budget.batch(Course(taken=4), 0.5)
 
 
+def test_a_training_that_outlasts_its_session_is_not_tried_any_longer(monkeypatch):
+    """Held against the shortest step: the first, with its compiling and caching, says nothing."""
+    taken = Taken()
+    budget = Budget(Watch(), "gpu", taken, Others(lambda: 0.0), "vitalbench runs resume x", session_hours=2.0)
+    begun = Begun(epochs=10, steps=100, records=3200)
+    budget.start(begun, Course())
+    pauses = iter([500.0, *[10.0] * 30])
+    monkeypatch.setattr(budget._pause, "lap", lambda: next(pauses))
+    with pytest.raises(Stop) as stop:
+        for taken_steps in range(1, 31):
+            taken.seconds = 500.0 + 10.0 * (taken_steps - 1)
+            budget.batch(Course(epoch=1, batch=taken_steps, taken=taken_steps), 0.5)
+    assert str(stop.value) == (
+        "session: 0.1917 h taken + 980 steps x 10 s, the shortest of 20 = 2.914 h, and session_hours of the target is 2"
+    )
+
+
+def test_a_training_that_fits_its_session_goes_on(monkeypatch):
+    taken = Taken()
+    budget = Budget(Watch(), "gpu", taken, Others(lambda: 0.0), "vitalbench runs resume x", session_hours=3.0)
+    budget.start(Begun(epochs=10, steps=100, records=3200), Course())
+    monkeypatch.setattr(budget._pause, "lap", lambda: 10.0)
+    for taken_steps in range(1, 40):
+        taken.seconds = 500.0 + 10.0 * taken_steps
+        budget.batch(Course(epoch=1, batch=taken_steps, taken=taken_steps), 0.5)
+
+
 def test_nothing_is_begun_on_an_empty_purse():
     taken, budget = held({"budget_usd": 1.0})
     taken.seconds = 3600.0

@@ -4,11 +4,12 @@ import pytest
 
 from tests.conftest import ROOT
 from vitalbench import cli
+from vitalbench.claims.facts import Facts
 from vitalbench.claims.ledger import judge
 from vitalbench.config.claims_file import Claim, read_documents
 from vitalbench.config.expression import UnknownFact, evaluate
 from vitalbench.config.prices import read_prices
-from vitalbench.cost.table import hours
+from vitalbench.cost.table import Scale, electricity, hours
 from vitalbench.errors import ConfigError
 from vitalbench.measure.phases import Phase
 
@@ -61,24 +62,24 @@ def claim(**more) -> Claim:
 
 def test_what_a_publisher_states_can_refute_and_not_reproduce():
     """Nothing was counted, so the measured column stays empty."""
-    facts = {"declared.x.records": 10}
-    agrees = judge(claim(check="declared.x.records", reported=10.0), facts, {})
+    facts = Facts({"declared.x.records": 10})
+    agrees = judge(claim(check="declared.x.records", reported=10.0), facts)
     assert (agrees["verdict"], agrees["published"]) == ("not-run", 10)
     assert "measured" not in agrees
-    differs = judge(claim(check="declared.x.records", reported=12.0), facts, {})
+    differs = judge(claim(check="declared.x.records", reported=12.0), facts)
     assert (differs["verdict"], differs["published"], differs["reason"]) == ("refuted", 10, "off by -2 records")
 
 
 def test_reproduced_refuted_and_not_run():
-    assert judge(claim(check="5 * 2"), {}, {})["verdict"] == "reproduced"
-    refuted = judge(claim(check="a.b", reported=10.0), {"a.b": 12}, {})
-    assert refuted["verdict"] == "refuted" if "a.b" else False
+    assert judge(claim(check="5 * 2"), Facts())["verdict"] == "reproduced"
+    refuted = judge(claim(check="measured.b", reported=10.0), Facts({"measured.b": 12}))
+    assert refuted["verdict"] == "refuted"
     assert refuted["reason"] == "off by +2 records"
     assert refuted["interval_low"] == refuted["interval_high"] == 12
-    assert judge(claim(check="12", tolerance=2.0), {}, {})["verdict"] == "reproduced"
-    waiting = judge(claim(check="measured.x.records", method="measured"), {}, {"x": "needs the whole x"})
+    assert judge(claim(check="12", tolerance=2.0), Facts())["verdict"] == "reproduced"
+    waiting = judge(claim(check="measured.x.records", method="measured"), Facts(missing={"x": "needs the whole x"}))
     assert (waiting["verdict"], waiting["reason"]) == ("not-run", "needs the whole x")
-    assert judge(claim(method="untestable", reason="no data"), {}, {})["verdict"] == "untestable"
+    assert judge(claim(method="untestable", reason="no data"), Facts())["verdict"] == "untestable"
 
 
 @pytest.mark.parametrize(
@@ -94,11 +95,45 @@ def test_reproduced_refuted_and_not_run():
 )
 def test_a_bound_holds_to_its_side_alone(relation, found, verdict):
     said = claim(check=str(found), relation=relation, tolerance=1)
-    assert judge(said, {}, {})["verdict"] == verdict
+    assert judge(said, Facts())["verdict"] == verdict
+
+
+@pytest.mark.parametrize(
+    ("relation", "interval", "verdict"),
+    [
+        ("equals", (9.5, 10.5), "reproduced"),
+        ("equals", (9.5, 11.5), "untestable"),
+        ("equals", (11.5, 12), "refuted"),
+        ("at-most", (9, 10.5), "reproduced"),
+        ("at-most", (9, 12), "untestable"),
+        ("at-most", (11.5, 12), "refuted"),
+        ("at-least", (10, 30), "reproduced"),
+        ("at-least", (8, 30), "untestable"),
+        ("at-least", (7, 8), "refuted"),
+    ],
+)
+def test_a_measured_number_is_judged_by_its_whole_interval(relation, interval, verdict):
+    facts = Facts({"measured.x": sum(interval) / 2}, {"measured.x": interval})
+    row = judge(claim(check="measured.x", relation=relation, tolerance=1, method="measured"), facts)
+    assert row["verdict"] == verdict
+    assert (row["interval_low"], row["interval_high"]) == interval
+    assert ("undecided" in row["reason"]) == (verdict == "untestable")
+
+
+def test_an_interval_goes_through_the_arithmetic():
+    facts = Facts({"measured.a": 4.0, "measured.b": 2.0}, {"measured.a": (3.0, 5.0), "measured.b": (1.0, 4.0)})
+    row = judge(claim(check="measured.a / measured.b", method="measured"), facts)
+    assert (row["measured"], row["interval_low"], row["interval_high"]) == (2.0, 0.75, 5.0)
+
+
+def test_designs_side_by_side_are_waited_for_by_name():
+    row = judge(claim(check="measured.x.efficiency['d'].batch_s"), Facts(missing={"x": "needs the whole x"}))
+    assert row["verdict"] == "not-run"
+    assert "vitalbench efficiency" in row["reason"]
 
 
 def test_what_waits_for_something_says_for_what(tmp_path):
-    row = judge(claim(method="measured", waits_for="the LUNA16 data set", reason="why"), {}, {})
+    row = judge(claim(method="measured", waits_for="the LUNA16 data set", reason="why"), Facts())
     assert row == {"verdict": "not-run", "reason": "waits for the LUNA16 data set; why"}
     lines = "source: S\nclaims:\n  - {id: a, location: l, text: t, reported: 1, unit: u, method: arithmetic, waits_for: x}\n"
     (tmp_path / "a.yaml").write_text(lines)
@@ -137,7 +172,7 @@ def test_a_claim_id_is_used_once(tmp_path):
 
 def test_an_unknown_beginning_of_a_fact_is_an_error_not_a_verdict():
     with pytest.raises(ConfigError, match="begins with neither"):
-        judge(claim(check="declard.ptbxl.records"), {}, {})
+        judge(claim(check="declard.ptbxl.records"), Facts())
 
 
 HEAD = "key,provider,sku,region,purchase,gpus,usd_per_hour,price_date,price_source\n"
@@ -170,17 +205,38 @@ def test_a_wrong_price_names_its_line(tmp_path, row, message):
     assert "p.csv: line " in str(caught.value)
 
 
-def test_hours_are_measured_step_times_steps(monkeypatch):
-    class Run:
-        def read(self, name):
-            return {"facts": {"steps": 100, "steps_an_epoch": 10}}
-
+def test_hours_are_measured_step_times_steps():
+    facts = {"steps": 100, "steps_an_epoch": 10}
     phases = [
         Phase("train_step", [1.0, 2.0, 3.0], items=32, batch_size=32),
         Phase("inference", [0.1] * 3, items=1, batch_size=1),
         Phase("inference", [0.2] * 3, items=32, batch_size=32),
     ]
-    found = hours(Run(), phases)
+    found = hours(facts, phases)
     assert found["train"] == pytest.approx((150 / 3600, 200 / 3600, 250 / 3600))
     assert found["epoch"][1] == pytest.approx(20 / 3600)
     assert found["inference_1000"][1] == pytest.approx(0.2 / 32 * 1000 / 3600)
+
+
+def test_a_training_of_another_size_is_its_batches_times_the_measured_step():
+    phases = [Phase("train_step", [2.0] * 3, items=32, batch_size=32)]
+    found = hours(Scale(records=100_000, epochs=50).facts(phases), phases)
+    assert found["epoch"][1] == pytest.approx(3125 * 2 / 3600)
+    assert found["train"][1] == pytest.approx(50 * 3125 * 2 / 3600)
+    assert hours(Scale(10, 1).facts([]), []) == {}
+
+
+def test_features_that_are_kept_are_paid_for_once():
+    phases = [
+        Phase("features", [8.0], items=32, batch_size=32),
+        Phase("train_step", [0.5] * 3, items=32, batch_size=32),
+    ]
+    found = hours(Scale(records=320, epochs=10).facts(phases), phases)
+    assert found["train"][1] == pytest.approx((320 / 32 * 8 + 10 * 10 * 0.5) / 3600)
+
+
+def test_electricity_is_declared_power_times_the_tariff():
+    price = electricity("rtx4090", 450.0, 0.4, "2026-01-01")
+    assert price.usd_per_hour == pytest.approx(0.18)
+    assert (price.purchase, price.sku) == ("owned", "rtx4090 at 450 W declared")
+    assert electricity("cpu", None, 0.4, "2026-01-01") is None

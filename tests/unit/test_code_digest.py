@@ -41,3 +41,12 @@ def test_other_stages_do_not_count(source):
     path = source / "report" / "figures.py"
     path.write_text(path.read_text() + "EXTRA = 1\n")
     assert digest(source, "vitalbench.split.assign") == before
+
+
+def test_a_loop_in_c_counts_where_its_module_does(source):
+    before = {entry: digest(source, entry) for entry in ("vitalbench.evaluate.ranking", "vitalbench.split.assign")}
+    path = source / "evaluate" / "rank_areas.c"
+    path.write_text(path.read_text().replace("> 0 ?", ">= 0 ?"))
+    after = {entry: digest(source, entry) for entry in before}
+    assert after["vitalbench.evaluate.ranking"] != before["vitalbench.evaluate.ranking"]
+    assert after["vitalbench.split.assign"] == before["vitalbench.split.assign"]

@@ -4,7 +4,8 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
-from vitalbench.claims.ledger import claim_rows, rows_without_results
+from vitalbench.claims.facts import declared_facts, suite_facts
+from vitalbench.claims.ledger import claim_rows
 from vitalbench.claims.markdown import markdown
 from vitalbench.config.claims_file import read_documents
 from vitalbench.config.folder import ConfigFolder
@@ -31,10 +32,10 @@ def run(args: argparse.Namespace) -> None:
     folder = ConfigFolder(args.configs)
     documents = read_documents(folder.path / "claims")
     if args.results is None:
-        rows = list(rows_without_results(folder, documents))
+        rows = list(claim_rows(documents, declared_facts(folder)))
     else:
         results = Results(args.results)
-        rows = list(claim_rows(results, documents))
+        rows = list(claim_rows(documents, suite_facts(results)))
         write_table("claims", rows, results.table("claims"))
     if args.markdown:
         write_text(args.markdown, markdown(rows))

@@ -19,8 +19,9 @@ class Claim(Strict):
     """One reported number.
 
     `arithmetic` evaluates `check` on declared facts (`declared.<data set>.<fact>`) and literals; `measured` on facts counted in a
-    whole release (`measured.<data set>.<fact>`), or names what it `waits_for`; `untestable` has a `reason` instead. `relation`
-    is the document's: "< 100 ms" is `at-most`.
+    whole release (`measured.<data set>.<fact>`) or measured of designs side by side
+    (`measured.<data set>.efficiency['<design>'].<column>`), or names what it `waits_for`; `untestable` has a `reason` instead.
+    `relation` is the document's: "< 100 ms" is `at-most`.
     """
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
@@ -39,6 +40,14 @@ class Claim(Strict):
         """Whether what was found is what the document says, within the tolerance."""
         below, above = found - self.reported <= self.tolerance, self.reported - found <= self.tolerance
         return {"equals": below and above, "at-most": below, "at-least": above}[self.relation]
+
+    def holds_over(self, low: float, high: float) -> bool | None:
+        """The same of an interval: True or False where that is so of all of it, None where it is not settled."""
+        if self.holds(low) and self.holds(high):
+            return True
+        beyond = low - self.reported > self.tolerance, self.reported - high > self.tolerance
+        apart = {"equals": any(beyond), "at-most": beyond[0], "at-least": beyond[1]}[self.relation]
+        return False if apart else None
 
 
 class Document(Strict):

@@ -1,4 +1,4 @@
-"""Which code a result rests on: a hash over the modules a stage imports, comments and docstrings left out."""
+"""Which code a result rests on: a hash over the modules a stage imports, comments and docstrings left out, and their loops in C."""
 
 import ast
 from collections.abc import Iterable
@@ -30,6 +30,13 @@ class _WithoutDocstrings(ast.NodeTransformer):
         return node
 
 
+def _loops(tree: ast.AST, path: Path) -> list[Path]:
+    """The files of C that a module names and that lie beside it."""
+    named = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    files = [path.with_name(name) for name in sorted(named) if name.endswith(".c") and Path(name).name == name]
+    return [file for file in files if file.is_file()]
+
+
 @cache
 def _parsed(path: Path) -> tuple[str, frozenset[str]]:
     """The meaning of a module, and the vitalbench modules it imports."""
@@ -41,7 +48,8 @@ def _parsed(path: Path) -> tuple[str, frozenset[str]]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             imported |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
     ours = {name for name in imported if name.startswith("vitalbench.") and _file(name)}
-    return ast.dump(_WithoutDocstrings().visit(tree)), frozenset(ours)
+    loops = [source.read_text(encoding="utf-8") for source in _loops(tree, path)]
+    return "\n".join([ast.dump(_WithoutDocstrings().visit(tree)), *loops]), frozenset(ours)
 
 
 def modules_behind(entries: Iterable[str]) -> dict[str, Path]:

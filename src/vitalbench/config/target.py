@@ -12,7 +12,7 @@ from vitalbench.config.values import Count, Positive
 # Of a target, what may change a byte of a result; the rest (memory, rates, prices) changes none.
 NUMERICS = ("device", "match", "threads", "processes", "strategy", "offload", "compile", "tf32", "flash_attention")
 # And what its jobs read beside that: what they ask of the scheduler, what must fit, and switches that change no byte.
-EXECUTION = ("scheduler", "memory_gb", "gradient_checkpointing", "expandable_segments")
+EXECUTION = ("scheduler", "memory_gb", "disk_gb", "session_hours", "gradient_checkpointing", "expandable_segments")
 
 
 class Scheduler(Strict):
@@ -47,6 +47,8 @@ class Target(Strict):
     flash_attention: bool = True
     expandable_segments: bool = False
     memory_gb: Positive | None = None
+    disk_gb: Positive | None = None
+    session_hours: Positive | None = None
     bandwidth_gb_s: Positive | None = None
     power_w: Positive | None = None
     peak_tflops: dict[Literal["fp32", "tf32", "bf16"], Positive] = {}

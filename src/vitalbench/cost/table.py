@@ -1,7 +1,8 @@
 """cost.csv: what each run took, from the step its design's measuring job timed, at each price of its target."""
 
+import math
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from vitalbench.config.prices import Price
 from vitalbench.errors import ConfigError, choices
 from vitalbench.files import read_json
 from vitalbench.measure.phases import Phase
-from vitalbench.results import CellResult, Results
+from vitalbench.results import Results
 
 _INFERENCE_RECORDS = 1000
 
@@ -20,9 +21,28 @@ def _quartiles(seconds: list[float]) -> tuple[float, float, float]:
     return float(low), float(middle), float(high)
 
 
-def hours(run: CellResult, phases: list[Phase]) -> dict[str, tuple[float, float, float]]:
-    """Hours by phase, each at the first quartile, the median and the third quartile of what was timed."""
-    facts = run.read("provenance.json")["facts"]
+@dataclass(frozen=True)
+class Scale:
+    """A training of another size than the run's: records of the training split, and epochs."""
+
+    records: int
+    epochs: int
+
+    def facts(self, phases: list[Phase]) -> dict[str, Any]:
+        """What a run of that size would say of itself, its batches being those that were timed."""
+        batch = next((phase.batch_size for phase in phases if phase.name == "train_step"), None)
+        if not batch:
+            return {}
+        steps = math.ceil(self.records / batch)
+        return {"steps": steps * self.epochs, "steps_an_epoch": steps, "featured_records": self.records}
+
+
+def hours(facts: dict[str, Any], phases: list[Phase]) -> dict[str, tuple[float, float, float]]:
+    """Hours by phase, each at the first quartile, the median and the third quartile of what was timed.
+
+    Args:
+        facts: of the run: its optimiser steps, those of an epoch, and the records whose features a frozen encoder computed.
+    """
     found: dict[str, tuple[float, float, float]] = {}
     step = next((phase for phase in phases if phase.name == "train_step"), None)
     if step and facts.get("steps"):
@@ -45,8 +65,32 @@ def hours(run: CellResult, phases: list[Phase]) -> dict[str, tuple[float, float,
     return found
 
 
-def cost_rows(results: Results, prices: dict[str, Price]) -> Iterator[dict[str, Any]]:
+def electricity(target: str, power_w: float | None, usd_per_kwh: float, date: str) -> Price | None:
+    """An hour of a machine of one's own, at the power its target declares; None where that declares none."""
+    if power_w is None:
+        return None
+    sku = f"{target} at {power_w:g} W declared"
+    usd = power_w / 1000 * usd_per_kwh
+    return Price("electricity", "own machine", sku, "", "owned", 0, usd, date, f"{usd_per_kwh:g} USD/kWh as given")
+
+
+def _prices_of(results: Results, target: str, prices: dict[str, Price], own: dict[str, Price]) -> Iterator[Price]:
+    for key in results.suite["targets"][target]["prices"]:
+        if key not in prices:
+            raise ConfigError(f"target '{target}': no price is named {key!r}; {choices(key, prices)}")
+        yield prices[key]
+    if target in own:
+        yield own[target]
+
+
+def cost_rows(
+    results: Results, prices: dict[str, Price], scale: Scale | None = None, own: dict[str, Price] | None = None
+) -> Iterator[dict[str, Any]]:
     """A row a run, phase and price.
+
+    Args:
+        scale: price trainings of this size instead; their hours are projected.
+        own: by target, a price beside those it names.
 
     Raises:
         ConfigError: a target names a price the file does not have.
@@ -56,11 +100,9 @@ def cost_rows(results: Results, prices: dict[str, Price]) -> Iterator[dict[str, 
         if not path.is_file():
             continue
         phases = [Phase(**phase) for phase in read_json(path)["phases"]]
-        spent = hours(run, phases)
-        for key in results.suite["targets"][run.cell.target]["prices"]:
-            if key not in prices:
-                raise ConfigError(f"target '{run.cell.target}': no price is named {key!r}; {choices(key, prices)}")
-            price = asdict(prices[key])
+        spent = hours(scale.facts(phases) if scale else run.read("provenance.json")["facts"], phases)
+        for told in _prices_of(results, run.cell.target, prices, own or {}):
+            price = asdict(told)
             del price["key"]
             for name, (low, middle, high) in spent.items():
                 yield {
@@ -70,7 +112,7 @@ def cost_rows(results: Results, prices: dict[str, Price]) -> Iterator[dict[str, 
                     **price,
                     "hours": middle,
                     "usd": middle * price["usd_per_hour"],
-                    "basis": "measured",
+                    "basis": "projected" if scale and name != "inference_1000" else "measured",
                     "usd_low": low * price["usd_per_hour"],
                     "usd_high": high * price["usd_per_hour"],
                 }

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from vitalbench.report.figures import Panel
+from vitalbench.report.pareto import front
 from vitalbench.report.pick import Pick, pick
 from vitalbench.report.search_rows import searched_rows
 from vitalbench.report.task_data import TaskData
@@ -28,6 +29,7 @@ class TaskSection:
     margin: str
     pick: Pick
     note: str
+    front: str
     main: tuple[list[str], list[dict[str, Any]]]
     searches: list[list[Any]]
     pairs: list[list[Any]]
@@ -71,6 +73,23 @@ def _note(data: TaskData) -> str:
     )
 
 
+def _front(data: TaskData) -> str:
+    """Which designs no other one beats in score, cost of training and time of a record at once; empty for fewer than two."""
+    sign = 1 if data.task.direction == "lower" else -1
+    points = {}
+    for design in data.designs:
+        score, usd, latency = data.primary(design), data.usd(design), data.latency(design)
+        if score is not None and usd is not None and latency is not None and not data.is_control(design):
+            points[design] = (sign * score, usd, latency)
+    if len(points) < 2:
+        return ""
+    beaten = front(points)
+    on = [name for name, rival in beaten.items() if not rival]
+    off = [f"{name}, behind {rival}" for name, rival in beaten.items() if rival]
+    said = f"On the front of macro {metric_name(data.task.primary)}, USD of training and time of one record: {', '.join(on)}"
+    return said + (f"; off it: {'; '.join(off)}" if off else "") + ". By the means above; intervals may overlap."
+
+
 def _pick(data: TaskData) -> Pick:
     scores = {
         design: value
@@ -101,6 +120,7 @@ def task_section(results: Results, dataset: str, task: str, target: str, *, figu
         margin=f"{data.task.margin:g}",
         pick=_pick(data),
         note=_note(data),
+        front=_front(data),
         main=main_table(data),
         searches=searched_rows(results, dataset, task, target),
         pairs=pair_rows(data),

@@ -6,6 +6,7 @@ Whatever happens, status.json is written last and says it in one word, so that t
 import importlib
 import traceback
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -184,6 +185,10 @@ def _run_alone(job: Job, run_id: str, observer: Unobserved) -> str:
     return status
 
 
+def _bytes_below(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
 def _run(job: Job, run_id: str, log: RunLog, keeper: Keeper, observer: Unobserved) -> tuple[str, str]:
     """Run a cell; returns status and reason."""
     manifest, receipt = read_json(job.store.with_name("manifest.json")), read_json(job.receipt)
@@ -220,6 +225,7 @@ def _run(job: Job, run_id: str, log: RunLog, keeper: Keeper, observer: Unobserve
         keeper,
         observer,
         job.pretrained.encoder if job.pretrained else None,
+        _bytes_below(job.store.parent),
     )
     recipe = importlib.import_module(f"vitalbench.train.recipes.{job.design.recipe.replace('-', '_')}")
     started = utc_now()

@@ -40,6 +40,7 @@ class Context:
         keeper: what a recipe that trains hands to the engine, so that the run is saved and gone on with.
         observer: what it hands to the engine too, so that whoever watches is told.
         start: the encoder's weights by name that the design starts from; none where it starts from nothing.
+        stored_bytes: of the data set's store on the disk.
     """
 
     dataset: DatasetBuild
@@ -54,6 +55,7 @@ class Context:
     keeper: Unkept = field(default_factory=Unkept)
     observer: Unobserved = field(default_factory=Unobserved)
     start: Callable[[], dict[str, Any]] | None = None
+    stored_bytes: int = 0
 
     def positions(self, *splits: str) -> NDArray[np.intp]:
         """Positions, in `records` and `labels`, of the records of some splits."""

@@ -17,6 +17,7 @@ from vitalbench.train import engine
 from vitalbench.train.activations import count_activations
 from vitalbench.train.batches import Batches, Scale
 from vitalbench.train.context import SCORED, TRAINED_ON, Context, NotAllowed, Outcome, TrainingFailure
+from vitalbench.train.disk_plan import plan_disk
 from vitalbench.train.engine import Examples, Trained
 from vitalbench.train.leads import SomeLeads, lead_positions
 from vitalbench.train.memory_plan import plan_memory
@@ -118,7 +119,7 @@ def train(fitting: Fitting, made: Stepped, batches: Batches) -> tuple[Trained, d
         batches: of such inputs as `made` is given.
 
     Raises:
-        NotAllowed: memory cannot suffice. TrainingFailure: it cannot go on.
+        NotAllowed: memory or disk cannot suffice. TrainingFailure: it cannot go on.
     """
     context, settings = fitting.context, fitting.settings
     model = made.trained
@@ -130,6 +131,9 @@ def train(fitting: Fitting, made: Stepped, batches: Batches) -> tuple[Trained, d
     context.say(memory.line())
     if not memory.fits:
         raise NotAllowed(memory.line())
+    disk = plan_disk(context.stored_bytes, parameters, settings, context.target, frozen)
+    if not disk.fits:
+        raise NotAllowed(disk.line())
     training, validation = fitting.training, fitting.validation
     held = f" ({frozen:,} frozen)" if frozen else ""
     context.say(f"{parameters:,} parameters{held}; {len(training)} records to train on, {len(validation)} to validate")

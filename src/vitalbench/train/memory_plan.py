@@ -23,8 +23,8 @@ from vitalbench.train.activations import Activations
 from vitalbench.train.shares import micro_batches
 from vitalbench.train.strategy import BUCKET
 
-_FLOAT = 4  # bytes
-_STATES = {"adam": 8, "adamw": 8, "sgd": 4}  # two moments, or momentum
+FLOAT = 4  # bytes
+STATES = {"adam": 8, "adamw": 8, "sgd": 4}  # two moments, or momentum
 _MB, _GB = 1e6, 1e9
 
 
@@ -90,8 +90,8 @@ def plan_memory(
         activations: what the model keeps from a batch.
         frozen: parameters that are only read, whole on every process.
     """
-    weights, n, stage = _FLOAT * parameters, target.processes, target.zero_stage
-    states = _STATES[settings.optimizer] * parameters
+    weights, n, stage = FLOAT * parameters, target.processes, target.zero_stage
+    states = STATES[settings.optimizer] * parameters
     shared = weights / n if stage == 3 else weights
     optimiser = (states + weights) / n if stage else float(states)
     pieces = micro_batches(settings.batch_size, n, 0, settings.micro_batch)
@@ -99,10 +99,10 @@ def plan_memory(
     offloaded = (optimiser + (shared if stage == 3 else 0)) if target.offload and target.device != "cpu" else 0.0
     return MemoryPlan(
         strategy=target.strategy if n > 1 or stage else "one process",
-        parameters=(0.0 if offloaded and stage == 3 else shared) + _FLOAT * frozen,
+        parameters=(0.0 if offloaded and stage == 3 else shared) + FLOAT * frozen,
         gradients=weights / n if stage >= 2 else weights,
         optimiser=0.0 if offloaded else optimiser,
-        buckets=_FLOAT * min(BUCKET, parameters) if stage else 0.0,
+        buckets=FLOAT * min(BUCKET, parameters) if stage else 0.0,
         activations=activations.of(records),
         records=records,
         on_host=offloaded,

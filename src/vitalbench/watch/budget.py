@@ -1,9 +1,11 @@
 """A budget: hours, or USD, that a cell or a suite may take. A run that would take more is stopped between two steps.
 
 It is held against what has been taken and the longest pause between two steps so far, validations and checkpoints included; so a
-run ends below its budget unless a pause is longer than any before it.
+run ends below its budget unless a pause is longer than any before it. A session, which a target may say ends after some hours, is
+held against all of the steps that are left, each as short as the shortest yet: what does not fit even so is not tried any longer.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -12,6 +14,8 @@ from vitalbench.measure.clock import Stopwatch
 from vitalbench.train.course import Course
 from vitalbench.train.observer import BUDGET, Begun, Stop, Unobserved
 from vitalbench.watch.spent import Spent
+
+_SETTLED = 20  # steps timed before a whole training is judged by them
 
 
 @dataclass
@@ -63,14 +67,19 @@ class Budget(Unobserved):
     Args:
         target: the cell's, for its price.
         resume: the command that lets the cell go on.
+        session_hours: of its target's sessions; None where they do not end.
     """
 
-    def __init__(self, watch: Watch, target: str, spent: Spent, others: Others, resume: str) -> None:
+    def __init__(
+        self, watch: Watch, target: str, spent: Spent, others: Others, resume: str, session_hours: float | None = None
+    ) -> None:
         self._accounts = _accounts(watch, target, others)
         self._spent, self._others, self._resume = spent, others, resume
         self._begun: Begun | None = None
         self._pause = Stopwatch()
         self._longest = 0.0
+        self._session_hours = session_hours
+        self._steps, self._shortest = 0, math.inf
 
     def start(self, begun: Begun, course: Course) -> None:
         """Refuse to begin, or to go on, where nothing is left."""
@@ -81,9 +90,24 @@ class Budget(Unobserved):
 
     def batch(self, course: Course, loss: float) -> None:  # noqa: ARG002
         """Stop where the next step could take more than there is."""
-        self._longest = max(self._longest, self._pause.lap())
+        pause = self._pause.lap()
+        self._longest, self._shortest = max(self._longest, pause), min(self._shortest, pause)
+        self._steps += 1
         if self._begun:
             self._hold(self._begun, course)
+            self._hold_session(self._begun, course)
+
+    def _hold_session(self, begun: Begun, course: Course) -> None:
+        left = begun.epochs * begun.steps - course.taken
+        if self._session_hours is None or self._steps < _SETTLED or course.ended or left <= 0:
+            return
+        taken = self._spent.seconds
+        least = (taken + left * self._shortest) / 3600
+        if least > self._session_hours:
+            raise Stop(
+                f"session: {taken / 3600:.4g} h taken + {left:,} steps x {self._shortest:.4g} s, the shortest of "
+                f"{self._steps} = {least:.4g} h, and session_hours of the target is {self._session_hours:g}"
+            )
 
     def _hold(self, begun: Begun, course: Course) -> None:
         if course.ended or course.taken >= begun.epochs * begun.steps:

@@ -58,7 +58,7 @@ class _Told:
     """The progress file of a job, and the budget that counts on it."""
 
     def __init__(self, results: Path, watch: Watch, job: Job, run_id: str) -> None:
-        self._watch, self._target = watch, job.cell.target
+        self._watch, self._target, self._session_hours = watch, job.cell.target, job.target.session_hours
         self._spent = Spent(job.out, run_id)
         self._others = Others(
             (lambda: usd_of_suite(results, watch, job.out)) if watch.budget_suite_usd is not None else lambda: 0.0
@@ -69,4 +69,4 @@ class _Told:
 
     def budget(self, resume: str) -> Budget:
         """`resume`: the command that lets the job go on."""
-        return Budget(self._watch, self._target, self._spent, self._others, resume)
+        return Budget(self._watch, self._target, self._spent, self._others, resume, self._session_hours)
