@@ -53,10 +53,12 @@ def read_table(table: str, path: Path) -> list[dict[str, str]]:
         with path.open(encoding="utf-8", newline="") as stream:
             reader = csv.DictReader(stream)
             if reader.fieldnames is None or not set(names(table)) <= set(reader.fieldnames):
-                raise InputError(f"{path}: not a {table} table: columns {', '.join(reader.fieldnames or [])}")
+                raise InputError(f"{path}: no table of {table}: columns {', '.join(reader.fieldnames or [])}")
             return list(reader)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: not readable as CSV: {error}") from None
 
 
 def number(text: str) -> float | None:

@@ -19,6 +19,11 @@ class Taken:
     """What was taken, as the test says."""
 
     seconds = 0.0
+    earlier = 0.0
+
+    @property
+    def here(self):
+        return self.seconds - self.earlier
 
 
 def held(knobs, others=0.0, target="gpu"):
@@ -71,31 +76,33 @@ def test_it_stops_before_what_the_next_step_would_take(monkeypatch):
         budget.batch(Course(taken=4), 0.5)
 
 
-def test_a_training_that_outlasts_its_session_is_not_tried_any_longer(monkeypatch):
-    """Held against the shortest step: the first, with its compiling and caching, says nothing."""
+def in_session(hours, earlier=0.0, least=None, steps=30):
+    """Run some steps of 10 s in a session, of 1,000 in all; the first takes 500 s."""
     taken = Taken()
-    budget = Budget(Watch(), "gpu", taken, Others(lambda: 0.0), "vitalbench runs resume x", session_hours=2.0)
-    begun = Begun(epochs=10, steps=100, records=3200)
-    budget.start(begun, Course())
-    pauses = iter([500.0, *[10.0] * 30])
-    monkeypatch.setattr(budget._pause, "lap", lambda: next(pauses))
+    taken.earlier = earlier
+    budget = Budget(Watch(), "gpu", taken, Others(lambda: 0.0), "vitalbench runs resume x", session_hours=hours)
+    pauses = iter([0.0, 500.0, *[10.0] * steps])
+    budget._pause.lap = lambda: next(pauses)
+    budget.start(Begun(epochs=10, steps=100, records=3200, least=least), Course())
+    for done in range(1, steps + 1):
+        taken.seconds = earlier + 500.0 + 10.0 * (done - 1)
+        budget.batch(Course(epoch=1, batch=done, taken=done), 0.5)
+
+
+def test_a_training_that_outlasts_its_session_is_not_tried_any_longer():
+    """Held against the shortest step: the first, with its compiling and caching, says nothing."""
     with pytest.raises(Stop) as stop:
-        for taken_steps in range(1, 31):
-            taken.seconds = 500.0 + 10.0 * (taken_steps - 1)
-            budget.batch(Course(epoch=1, batch=taken_steps, taken=taken_steps), 0.5)
+        in_session(2.0)
     assert str(stop.value) == (
-        "session: 0.1917 h taken + 980 steps x 10 s, the shortest of 20 = 2.914 h, and session_hours of the target is 2"
+        "budget: 0.1917 h of this session + 980 steps x 10 s, the shortest of 20 = 2.914 h, and session_hours of the target "
+        "is 2; raise it or take it out and run `vitalbench runs resume x`, it goes on from epoch 1"
     )
 
 
-def test_a_training_that_fits_its_session_goes_on(monkeypatch):
-    taken = Taken()
-    budget = Budget(Watch(), "gpu", taken, Others(lambda: 0.0), "vitalbench runs resume x", session_hours=3.0)
-    budget.start(Begun(epochs=10, steps=100, records=3200), Course())
-    monkeypatch.setattr(budget._pause, "lap", lambda: 10.0)
-    for taken_steps in range(1, 40):
-        taken.seconds = 500.0 + 10.0 * taken_steps
-        budget.batch(Course(epoch=1, batch=taken_steps, taken=taken_steps), 0.5)
+def test_a_training_that_may_fit_its_session_goes_on():
+    in_session(3.0)
+    in_session(3.0, earlier=9 * 3600.0)  # of sessions before this one
+    in_session(1.0, least=2)  # which may stop after two epochs
 
 
 def test_nothing_is_begun_on_an_empty_purse():

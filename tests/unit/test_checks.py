@@ -20,6 +20,15 @@ def plan_of(project):
         ("measured.ptbxl.records", "mesured.ptbxl.records", "nearest: measured"),
         ("measured.ptbxl.records", "measured.ptbx.records", "nearest: ptbxl"),
         ("measured.ptbxl.records", "declared.ptbxl.recods", "nearest: declared.ptbxl.records"),
+        ("measured.ptbxl.records", "measured.ptbxl.recods", "nearest: records"),
+        ("measured.ptbxl.records", "measured.ptbxl.auroc.al.s4d", "nearest: all"),
+        ("measured.ptbxl.records", "measured.ptbxl.auroc.all.s4dd", "nearest: s4d"),
+        ("measured.ptbxl.records", "measured.ptbxl.efficiency.cpu.s4d.batch_m", "nearest: batch_s"),
+        ("measured.ptbxl.records", "measured.ptbxl.efficiency.gpu.s4d.batch_s", "nearest: cpu"),
+        ("measured.ptbxl.records", "'12'", "method is 'measured', and its check names no measured fact"),
+        ("reported: 21799", "reported: .nan", "should be a finite number"),
+        ("unit: records", "unit: ''", "claims.0.unit"),
+        ("measured.ptbxl.records", "'max(1) + measured.ptbxl.records'", "'max' takes two numbers or more"),
         ("measured.ptbxl.records", "'1 +'", "check: not an expression"),
         ("measured.ptbxl.records", "'1 / 0'", "division by zero"),
         ("measured.ptbxl.records", "'abs(measured.ptbxl.records)'", "function 'abs'"),
@@ -35,7 +44,12 @@ def test_a_wrong_claim_names_its_file(project, old, new, said):
 
 
 def test_a_claim_may_rest_on_a_data_set_that_the_suite_does_not_use(project):
-    edit(project, "claims/ptbxl.yaml", "measured.ptbxl.records", "\"declared['ptbxl-500'].signal.rate_hz\"")
+    edit(
+        project,
+        "claims/ptbxl.yaml",
+        "measured.ptbxl.records",
+        "\"measured.ptbxl.records * declared['ptbxl-500'].signal.rate_hz\"",
+    )
     assert plan_of(project)
     edit(project, "claims/ptbxl.yaml", ".signal.rate_hz", ".signal.rate")
     assert "declares no 'declared.ptbxl-500.signal.rate'" in refusal(project)

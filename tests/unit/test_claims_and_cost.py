@@ -1,10 +1,12 @@
 """A verdict is computed from numbers; a price is dated; neither is ever taken on trust."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from tests.conftest import ROOT
 from vitalbench import cli
-from vitalbench.claims.facts import Facts
+from vitalbench.claims.facts import Facts, _add_efficiency
 from vitalbench.claims.ledger import judge
 from vitalbench.config.claims_file import Claim, read_documents
 from vitalbench.config.expression import UnknownFact, evaluate
@@ -12,6 +14,7 @@ from vitalbench.config.prices import read_prices
 from vitalbench.cost.table import Scale, electricity, hours
 from vitalbench.errors import ConfigError
 from vitalbench.measure.phases import Phase
+from vitalbench.tables import write_table
 
 
 @pytest.mark.parametrize(
@@ -127,9 +130,41 @@ def test_an_interval_goes_through_the_arithmetic():
 
 
 def test_designs_side_by_side_are_waited_for_by_name():
-    row = judge(claim(check="measured.x.efficiency['d'].batch_s"), Facts(missing={"x": "needs the whole x"}))
-    assert row["verdict"] == "not-run"
-    assert "vitalbench efficiency" in row["reason"]
+    for facts in (Facts(missing={"x": "needs the whole x"}), Facts({"measured.x.records": 3})):
+        row = judge(claim(check="measured.x.efficiency.cpu['d'].batch_s", reason="why"), facts)
+        assert row["verdict"] == "not-run"
+        assert "vitalbench efficiency" in row["reason"]
+        assert row["reason"].endswith("; why")
+
+
+def test_what_an_interval_makes_impossible_is_undecided():
+    ends = {"measured.a": (0.0, 2.0)}
+    row = judge(claim(check="1 / measured.a", method="measured"), Facts({"measured.a": 1.0}, ends))
+    assert (row["verdict"], row["measured"]) == ("untestable", 1.0)
+    many = {f"measured.f{k}": (0.0, 1.0) for k in range(7)}
+    row = judge(claim(check=" + ".join(many), method="measured"), Facts(dict.fromkeys(many, 0.5), many))
+    assert "7 facts with an interval" in row["reason"]
+
+
+def test_what_was_measured_is_judged_though_it_is_scaled_by_a_declared_number():
+    facts = Facts({"measured.a": 2.0, "declared.x.records": 5.0})
+    row = judge(claim(check="measured.a * declared.x.records", method="measured"), facts)
+    assert (row["verdict"], row["measured"]) == ("reproduced", 10.0)
+
+
+def test_designs_side_by_side_are_facts_of_their_target_and_of_the_design_they_are_held_against(tmp_path):
+    columns = {"dataset": "ptbxl", "size": "full", "target": "cpu", "batch_low_s": 1.0, "batch_high_s": 3.0}
+    slow = columns | {"design": "slow", "batch_s": 2.0}
+    times = {"over": "slow", "batch_times": 4.0, "batch_times_low": 3.5, "batch_times_high": 4.5}
+    fast = columns | {"design": "fast", "batch_s": 0.5, "batch_low_s": 0.4, "batch_high_s": 0.6} | times
+    small = fast | {"size": "small", "batch_s": 0.1}
+    write_table("efficiency", [slow, fast, small], tmp_path / "efficiency.csv")
+    facts = Facts()
+    _add_efficiency(facts, SimpleNamespace(table=lambda name: tmp_path / f"{name}.csv"))
+    assert facts.values["measured.ptbxl.efficiency.cpu.fast.times.slow"] == 4.0
+    assert facts.intervals["measured.ptbxl.efficiency.cpu.fast.times.slow"] == (3.5, 4.5)
+    assert facts.values["measured.ptbxl.efficiency.cpu.fast.batch_s"] == 0.5
+    assert "measured.ptbxl.efficiency.cpu.slow.times.slow" not in facts.values
 
 
 def test_what_waits_for_something_says_for_what(tmp_path):
@@ -224,6 +259,8 @@ def test_a_training_of_another_size_is_its_batches_times_the_measured_step():
     assert found["epoch"][1] == pytest.approx(3125 * 2 / 3600)
     assert found["train"][1] == pytest.approx(50 * 3125 * 2 / 3600)
     assert hours(Scale(10, 1).facts([]), []) == {}
+    assert Scale(100, 2).facts(phases, drop_last=True)["steps"] == 2 * 3
+    assert Scale(20, 2).facts(phases, drop_last=True)["steps"] == 2  # none is whole, so the only one stays
 
 
 def test_features_that_are_kept_are_paid_for_once():
@@ -231,12 +268,12 @@ def test_features_that_are_kept_are_paid_for_once():
         Phase("features", [8.0], items=32, batch_size=32),
         Phase("train_step", [0.5] * 3, items=32, batch_size=32),
     ]
-    found = hours(Scale(records=320, epochs=10).facts(phases), phases)
-    assert found["train"][1] == pytest.approx((320 / 32 * 8 + 10 * 10 * 0.5) / 3600)
+    found = hours(Scale(records=320, epochs=10).facts(phases, featured=1.25), phases)
+    assert found["train"][1] == pytest.approx((400 / 32 * 8 + 10 * 10 * 0.5) / 3600)
 
 
 def test_electricity_is_declared_power_times_the_tariff():
-    price = electricity("rtx4090", 450.0, 0.4, "2026-01-01")
-    assert price.usd_per_hour == pytest.approx(0.18)
-    assert (price.purchase, price.sku) == ("owned", "rtx4090 at 450 W declared")
-    assert electricity("cpu", None, 0.4, "2026-01-01") is None
+    price = electricity("rtx4090", 450.0, 2, 0.4, "2026-01-01")
+    assert price.usd_per_hour == pytest.approx(0.36)
+    assert (price.purchase, price.gpus, price.sku) == ("owned", 2, "rtx4090: 2 x 450 W declared, the devices alone")
+    assert electricity("cpu", None, 1, 0.4, "2026-01-01") is None

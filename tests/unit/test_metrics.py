@@ -1,5 +1,7 @@
 """Every metric equals the field's library where it has one, the written definition where it has not, and weights are copies."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -63,6 +65,12 @@ def test_the_compiled_areas_are_numpys(case, weightings, seed):
     w[:2] += 1  # both truths count
     ranked = Ranking.of(y, p, np.arange(len(y)))
     assert np.allclose(ranked.auroc_auprc(w), ranked.by_numpy(w), rtol=0, atol=1e-14)
+    assert np.array_equal(ranked.auroc_auprc(w.astype(np.float32)), ranked.auroc_auprc(w))
+
+
+def test_both_take_as_many_weightings_at_once():
+    source = Path(ranking.__file__).with_name("rank_areas.c").read_text()
+    assert f"#define AT_ONCE {ranking._AT_ONCE} " in source
 
 
 @settings(max_examples=80, deadline=None)

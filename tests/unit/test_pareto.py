@@ -12,6 +12,7 @@ from vitalbench.report.pareto import front
         ({"a": (1.0, 3.0, 1.0), "b": (2.0, 2.0, 2.0)}, {"a": "", "b": ""}),
         ({"a": (1.0, 1.0, 1.0), "b": (1.0, 1.0, 1.0)}, {"a": "", "b": ""}),  # alike: neither is better
         ({"a": (1.0, 1.0, 1.0), "b": (1.0, 1.0, 1.5)}, {"a": "", "b": "a"}),
+        ({"c": (3.0, 3.0, 3.0), "b": (2.0, 2.0, 2.0), "a": (1.0, 1.0, 1.0)}, {"c": "a", "b": "a", "a": ""}),
     ],
 )
 def test_a_design_is_off_the_front_where_another_is_nowhere_worse(points, beaten):

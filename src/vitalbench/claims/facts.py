@@ -7,17 +7,17 @@ from itertools import product
 from statistics import fmean
 from typing import Any
 
-from vitalbench.config.claims_file import declared_by, flat
+from vitalbench.config.claims_file import AUROC, EFFICIENCY, declared_by, flat
 from vitalbench.config.expression import evaluate
 from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.schema import MACRO
 from vitalbench.data.store import read_records
+from vitalbench.errors import ConfigError
 from vitalbench.files import read_json
 from vitalbench.results import Results
 from vitalbench.tables import number, read_table
 
-EFFICIENCY = "efficiency"  # of `measured.<data set>.efficiency.<design>.<column>`, which needs no release
-_MOST_CORNERS = 6  # facts with an interval in one expression
+_MOST_RANGING = 6  # facts with an interval in one expression: their ends are tried in all combinations
 Interval = tuple[float, float]
 
 
@@ -36,8 +36,14 @@ class Facts:
     missing: dict[str, str] = field(default_factory=dict)
 
     def interval(self, expression: str, found: float, used: dict[str, float]) -> Interval:
-        """From the least to the most an expression comes to where its facts range over their intervals' ends."""
-        ranging = [name for name in used if name in self.intervals][:_MOST_CORNERS]
+        """From the least to the most an expression comes to at the ends of its facts' intervals.
+
+        Raises:
+            ConfigError: it has no result there, or more facts with an interval than are tried.
+        """
+        ranging = [name for name in used if name in self.intervals]
+        if len(ranging) > _MOST_RANGING:
+            raise ConfigError(f"{len(ranging)} facts with an interval; at most {_MOST_RANGING} are tried")
         corners = product(*(self.intervals[name] for name in ranging))
         reached = [evaluate(expression, used | dict(zip(ranging, ends, strict=True)))[0] for ends in corners]
         return min([*reached, found]), max([*reached, found])
@@ -90,8 +96,10 @@ def _add_counted(facts: Facts, results: Results, name: str, dataset: dict[str, A
         },
     }
     facts.values.update(flat(f"measured.{name}", counted))
+    if results.suite["size"] != "full":  # what is published was reached by designs of the published size
+        return
     for task, design, rows in _reached(results, name):
-        fact = f"measured.{name}.auroc.{task}.{design}"
+        fact = f"measured.{name}.{AUROC}.{task}.{design}"
         facts.values[fact] = fmean(float(row["value"]) for row in rows)
         if all(row["ci_low"] is not None for row in rows):
             facts.intervals[fact] = min(row["ci_low"] for row in rows), max(row["ci_high"] for row in rows)
@@ -112,20 +120,26 @@ def _reached(results: Results, dataset: str) -> Iterator[tuple[str, str, list[di
 
 
 def _add_efficiency(facts: Facts, results: Results) -> None:
-    """The table of designs side by side, where the suite has one; batches ask for no release, so generated records serve."""
+    """The table of designs side by side, where the suite has one; batches ask for no release, so generated records serve.
+
+    `times` is named by the design it is over: the same table in another order is another ratio.
+    """
     path = results.table("efficiency")
     if not path.is_file():
         return
     for row in read_table("efficiency", path):
-        beginning = f"measured.{row['dataset']}.{EFFICIENCY}.{row['design']}"
+        if row["size"] != "full":
+            continue
+        beginning = f"measured.{row['dataset']}.{EFFICIENCY}.{row['target']}.{row['design']}"
         numbers = {column: value for column, text in row.items() if (value := _number(text)) is not None}
+        of_rounds = [("batch_s", "batch_low_s", "batch_high_s")]
+        if row["over"]:
+            times = f"times.{row['over']}"
+            numbers |= {f"{times}{part}": numbers.pop(f"batch_times{part}") for part in ("", "_low", "_high")}
+            of_rounds.append((times, f"{times}_low", f"{times}_high"))
         facts.values.update({f"{beginning}.{column}": value for column, value in numbers.items()})
-        for column, low, high in (("batch_s", "batch_low_s", "batch_high_s"), _TIMES):
-            if low in numbers and high in numbers:
-                facts.intervals[f"{beginning}.{column}"] = numbers[low], numbers[high]
-
-
-_TIMES = ("batch_times", "batch_times_low", "batch_times_high")
+        for column, low, high in of_rounds:
+            facts.intervals[f"{beginning}.{column}"] = numbers[low], numbers[high]
 
 
 def _number(text: str) -> float | None:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from vitalbench.claims.facts import EFFICIENCY, Facts
-from vitalbench.config.claims_file import BEGINNINGS, Claim, Document
+from vitalbench.claims.facts import Facts
+from vitalbench.config.claims_file import BEGINNINGS, EFFICIENCY, Claim, Document
 from vitalbench.config.expression import UnknownFact, evaluate
 from vitalbench.errors import ConfigError
 
@@ -15,13 +15,17 @@ def _unknown(claim: Claim, fact: str, facts: Facts) -> dict[str, Any]:
     if beginning not in BEGINNINGS:
         raise ConfigError(f"claim '{claim.id}': '{fact}' begins with neither 'declared' nor 'measured'")
     dataset = next((name for name in facts.missing if rest.startswith(f"{name}.")), None)
-    if rest.startswith(f"{dataset}.{EFFICIENCY}."):
-        reason = "waits for its designs side by side: `vitalbench efficiency`, or a suite that names them"
+    if f".{EFFICIENCY}." in rest:
+        reason = "waits for its designs side by side: `vitalbench efficiency --results`, in a suite that names them"
     elif beginning == "measured" and dataset is not None:
         reason = facts.missing[dataset]
     else:
         reason = f"needs {fact}, which no data set of this suite gives"
-    return {"verdict": "not-run", "reason": reason, "evidence": claim.check}
+    return {"verdict": "not-run", "reason": _both(reason, claim.reason), "evidence": claim.check}
+
+
+def _both(reason: str, said: str) -> str:
+    return "; ".join(filter(None, [reason, said]))
 
 
 def judge(claim: Claim, facts: Facts) -> dict[str, Any]:
@@ -31,25 +35,33 @@ def judge(claim: Claim, facts: Facts) -> dict[str, Any]:
     publisher states can be refuted by it; that the two agree re-derives nothing.
     """
     if claim.waits_for is not None:
-        return {"verdict": "not-run", "reason": "; ".join(filter(None, [f"waits for {claim.waits_for}", claim.reason]))}
+        return {"verdict": "not-run", "reason": _both(f"waits for {claim.waits_for}", claim.reason)}
     if claim.check is None:
         return {"verdict": "untestable", "reason": claim.reason}
     try:
         found, used = evaluate(claim.check, facts.values)
     except UnknownFact as fact:
         return _unknown(claim, str(fact), facts)
+    except ConfigError as error:
+        raise ConfigError(f"claim '{claim.id}': check: {error}") from None
     terms = ", ".join(f"{name} = {value:g}" if value % 1 else f"{name} = {value:.0f}" for name, value in used.items())
     evidence = f"{claim.check}" + (f" with {terms}" if terms else "")
     reason = claim.reason or ("" if claim.holds(found) else f"off by {found - claim.reported:+.10g} {claim.unit}")
-    if any(name.startswith("declared.") for name in used):
-        agrees = "; ".join(
-            filter(None, [claim.reason, "agrees with what the publisher states; nothing was counted here"])
-        )
+    if used and all(name.startswith("declared.") for name in used):
+        agrees = _both(claim.reason, "agrees with what the publisher states; nothing was counted here")
         stated = {"published": found, "evidence": evidence}
         return stated | (
             {"verdict": "not-run", "reason": agrees} if claim.holds(found) else {"verdict": "refuted", "reason": reason}
         )
-    low, high = facts.interval(claim.check, found, used)
+    try:
+        low, high = facts.interval(claim.check, found, used)
+    except ConfigError as error:
+        return {
+            "measured": found,
+            "verdict": "untestable",
+            "evidence": evidence,
+            "reason": _both(str(error), claim.reason),
+        }
     verdict = {True: "reproduced", False: "refuted", None: "untestable"}[claim.holds_over(low, high)]
     if verdict == "untestable":
         reason = "; ".join(

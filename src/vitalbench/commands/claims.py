@@ -7,6 +7,7 @@ from pathlib import Path
 from vitalbench.claims.facts import declared_facts, suite_facts
 from vitalbench.claims.ledger import claim_rows
 from vitalbench.claims.markdown import markdown
+from vitalbench.config.checks import check_claims
 from vitalbench.config.claims_file import read_documents
 from vitalbench.config.folder import ConfigFolder
 from vitalbench.errors import InputError
@@ -30,6 +31,7 @@ def run(args: argparse.Namespace) -> None:
     if args.results is None and args.markdown is None:
         raise InputError("vitalbench claims: needs --results results/<suite>, or --markdown FILE")
     folder = ConfigFolder(args.configs)
+    check_claims(folder)
     documents = read_documents(folder.path / "claims")
     if args.results is None:
         rows = list(claim_rows(documents, declared_facts(folder)))

@@ -13,6 +13,8 @@ from vitalbench.measure.clock import utc_now
 from vitalbench.results import Results
 from vitalbench.tables import table_text, write_table
 
+_MOST = 10**12  # records, or epochs
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
@@ -26,7 +28,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--usd-per-kwh",
         type=float,
         metavar="X",
-        help="the electricity of a machine of one's own too, at its target's power_w",
+        help="the electricity of one's own devices too, at their target's power_w",
     )
     parser.add_argument(
         "--out", type=Path, help="default: tables/cost.csv of the suite; with any of the options above, the screen"
@@ -39,8 +41,8 @@ def _scale(args: argparse.Namespace) -> Scale | None:
     if args.records is None or args.epochs is None:
         raise InputError("vitalbench cost: --records and --epochs go together")
     for name in ("records", "epochs"):
-        if getattr(args, name) < 1:
-            raise InputError(f"vitalbench cost: --{name} {getattr(args, name)}: it must be at least 1")
+        if not 1 <= getattr(args, name) <= _MOST:
+            raise InputError(f"vitalbench cost: --{name} is {getattr(args, name):.6g}; allowed: 1 to {_MOST:.0e}")
     return Scale(args.records, args.epochs)
 
 
@@ -49,7 +51,10 @@ def _own(results: Results, usd_per_kwh: float) -> dict[str, Price]:
         raise InputError(f"vitalbench cost: --usd-per-kwh {usd_per_kwh}: it must be a positive number")
     today = utc_now()[:10]
     targets = results.suite["targets"]
-    told = {name: electricity(name, target["power_w"], usd_per_kwh, today) for name, target in targets.items()}
+    told = {
+        name: electricity(name, target["power_w"], target["processes"], usd_per_kwh, today)
+        for name, target in targets.items()
+    }
     own = {name: price for name, price in told.items() if price}
     if not own:
         raise InputError(

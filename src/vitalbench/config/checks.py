@@ -2,7 +2,7 @@
 
 from itertools import product
 
-from vitalbench.config.claims_file import check_facts, read_documents
+from vitalbench.config.claims_file import Known, check_facts, read_documents
 from vitalbench.config.dataset import Dataset
 from vitalbench.config.design import PRETRAINING, Design
 from vitalbench.config.folder import ConfigFolder
@@ -13,6 +13,7 @@ from vitalbench.config.schema import Size
 from vitalbench.config.search_space import corners
 from vitalbench.config.target import Target
 from vitalbench.errors import ConfigError, choices
+from vitalbench.tables import names as column_names
 
 
 def check_windows(folder: ConfigFolder, sizes: dict[str, dict[Size, Design]], datasets: dict[str, Dataset]) -> None:
@@ -101,4 +102,11 @@ def check_budget(folder: ConfigFolder, knobs: Knobs, targets: dict[str, Target])
 def check_claims(folder: ConfigFolder) -> None:
     """Refuse a claims file that is damaged, and a claim that rests on a data set or a number there is not."""
     claims = folder.path / "claims"
-    check_facts(claims, read_documents(claims), folder.names("datasets"), folder.dataset)
+    check_facts(claims, read_documents(claims), known_facts(folder))
+
+
+def known_facts(folder: ConfigFolder) -> Known:
+    """What claims of a project may name."""
+    columns = [*column_names("efficiency"), "times"]
+    datasets, tasks, designs, targets = (folder.names(kind) for kind in ("datasets", "tasks", "designs", "targets"))
+    return Known(datasets, tasks, designs, targets, columns, folder.dataset)

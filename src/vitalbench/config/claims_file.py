@@ -1,6 +1,7 @@
 """Claims files: the numbers a document reports, and how each is checked; held against what there is to check them by."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,10 +10,17 @@ from pydantic import Field
 from vitalbench.config.dataset import Dataset
 from vitalbench.config.expression import evaluate, facts_named
 from vitalbench.config.strict import Strict, validated
+from vitalbench.config.values import Finite
 from vitalbench.config.yaml_file import read_yaml
 from vitalbench.errors import ConfigError, choices
 
 BEGINNINGS = ("declared", "measured")  # of a fact's name; its data set follows
+COUNTED = ("records", "patients", "labels")  # then, of a whole release
+AUROC, EFFICIENCY = (
+    "auroc",
+    "efficiency",
+)  # or what was reached in a task by a design; or of designs side by side on a target
+Said = Annotated[str, Field(min_length=1)]
 
 
 class Claim(Strict):
@@ -20,20 +28,20 @@ class Claim(Strict):
 
     `arithmetic` evaluates `check` on declared facts (`declared.<data set>.<fact>`) and literals; `measured` on facts counted in a
     whole release (`measured.<data set>.<fact>`) or measured of designs side by side
-    (`measured.<data set>.efficiency['<design>'].<column>`), or names what it `waits_for`; `untestable` has a `reason` instead.
-    `relation` is the document's: "< 100 ms" is `at-most`.
+    (`measured.<data set>.efficiency.<target>['<design>'].<column>`), or names what it `waits_for`; `untestable` has a `reason`
+    instead. `relation` is the document's: "< 100 ms" is `at-most`.
     """
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
-    location: str
-    text: str
-    reported: float
-    unit: str
+    location: Said
+    text: Said
+    reported: Finite
+    unit: Said
     relation: Literal["equals", "at-most", "at-least"] = "equals"
-    tolerance: Annotated[float, Field(ge=0)] = 0.0
+    tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     method: Literal["arithmetic", "measured", "untestable"]
     check: str | None = None
-    waits_for: str | None = None
+    waits_for: Said | None = None
     reason: str = ""
 
     def holds(self, found: float) -> bool:
@@ -53,7 +61,7 @@ class Claim(Strict):
 class Document(Strict):
     """configs/claims/<document>.yaml: a document and the numbers it reports."""
 
-    source: str
+    source: Said
     claims: Annotated[list[Claim], Field(min_length=1)]
 
 
@@ -82,7 +90,18 @@ def read_documents(folder: Path) -> dict[str, Document]:
                 raise ConfigError(f"{where}: an untestable claim needs the key 'reason'")
             seen[claim.id] = name
             _check_arithmetic(claim, where)
+    if not documents:
+        raise ConfigError(f"{folder}: no claims file")
     return documents
+
+
+def _check_method(claim: Claim) -> None:
+    """A measured claim rests on a measured fact, and an arithmetic one on none."""
+    if claim.check is None:
+        return
+    rests = any(fact.startswith("measured.") for fact in facts_named(claim.check))
+    if rests != (claim.method == "measured"):
+        raise ConfigError(f"method is '{claim.method}', and its check names {'a' if rests else 'no'} measured fact")
 
 
 def flat(prefix: str, value: Any) -> Iterator[tuple[str, float]]:
@@ -99,36 +118,71 @@ def declared_by(name: str, expected: dict[str, Any] | None, signal: dict[str, An
     return dict(flat(f"declared.{name}", expected or {})) | dict(flat(f"declared.{name}.signal", signal))
 
 
-def check_facts(folder: Path, documents: dict[str, Document], names: list[str], read: Callable[[str], Dataset]) -> None:
-    """Refuse a claim that rests on a data set there is not, or on a number that data set's file does not declare.
+@dataclass(frozen=True)
+class Known:
+    """What a project has that a fact may name.
 
-    Args:
-        names: the data sets of the project.
-        read: one of them, by its name; only those that a claim names are read.
+    Attributes:
+        datasets, tasks, designs, targets: by their names.
+        columns: of the table of designs side by side.
+        read: a data set, by its name; only those that a claim names are read.
     """
+
+    datasets: list[str]
+    tasks: list[str]
+    designs: list[str]
+    targets: list[str]
+    columns: list[str]
+    read: Callable[[str], Dataset]
+
+    def one_of(self, name: str, known: list[str], what: str, fact: str) -> str:
+        """The longest of some names that `name` begins with; a ConfigError where there is none."""
+        found = next((of for of in sorted(known, key=len, reverse=True) if f"{name}.".startswith(f"{of}.")), None)
+        if found is None:
+            named = name.partition(".")[0]
+            raise ConfigError(f"'{fact}': no {what} is named {named!r}; {choices(named, known)}")
+        return found
+
+
+def _check_fact(fact: str, known: Known, declared: Callable[[str], set[str]]) -> None:
+    beginning, _, rest = fact.partition(".")
+    if beginning not in BEGINNINGS:
+        raise ConfigError(f"'{fact}' begins with '{beginning}'; {choices(beginning, BEGINNINGS)}")
+    dataset = known.one_of(rest, known.datasets, "data set", fact)
+    rest = rest[len(dataset) + 1 :]
+    if beginning == "declared":
+        if fact not in declared(dataset):
+            raise ConfigError(f"data set '{dataset}' declares no '{fact}'; {choices(fact, declared(dataset))}")
+        return
+    kind, _, rest = rest.partition(".")
+    if kind == AUROC:
+        task = known.one_of(rest, known.tasks, "task", fact)
+        known.one_of(rest[len(task) + 1 :], known.designs, "design", fact)
+    elif kind == EFFICIENCY:
+        target = known.one_of(rest, known.targets, "target", fact)
+        rest = rest[len(target) + 1 :]
+        design = known.one_of(rest, known.designs, "design", fact)
+        known.one_of(rest[len(design) + 1 :], known.columns, "column of the table efficiency", fact)
+    elif kind not in COUNTED:
+        raise ConfigError(f"'{fact}': nothing is measured as '{kind}'; {choices(kind, (*COUNTED, AUROC, EFFICIENCY))}")
+
+
+def check_facts(folder: Path, documents: dict[str, Document], known: Known) -> None:
+    """Refuse a claim that rests on what the project does not have, or on a number that a data set's file does not declare."""
     facts: dict[str, set[str]] = {}
 
-    def check(fact: str, where: str) -> None:
-        beginning, _, rest = fact.partition(".")
-        if beginning not in BEGINNINGS:
-            raise ConfigError(f"{where}: '{fact}' begins with '{beginning}'; {choices(beginning, BEGINNINGS)}")
-        dataset = next(
-            (name for name in sorted(names, key=len, reverse=True) if f"{rest}.".startswith(f"{name}.")), None
-        )
-        if dataset is None:
-            named = rest.partition(".")[0]
-            raise ConfigError(f"{where}: '{fact}': no data set is named {named!r}; {choices(named, names)}")
-        if beginning == "declared":
-            if dataset not in facts:
-                told = read(dataset)
-                expected = told.expected.model_dump() if told.expected else None
-                facts[dataset] = set(declared_by(dataset, expected, told.signal.model_dump()))
-            if fact not in facts[dataset]:
-                raise ConfigError(
-                    f"{where}: data set '{dataset}' declares no '{fact}'; {choices(fact, facts[dataset])}"
-                )
+    def declared(dataset: str) -> set[str]:
+        if dataset not in facts:
+            told = known.read(dataset)
+            expected = told.expected.model_dump() if told.expected else None
+            facts[dataset] = set(declared_by(dataset, expected, told.signal.model_dump()))
+        return facts[dataset]
 
     for name, document in documents.items():
         for claim in document.claims:
-            for fact in facts_named(claim.check) if claim.check else []:
-                check(fact, f"{folder / name}.yaml: claim '{claim.id}': check")
+            try:
+                for fact in facts_named(claim.check) if claim.check else []:
+                    _check_fact(fact, known, declared)
+                _check_method(claim)
+            except ConfigError as error:
+                raise ConfigError(f"{folder / name}.yaml: claim '{claim.id}': check: {error}") from None

@@ -1,4 +1,4 @@
-"""Which code a result rests on: a hash over the modules a stage imports, comments and docstrings left out, and their loops in C."""
+"""Which code a result rests on: a hash over the modules a stage imports, comments and docstrings aside, and their loops in C."""
 
 import ast
 from collections.abc import Iterable

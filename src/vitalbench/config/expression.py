@@ -65,6 +65,8 @@ def facts_named(expression: str) -> list[str]:
         elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
             check(node.operand)
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
+            if node.func.id in ("min", "max") and len(node.args) < 2:
+                raise ConfigError(f"function '{node.func.id}' takes two numbers or more")
             if node.func.id not in _FUNCTIONS:
                 raise ConfigError(f"function '{node.func.id}'; {choices(node.func.id, _FUNCTIONS)}")
             for argument in node.args:
@@ -99,7 +101,7 @@ def evaluate(expression: str, facts: Mapping[str, float]) -> tuple[float, dict[s
 
     def value(node: Any) -> float:
         if isinstance(node, ast.Constant):
-            return node.value  # type: ignore[return-value]  # facts_named has looked
+            return float(node.value)  # type: ignore[arg-type]  # facts_named has looked; a float's powers end at 1e308
         if isinstance(node, ast.BinOp):
             left, right = value(node.left), value(node.right)
             if isinstance(node.op, ast.Pow) and abs(right) > _LARGEST_POWER:
@@ -112,6 +114,9 @@ def evaluate(expression: str, facts: Mapping[str, float]) -> tuple[float, dict[s
         return facts[_name(node)]
 
     try:
-        return float(value(_parsed(expression))), used
+        found = float(value(_parsed(expression)))
     except (ZeroDivisionError, OverflowError, ValueError, TypeError) as error:
         raise ConfigError(f"{expression!r}: {error}") from None
+    if not math.isfinite(found):
+        raise ConfigError(f"{expression!r}: comes to {found}")
+    return found, used

@@ -44,6 +44,8 @@ def read_yaml(path: Path) -> Any:
         raise ConfigError(f"{path}: not readable: {error}") from None
     try:
         return yaml.load(text, _Loader)  # noqa: S506 - _Loader is a SafeLoader
+    except RecursionError:
+        raise ConfigError(f"{path}: not YAML of ours: nested too deeply") from None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else "?"
         raise ConfigError(f"{path}: line {line}: {error.problem}") from None

@@ -1,6 +1,5 @@
 """cost.csv: what each run took, from the step its design's measuring job timed, at each price of its target."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,7 +10,7 @@ from vitalbench.config.prices import Price
 from vitalbench.errors import ConfigError, choices
 from vitalbench.files import read_json
 from vitalbench.measure.phases import Phase
-from vitalbench.results import Results
+from vitalbench.results import CellResult, Results
 
 _INFERENCE_RECORDS = 1000
 
@@ -28,13 +27,26 @@ class Scale:
     records: int
     epochs: int
 
-    def facts(self, phases: list[Phase]) -> dict[str, Any]:
-        """What a run of that size would say of itself, its batches being those that were timed."""
+    def facts(self, phases: list[Phase], drop_last: bool = False, featured: float = 1.0) -> dict[str, Any]:
+        """What a run of that size would say of itself, its batches being those that were timed.
+
+        Args:
+            drop_last: whether the design leaves out a last batch that is not whole.
+            featured: records whose features are computed, of all splits, over those that are trained on.
+        """
         batch = next((phase.batch_size for phase in phases if phase.name == "train_step"), None)
         if not batch:
             return {}
-        steps = math.ceil(self.records / batch)
-        return {"steps": steps * self.epochs, "steps_an_epoch": steps, "featured_records": self.records}
+        whole = self.records // batch
+        steps = whole if drop_last and whole else -(-self.records // batch)
+        return {"steps": steps * self.epochs, "steps_an_epoch": steps, "featured_records": self.records * featured}
+
+
+def _scaled(scale: Scale, run: CellResult, design: dict[str, Any], phases: list[Phase]) -> dict[str, Any]:
+    facts = run.read("provenance.json")["facts"]
+    trained = next((phase["items"] for phase in run.read("timing.json")["phases"] if phase["name"] == "epoch"), 0)
+    featured = facts.get("featured_records", 0) / trained if trained else 1.0
+    return scale.facts(phases, bool((design["train"] or {}).get("drop_last")), featured)
 
 
 def hours(facts: dict[str, Any], phases: list[Phase]) -> dict[str, tuple[float, float, float]]:
@@ -65,13 +77,18 @@ def hours(facts: dict[str, Any], phases: list[Phase]) -> dict[str, tuple[float, 
     return found
 
 
-def electricity(target: str, power_w: float | None, usd_per_kwh: float, date: str) -> Price | None:
-    """An hour of a machine of one's own, at the power its target declares; None where that declares none."""
+def electricity(target: str, power_w: float | None, devices: int, usd_per_kwh: float, date: str) -> Price | None:
+    """An hour of the electricity of one's own devices at the power their target declares; None where that declares none.
+
+    The vendor's rating is of the device alone: the rest of the machine comes on top, and a device seldom draws all of it.
+    """
     if power_w is None:
         return None
-    sku = f"{target} at {power_w:g} W declared"
-    usd = power_w / 1000 * usd_per_kwh
-    return Price("electricity", "own machine", sku, "", "owned", 0, usd, date, f"{usd_per_kwh:g} USD/kWh as given")
+    sku = f"{target}: {devices} x {power_w:g} W declared, the devices alone"
+    usd = devices * power_w / 1000 * usd_per_kwh
+    return Price(
+        "electricity", "electricity", sku, "", "owned", devices, usd, date, f"{usd_per_kwh:g} USD/kWh as given"
+    )
 
 
 def _prices_of(results: Results, target: str, prices: dict[str, Price], own: dict[str, Price]) -> Iterator[Price]:
@@ -100,7 +117,8 @@ def cost_rows(
         if not path.is_file():
             continue
         phases = [Phase(**phase) for phase in read_json(path)["phases"]]
-        spent = hours(scale.facts(phases) if scale else run.read("provenance.json")["facts"], phases)
+        design = results.suite["designs"][run.cell.design]
+        spent = hours(_scaled(scale, run, design, phases) if scale else run.read("provenance.json")["facts"], phases)
         for told in _prices_of(results, run.cell.target, prices, own or {}):
             price = asdict(told)
             del price["key"]

@@ -15,7 +15,8 @@
 /* weights: (records, weightings), contiguous, at most AT_ONCE weightings.
  * order, n: positions of records from the highest score down. cuts, segments: where each segment of them begins.
  * group, groups: which segments hold a positive. positive, positives: the positives' positions; positive_cuts: where each group's begin.
- * auroc, auprc: (weightings,), NaN where a truth has no weight.
+ * auroc, auprc: (weightings,), without meaning where a truth has no weight.
+ * More than AT_ONCE weightings are left alone.
  */
 WIDEST void rank_areas(const double *restrict weights, ptrdiff_t weightings, const ptrdiff_t *restrict order, ptrdiff_t n,
                        const ptrdiff_t *restrict cuts, ptrdiff_t segments, const ptrdiff_t *restrict group, ptrdiff_t groups,
@@ -26,6 +27,8 @@ WIDEST void rank_areas(const double *restrict weights, ptrdiff_t weightings, con
     double crossed[AT_ONCE] = {0}, precision[AT_ONCE] = {0}; /* twice the negatives above each positive; the precision at each */
     double before[AT_ONCE], own[AT_ONCE];
     ptrdiff_t g = 0;
+    if (weightings > AT_ONCE)
+        return;
     for (ptrdiff_t s = 0; s < segments; s++) {
         int held = g < groups && group[g] == s;
         if (held)

@@ -24,7 +24,7 @@ _IN_C = loop(
     *(_POINTER, _SIZE, _POINTER),  # positive, positive_cuts
     *(_POINTER, _POINTER),  # auroc, auprc
 )
-_AT_ONCE = 64  # weightings the loop in C takes; a numpy pass over so many stays in a core's cache
+_AT_ONCE = 64  # weightings the loop in C takes, its AT_ONCE; a numpy pass over so many stays in a core's cache
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Ranking:
         """
         found = np.empty((2, w.shape[1]))
         for start in range(0, w.shape[1], _AT_ONCE):
-            some = np.ascontiguousarray(w[:, start : start + _AT_ONCE])
+            some = np.ascontiguousarray(w[:, start : start + _AT_ONCE], dtype=np.float64)
             found[:, start : start + _AT_ONCE] = self.by_numpy(some) if _IN_C is None else self._by_loop(some)
         return found[0], found[1]
 

@@ -11,7 +11,7 @@ def _beats(one: Point, other: Point) -> bool:
 
 
 def front(points: Mapping[str, Point]) -> dict[str, str]:
-    """Who beats each design, by its name; empty for one on the front.
+    """Who on the front beats each design, by its name; empty for one that is on it.
 
     Args:
         points: what counts of each design, less being better; all of one length.
@@ -19,7 +19,8 @@ def front(points: Mapping[str, Point]) -> dict[str, str]:
     >>> front({"a": (1, 9), "b": (2, 2), "c": (3, 3)})
     {'a': '', 'b': '', 'c': 'b'}
     """
+    on = {name: point for name, point in points.items() if not any(_beats(theirs, point) for theirs in points.values())}
     return {
-        name: next((rival for rival, theirs in points.items() if _beats(theirs, point)), "")
+        name: next((rival for rival, theirs in on.items() if _beats(theirs, point)), "")
         for name, point in points.items()
     }

@@ -185,8 +185,9 @@ def _run_alone(job: Job, run_id: str, observer: Unobserved) -> str:
     return status
 
 
-def _bytes_below(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+def _bytes_of(store: Path) -> int:
+    """A store and its parts."""
+    return sum(path.stat().st_size for path in (store, *store.parent.glob("parts/*")) if path.is_file())
 
 
 def _run(job: Job, run_id: str, log: RunLog, keeper: Keeper, observer: Unobserved) -> tuple[str, str]:
@@ -225,7 +226,7 @@ def _run(job: Job, run_id: str, log: RunLog, keeper: Keeper, observer: Unobserve
         keeper,
         observer,
         job.pretrained.encoder if job.pretrained else None,
-        _bytes_below(job.store.parent),
+        _bytes_of(job.store),
     )
     recipe = importlib.import_module(f"vitalbench.train.recipes.{job.design.recipe.replace('-', '_')}")
     started = utc_now()

@@ -1,7 +1,8 @@
 """The disk a training takes at its fullest, by arithmetic, before it runs.
 
-The data set's store, and of the run the checkpoints that lie there at once: the best, the last, and the one that is being written.
-The release it was made from may lie elsewhere and is left out, like tables, logs and features: the sum is a lower bound.
+The data set's store, and of the run the checkpoints that lie there at once: the two newest, the best, and the one that is being
+written, or one an epoch of fewer. What else lies there (release, older builds, tables, logs, features) is left out: the sum is a
+lower bound.
 """
 
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from vitalbench.config.design import Train
 from vitalbench.config.target import Target
 from vitalbench.train.memory_plan import FLOAT, STATES
 
-_AT_ONCE = 3  # the best, the last, and one being written
+_AT_ONCE = 4  # the two newest, the best, and one being written
 _GB = 1e9
 
 
@@ -20,17 +21,19 @@ class DiskPlan:
 
     Attributes:
         store: of the data set, as it is here.
-        checkpoint: weights, and of those that are trained the optimiser's states.
+        checkpoint: weights, and of those that are trained the optimiser's states and, under early stopping, the best so far.
+        checkpoints: at once.
     """
 
     store: float
     checkpoint: float
+    checkpoints: int
     available: float | None
 
     @property
     def needed(self) -> float:
         """Bytes at once."""
-        return self.store + _AT_ONCE * self.checkpoint
+        return self.store + self.checkpoints * self.checkpoint
 
     @property
     def fits(self) -> bool:
@@ -40,7 +43,7 @@ class DiskPlan:
     def line(self) -> str:
         """The arithmetic in one line."""
         has = "no disk_gb declared" if self.available is None else f"{self.available / _GB:g} GB declared"
-        terms = f"store {self.store / _GB:.4g} + {_AT_ONCE} checkpoints x {self.checkpoint / _GB:.4g}"
+        terms = f"store {self.store / _GB:.4g} + {self.checkpoints} x checkpoint {self.checkpoint / _GB:.4g}"
         return f"disk: {terms} = {self.needed / _GB:.4g} GB of {has}"
 
 
@@ -52,5 +55,7 @@ def plan_disk(store: int, parameters: int, settings: Train, target: Target, froz
         parameters: that are trained.
         frozen: parameters that are only read.
     """
-    checkpoint = FLOAT * (parameters + frozen) + STATES[settings.optimizer] * parameters
-    return DiskPlan(store, checkpoint, None if target.disk_gb is None else target.disk_gb * _GB)
+    best = FLOAT * parameters if settings.early_stopping else 0
+    checkpoint = FLOAT * (parameters + frozen) + STATES[settings.optimizer] * parameters + best
+    available = None if target.disk_gb is None else target.disk_gb * _GB
+    return DiskPlan(store, checkpoint, min(settings.epochs, _AT_ONCE), available)

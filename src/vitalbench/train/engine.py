@@ -178,7 +178,8 @@ def train(
     with keeper.holding():
         keeper.resume(state, Stopwatch(synchroniser(target)))
         with keeper.between_steps(state):
-            observer.start(Begun(settings.epochs, steps, len(training)), course)
+            least = min(settings.epochs, settings.early_stopping.patience + 1) if settings.early_stopping else None
+            observer.start(Begun(settings.epochs, steps, len(training), least), course)
         while not course.ended:
             epoch = course.epoch
             step.model.train()

@@ -16,8 +16,8 @@ Encode = Callable[[Tensor], Tensor]
 def bf16_pays(device: torch.device) -> bool:
     """Whether a device multiplies matrices of bf16 faster than of fp32.
 
-    AMX does. AVX-512's dot products do on AMD, where MKL's fp32 products keep to AVX2 (280 against 110 10^9 operations a second and
-    core of one that has both); on Intel they did not.
+    AMX does. AVX-512's dot products do on AMD, where MKL's fp32 products keep to AVX2; on Intel they did not. docs/METHODS.md
+    has what that was worth to an encoder.
     """
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))

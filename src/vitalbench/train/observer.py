@@ -19,11 +19,16 @@ class Stop(Exception):
 
 @dataclass(frozen=True)
 class Begun:
-    """What a training sets out to do: `epochs`, of `steps` batches each, over `records` training records."""
+    """What a training sets out to do: `epochs`, of `steps` batches each, over `records` training records.
+
+    Attributes:
+        least: epochs it takes at the least, where it may stop early; None for all.
+    """
 
     epochs: int
     steps: int
     records: int
+    least: int | None = None
 
 
 class Unobserved:

@@ -2,7 +2,8 @@
 
 It is held against what has been taken and the longest pause between two steps so far, validations and checkpoints included; so a
 run ends below its budget unless a pause is longer than any before it. A session, which a target may say ends after some hours, is
-held against all of the steps that are left, each as short as the shortest yet: what does not fit even so is not tried any longer.
+held by each process against the steps that it is sure to need, each as short as the shortest yet: what does not fit even so is not
+tried any longer.
 """
 
 import math
@@ -98,15 +99,16 @@ class Budget(Unobserved):
             self._hold_session(self._begun, course)
 
     def _hold_session(self, begun: Begun, course: Course) -> None:
-        left = begun.epochs * begun.steps - course.taken
+        left = (begun.least or begun.epochs) * begun.steps - course.taken
         if self._session_hours is None or self._steps < _SETTLED or course.ended or left <= 0:
             return
-        taken = self._spent.seconds
+        taken = self._spent.here
         least = (taken + left * self._shortest) / 3600
         if least > self._session_hours:
             raise Stop(
-                f"session: {taken / 3600:.4g} h taken + {left:,} steps x {self._shortest:.4g} s, the shortest of "
-                f"{self._steps} = {least:.4g} h, and session_hours of the target is {self._session_hours:g}"
+                f"{BUDGET}{taken / 3600:.4g} h of this session + {left:,} steps x {self._shortest:.4g} s, the shortest of "
+                f"{self._steps} = {least:.4g} h, and session_hours of the target is {self._session_hours:g}; "
+                f"raise it or take it out and run `{self._resume}`, it goes on from epoch {course.epoch}"
             )
 
     def _hold(self, begun: Begun, course: Course) -> None:

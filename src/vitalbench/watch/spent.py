@@ -33,6 +33,11 @@ class Spent:
             self.other = before.other_seconds + (0.0 if goes_on else before.seconds)
 
     @property
+    def here(self) -> float:
+        """Of this process alone."""
+        return self._watch.so_far()
+
+    @property
     def seconds(self) -> float:
         """Of this run, so far."""
         return self.earlier + self._watch.so_far()

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 
 class _LongConvolution(torch.autograd.Function):
@@ -20,6 +21,7 @@ class _LongConvolution(torch.autograd.Function):
         return y
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
         signal, response = ctx.saved_tensors
         (of_y,) = gradients
