@@ -84,7 +84,7 @@ def claim_rows(documents: dict[str, Document], facts: Facts) -> Iterator[dict[st
             yield {
                 "claim": claim.id,
                 "source": document.source,
-                "location": f"{claim.location}: {claim.text}",
+                "location": f"{claim.location}: {claim.text}" + (f" [{claim.definition}]" if claim.definition else ""),
                 "method": claim.method,
                 "reported": claim.reported,
                 "unit": claim.unit,

@@ -1,7 +1,7 @@
 """The ledger as a document: a table for each source, and the counts."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 _HEAD = """# Claims
@@ -19,6 +19,15 @@ def _cell(text: object) -> str:
     return str(text).replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 
+def found_of(row: Mapping[str, Any]) -> str:
+    """What was found, as text: with its interval where that is more than a point, as published where nothing was measured."""
+    if row.get("measured") is None:
+        return "" if row.get("published") is None else f"{row['published']:,.6g} as published"
+    low, high = row.get("interval_low"), row.get("interval_high")
+    ranges = low is not None and high is not None and low < high
+    return f"{row['measured']:,.6g}" + (f" [{low:,.6g}, {high:,.6g}]" if ranges else "")
+
+
 def _counts(rows: list[dict[str, Any]]) -> str:
     return ", ".join(f"{count} {verdict}" for verdict, count in sorted(Counter(row["verdict"] for row in rows).items()))
 
@@ -31,11 +40,11 @@ def markdown(rows: Iterable[dict[str, Any]]) -> str:
         own = [row for row in listed if row["source"] == source]
         parts.append(f"## {source}\n\n{len(own)} numbers: {_counts(own)}.\n")
         lines = [
-            "| claim | where, and what it says | reported | found | verdict | by | why |",
-            "|---|---|---:|---:|---|---|---|",
+            "| claim | where, and what it says | reported, and the tolerance | found | verdict | method | by | why |",
+            "|---|---|---:|---:|---|---|---|---|",
         ]
         for row in own:
-            found = row.get("measured", row.get("published"))
+            tolerance = f" ± {row['tolerance']:,.6g}" if row["tolerance"] else ""
             lines.append(
                 "| "
                 + " | ".join(
@@ -43,9 +52,10 @@ def markdown(rows: Iterable[dict[str, Any]]) -> str:
                     for cell in (
                         row["claim"],
                         row["location"],
-                        f"{RELATIONS[row['relation']]}{row['reported']:,.6g} {row['unit']}",
-                        "" if found is None else f"{found:,.6g}",
+                        f"{RELATIONS[row['relation']]}{row['reported']:,.6g}{tolerance} {row['unit']}",
+                        found_of(row),
                         row["verdict"],
+                        row["method"],
                         f"`{row['evidence']}`" if row.get("evidence") else "",
                         row["reason"],
                     )

@@ -29,7 +29,8 @@ class Claim(Strict):
     `arithmetic` evaluates `check` on declared facts (`declared.<data set>.<fact>`) and literals; `measured` on facts counted in a
     whole release (`measured.<data set>.<fact>`) or measured of designs side by side
     (`measured.<data set>.efficiency.<target>['<design>'].<column>`), or names what it `waits_for`; `untestable` has a `reason`
-    instead. `relation` is the document's: "< 100 ms" is `at-most`.
+    instead. `definition` says what the number is of where its words leave that open. `relation` is the document's: "< 100 ms"
+    is `at-most`.
     """
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
@@ -37,6 +38,7 @@ class Claim(Strict):
     text: Said
     reported: Finite
     unit: Said
+    definition: Said | None = None
     relation: Literal["equals", "at-most", "at-least"] = "equals"
     tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     method: Literal["arithmetic", "measured", "untestable"]

@@ -11,6 +11,7 @@ import pandas as pd
 from vitalbench.config.schema import MACRO
 from vitalbench.evaluate.score import ALL
 from vitalbench.files import read_json, write_text
+from vitalbench.report.statistics import statistics_checks
 from vitalbench.report.wording import count, in_order, metric_name, plain, score, split_words, strip_markup
 from vitalbench.results import CellResult, Results
 from vitalbench.train.pretrained import AUDITED
@@ -85,7 +86,7 @@ class _Card:
             told.append(["starts from", f"the pre-training run {provenance['data']['pretrained']}"])
         on = str(provenance["gpus"]) if provenance["gpus"] else f"{provenance['cpu']}, {provenance['threads']} threads"
         code = f"vitalbench {provenance['vitalbench']}, commit {provenance['git_commit'] or 'not known'}"
-        told += [["trained on", on], ["at", f"{provenance['started']}, {code}"]]
+        told += [["trained on" if train else "run on", on], ["at", f"{provenance['started']}, {code}"]]
         yield "## Model\n"
         yield from _table(["", ""], told)
 
@@ -130,10 +131,11 @@ class _Card:
         )
 
     def checks(self) -> list[dict[str, Any]]:
-        """What the audits found: of the split, and of whom the pre-training has seen."""
+        """What the audits found: of the split, of whom the pre-training has seen, and of what statistics were fitted on."""
         receipt = self.results.receipt(self.cell.dataset, self.cell.task, self.cell.fold)
         found = list(read_json(receipt)["checks"]) if receipt.is_file() else []
-        return found + (self.run.read(AUDITED)["checks"] if (self.run.folder / AUDITED).is_file() else [])
+        found += self.run.read(AUDITED)["checks"] if (self.run.folder / AUDITED).is_file() else []
+        return [*found, *statistics_checks(self.results, [self.run])]
 
     def leaks(self) -> Iterator[str]:
         """The verdict of each check."""
@@ -149,7 +151,9 @@ class _Card:
         yield "## Known limits\n"
         if self.source == "generated":
             yield "- Nothing here is about patients: the records are generated."
-        if self.results.suite["size"] == "small":
+        if self.design.train and self.design.train.shuffle_labels:
+            yield "- A control: its training labels were shuffled, so that it can have learnt nothing of them."
+        if self.results.suite["size"] == "small" and self.design.model:
             yield "- It is the design's small size, not the published one."
         open_classes = [
             row["label"] for row in self.of(subgroup=ALL, metric=self.task.primary) if row["ci_low"] is None
@@ -160,7 +164,8 @@ class _Card:
         few = {row["subgroup"] for row in whole if row["subgroup"] != ALL and row["n_patients"] < _FEW}
         if few:
             yield f"- Under {_FEW} test patients in {', '.join(sorted(few, key=in_order))}: a difference there decides little."
-        noted = {check["check"].removeprefix("shared-") for check in self.checks() if check["verdict"] == "noted"}
+        told = [check for check in self.checks() if (check["verdict"], check["split"]) == ("noted", "train-test")]
+        noted = {check["check"].removeprefix("shared-") for check in told}
         if noted:
             yield f"- Test records share their {' and '.join(sorted(noted))} with training records: others' may score otherwise."
         yield "- Scored on the release that it was trained on; no other hospital's records."

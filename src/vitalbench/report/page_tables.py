@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup, escape
 
-from vitalbench.claims.markdown import RELATIONS
+from vitalbench.claims.markdown import RELATIONS, found_of
 from vitalbench.files import read_json
 from vitalbench.report.wording import badge, count, plain, seconds
 from vitalbench.results import Results
@@ -136,6 +136,7 @@ class Ledger:
     line: str
     verdicts: list[str]
     documents: list[str]
+    methods: list[str]
 
 
 def ledger_of(results: Results) -> Ledger:
@@ -145,22 +146,25 @@ def ledger_of(results: Results) -> Ledger:
     documents = list(dict.fromkeys(row["source"] for row in rows))
     shown = []
     for row in rows:
-        found = number(row["measured"]) if row["measured"] else number(row["published"])
+        numbers = {name: number(row[name]) for name in ("measured", "interval_low", "interval_high", "published")}
+        tolerance = f" ± {plain(float(row['tolerance']))}" if float(row["tolerance"]) else ""
         why = Markup("<br>").join(escape(text) for text in (row["evidence"], row["reason"]) if text)
         source = Markup('<span class="soft document-{}">{}</span>').format(
             documents.index(row["source"]), row["source"]
         )
         shown.append(
             [
-                Markup("{}<br>").format(row["location"]) + source,
-                f"{RELATIONS[row['relation']]}{plain(float(row['reported']))} {row['unit']}",
-                "" if found is None else f"{plain(found)} {row['unit']}",
+                Markup("<code>{}</code> {}<br>").format(row["claim"], row["location"]) + source,
+                f"{RELATIONS[row['relation']]}{plain(float(row['reported']))}{tolerance} {row['unit']}",
+                f"{found} {row['unit']}" if (found := found_of(numbers)) else "",
                 badge(row["verdict"]),
+                Markup('<span class="method-{}">{}</span>').format(row["method"], row["method"]),
                 why,
             ]
         )
     told = ", ".join(f"{n} {verdict}" for verdict, n in sorted(counts.items()))
-    return Ledger(shown, f"{len(rows)} reported numbers: {told}.", sorted(counts), documents)
+    methods = sorted({row["method"] for row in rows})
+    return Ledger(shown, f"{len(rows)} reported numbers: {told}.", sorted(counts), documents, methods)
 
 
 def cell_rows(results: Results) -> tuple[list[list[Any]], str]:

@@ -14,8 +14,8 @@ from vitalbench.files import read_json
 from vitalbench.measure.phases import Phase
 from vitalbench.report.model_card import write_card
 from vitalbench.report.search_rows import search_rows
+from vitalbench.report.statistics import statistics_checks
 from vitalbench.results import CellResult, Results
-from vitalbench.split.fitted import rows_hash
 from vitalbench.tables import write_schema, write_table
 from vitalbench.train.pretrained import AUDITED
 
@@ -118,7 +118,9 @@ def leakage_rows(results: Results) -> Iterator[Row]:
             yield {"dataset": dataset, "task": task, **check, "fold": fold}
         runs = [r for r in results.cells if (r.cell.dataset, r.cell.task, r.cell.fold) == (dataset, task, fold)]
         yield from _pretrained_rows(runs, {"dataset": dataset, "task": task}, fold)
-        yield from _statistics_row(results, dataset, task, fold)
+        measured = [run for run in runs if run.measured]
+        for check in statistics_checks(results, measured):
+            yield {"dataset": dataset, "task": task, **check, "fold": fold}
 
 
 def _pretrained_rows(runs: list[CellResult], named: Row, fold: int) -> Iterator[Row]:
@@ -131,28 +133,6 @@ def _pretrained_rows(runs: list[CellResult], named: Row, fold: int) -> Iterator[
                 worst[key] = check
     for check in worst.values():
         yield {**named, **check, "fold": fold}
-
-
-def _statistics_row(results: Results, dataset: str, task: str, fold: int) -> Iterator[Row]:
-    """The runs whose statistics were fitted on other records than the training split's: none may be."""
-    runs = [r for r in results.measured if (r.cell.dataset, r.cell.task, r.cell.fold) == (dataset, task, fold)]
-    said = [statistics for run in runs if (statistics := run.read("provenance.json").get("statistics"))]
-    if not said:
-        return
-    split = pd.read_csv(results.split(dataset, task, fold), dtype=str)
-    expected = rows_hash(split.loc[split["split"] == "train", "record_id"])
-    wrong = sum(statistics["sha256"] != expected for statistics in said)
-    yield {
-        "dataset": dataset,
-        "task": task,
-        "split": "train",
-        "fold": fold,
-        "check": "statistics-fit",
-        "found": wrong,
-        "allowed": 0,
-        "severity": "fatal",
-        "verdict": "leak" if wrong else "clean",
-    }
 
 
 def quality_rows(results: Results) -> Iterator[Row]:
