@@ -339,12 +339,12 @@ def test_the_readmes_table_is_what_the_command_prints(quick):
     assert here["Design"] == shown["Design"]
     assert set(here) == set(shown)
     for design in set(here) - {"Design"}:
-        # Scores come back on any machine of a kind; times are the machine's own.
+        # Scores come back on any machine of a kind; times are the machine's own. On another kind rounding makes of a training
+        # another draw: ten seeds of xresnet1d101 differ by 0.018, two means of two seeds by as much, and this is 2.5 times that.
         score, expected = (float(row[design][0].split()[0]) for row in (here, shown))
-        if design == "shuffled-labels":  # what noise teaches is decided by rounding: on any processor it is chance
-            for row in (here, shown):
-                low, high = (float(end) for end in re.findall(r"\[([\d.]+), ([\d.]+)\]", row[design][0])[0])
-                assert low <= 0.5 <= high
+        if design == "shuffled-labels":  # one seed, of which ten differ by 0.037 about chance
+            assert max(abs(score - 0.5), abs(expected - 0.5)) <= 0.1
         else:
-            assert score == pytest.approx(expected, abs=0.02), design
+            trained = design in ("xresnet1d101", "s4d")
+            assert score == pytest.approx(expected, abs=0.045 if trained else 0.0005), design
         assert here[design][4] == shown[design][4], f"{design}: parameters"
