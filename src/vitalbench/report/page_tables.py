@@ -156,7 +156,7 @@ def ledger_of(results: Results) -> Ledger:
             [
                 Markup("<code>{}</code> {}<br>").format(row["claim"], row["location"]) + source,
                 f"{RELATIONS[row['relation']]}{plain(float(row['reported']))}{tolerance} {row['unit']}",
-                f"{found} {row['unit']}" if (found := found_of(numbers)) else "",
+                found_of(numbers),
                 badge(row["verdict"]),
                 Markup('<span class="method-{}">{}</span>').format(row["method"], row["method"]),
                 why,
