@@ -16,10 +16,8 @@ from vitalbench.errors import ConfigError, choices
 
 BEGINNINGS = ("declared", "measured")  # of a fact's name; its data set follows
 COUNTED = ("records", "patients", "labels")  # then, of a whole release
-AUROC, EFFICIENCY = (
-    "auroc",
-    "efficiency",
-)  # or what was reached in a task by a design; or of designs side by side on a target
+AUROC = "auroc"  # or what was reached in a task by a design
+EFFICIENCY = "efficiency"  # or of designs side by side on a target
 Said = Annotated[str, Field(min_length=1)]
 
 

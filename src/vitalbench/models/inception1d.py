@@ -6,8 +6,7 @@ Each block convolves with kernels of several lengths side by side; every third b
 import torch
 from torch import Tensor, nn
 
-from vitalbench.models.layers.benchmark_head import benchmark_network, concat_pool
-from vitalbench.models.layers.encoding import Encoding
+from vitalbench.models.layers.benchmark_head import PooledBlocks, benchmark_network
 
 _BLOCKS_A_RESIDUAL = 3
 
@@ -44,7 +43,7 @@ class Residual(nn.Module):
         return torch.relu(self.blocks(x) + self.identity(x))
 
 
-class Encoder(Encoding):
+class Encoder(PooledBlocks):
     """(batch, leads, samples) -> (batch, 2 width): maximum and mean over time; the width is `filters` x (kernels + 1)."""
 
     def __init__(self, leads: int, filters: int, kernels: list[int], residuals: int, bottleneck: int) -> None:
@@ -60,14 +59,6 @@ class Encoder(Encoding):
             ]
             body.append(Residual(blocks, inputs, width))
         self.blocks = nn.Sequential(*body)
-
-    def sequence(self, x: Tensor) -> Tensor:
-        """(batch, width, samples)."""
-        known: Tensor = self.blocks(x)
-        return known
-
-    def forward(self, x: Tensor) -> Tensor:
-        return concat_pool(self.sequence(x))
 
 
 def build(

@@ -8,8 +8,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from vitalbench.models.layers.benchmark_head import benchmark_network, concat_pool
-from vitalbench.models.layers.encoding import Encoding
+from vitalbench.models.layers.benchmark_head import PooledBlocks, benchmark_network
 
 _STRIDES = (1, 2, 2)
 
@@ -34,7 +33,7 @@ class BasicBlock(nn.Module):
         return torch.relu(self.path(x) + self.identity(x))
 
 
-class Encoder(Encoding):
+class Encoder(PooledBlocks):
     """(batch, leads, samples) -> (batch, 2 width): maximum and mean over time of the last block."""
 
     def __init__(self, leads: int, width: int, kernel: int, stem: int) -> None:
@@ -42,14 +41,6 @@ class Encoder(Encoding):
         self.features, self.channels, self.stride = 2 * width, width, math.prod(_STRIDES)
         blocks = [BasicBlock(width, kernel, stride) for stride in _STRIDES]
         self.blocks = nn.Sequential(_conv(leads, width, stem), nn.ReLU(inplace=True), *blocks)
-
-    def sequence(self, x: Tensor) -> Tensor:
-        """(batch, width, a quarter of the samples)."""
-        known: Tensor = self.blocks(x)
-        return known
-
-    def forward(self, x: Tensor) -> Tensor:
-        return concat_pool(self.sequence(x))
 
 
 def build(

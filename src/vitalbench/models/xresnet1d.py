@@ -7,8 +7,7 @@ the identity path. Unlike an image ResNet all stages have the same width. The he
 import torch
 from torch import Tensor, nn
 
-from vitalbench.models.layers.benchmark_head import benchmark_network, concat_pool
-from vitalbench.models.layers.encoding import Encoding
+from vitalbench.models.layers.benchmark_head import PooledBlocks, benchmark_network
 
 
 def _conv(inputs: int, outputs: int, kernel: int, stride: int = 1, *, relu: bool = True) -> nn.Sequential:
@@ -36,7 +35,7 @@ class Bottleneck(nn.Module):
         return torch.relu(self.path(x) + self.identity(x))
 
 
-class Encoder(Encoding):
+class Encoder(PooledBlocks):
     """(batch, leads, samples) -> (batch, 2 width expansion): maximum and mean over time of the last stage."""
 
     def __init__(self, leads: int, layers: list[int], width: int, expansion: int, kernel: int) -> None:
@@ -53,14 +52,6 @@ class Encoder(Encoding):
                 blocks.append(Bottleneck(inputs, width, outputs, kernel, stride))
                 inputs = outputs
         self.blocks = nn.Sequential(*blocks)
-
-    def sequence(self, x: Tensor) -> Tensor:
-        """(batch, width expansion, steps)."""
-        known: Tensor = self.blocks(x)
-        return known
-
-    def forward(self, x: Tensor) -> Tensor:
-        return concat_pool(self.sequence(x))
 
 
 def build(

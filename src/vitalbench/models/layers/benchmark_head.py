@@ -20,6 +20,20 @@ def concat_pool(x: Tensor) -> Tensor:
     return torch.cat([x.amax(dim=2), x.mean(dim=2)], dim=1)
 
 
+class PooledBlocks(Encoding):
+    """(batch, leads, samples) -> (batch, 2 channels): what its `blocks` make of a record, drawn together by `concat_pool`."""
+
+    blocks: nn.Sequential
+
+    def sequence(self, x: Tensor) -> Tensor:
+        """(batch, channels, steps)."""
+        known: Tensor = self.blocks(x)
+        return known
+
+    def forward(self, x: Tensor) -> Tensor:
+        return concat_pool(self.sequence(x))
+
+
 def _start_as_published(model: nn.Module) -> None:
     """He's initialisation of every convolution and linear layer, biases at zero."""
     for module in model.modules():
