@@ -42,6 +42,6 @@ $(VENV)/.slurm: $(READY) envs/slurm.txt
 clean:  ## forget everything that a run can make again
 	rm -rf results .snakemake $(VENV)
 
-$(READY): envs/lock.txt envs/torch.txt envs/bootstrap.txt envs/setup.sh pyproject.toml $(wildcard src/vitalbench/*/*.c)
+$(READY): envs/lock.txt envs/torch.txt envs/bootstrap.txt envs/setup.sh pyproject.toml $(wildcard src/vitalbench/*/*.c src/vitalbench/*/*/*.c)
 	PYTHON=$(PYTHON) sh envs/setup.sh $(VENV)
 	touch $@

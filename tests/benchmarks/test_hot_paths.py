@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import wfdb
 from sklearn.metrics import roc_auc_score
 from torch.nn import functional
@@ -25,6 +26,7 @@ from vitalbench.evaluate.bootstrap import patient_index, resample
 from vitalbench.evaluate.predictions import read_predictions
 from vitalbench.evaluate.score import score
 from vitalbench.models import build as build_model
+from vitalbench.models.state_space.in_lanes import in_lanes
 from vitalbench.train.ahead import Ahead
 from vitalbench.train.batches import Batches, Scale
 
@@ -217,6 +219,28 @@ def test_reading_half_hours_of_212_against_the_library(benchmark, tmp_path, lead
     benchmark.extra_info["plain / fast"] = round(ratio, 1)
     benchmark.pedantic(fast, rounds=5)
     assert ratio >= (10 if unpack_module._IN_C else 2)
+
+
+def test_convolution_in_lanes_against_a_feature_at_a_time(benchmark):
+    """A layer of a frozen S4 on a record, on one thread: at least twice as fast as by torch, with a spectrum that is kept."""
+    samples, features, size = 1000, 256, 2048
+    circles, u = torch.randn(features, size), torch.randn(1, samples, features)
+    fast = in_lanes(circles, samples)
+    if fast is None:
+        pytest.skip("without a compiler there are no lanes")
+    spectrum, beside = torch.fft.rfft(circles), u.transpose(1, 2).contiguous()
+
+    def plain():
+        return torch.fft.irfft(torch.fft.rfft(beside, n=size).mul_(spectrum), n=size)[..., :samples]
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with torch.inference_mode():
+        ratio = paired_ratio(plain, lambda: fast(u), pairs=200)
+        benchmark.extra_info["plain / fast"] = round(ratio, 1)
+        benchmark.pedantic(fast, args=(u,), rounds=20)
+    torch.set_num_threads(threads)
+    assert ratio >= 2
 
 
 def test_training_does_not_wait_for_data(benchmark, small_store, configs):

@@ -9,8 +9,10 @@ import torch
 from vitalbench.config.fast import Fast
 from vitalbench.models import build, parameter_count
 from vitalbench.models.frozen.records import RecordByRecord
-from vitalbench.models.state_space.convolution import convolve
+from vitalbench.models.state_space import in_lanes as in_lanes_module
+from vitalbench.models.state_space.convolution import convolve, joined
 from vitalbench.models.state_space.hippo import decomposed, legs
+from vitalbench.models.state_space.in_lanes import in_lanes
 from vitalbench.models.state_space.kernel import HippoKernels
 from vitalbench.train.frozen import FrozenBackbone
 
@@ -77,6 +79,26 @@ def test_the_convolution_looks_back_and_ahead():
     assert np.allclose(convolve(torch.from_numpy(u), torch.from_numpy(kernels)).numpy(), plain)
 
 
+@pytest.mark.parametrize("lanes", [8, 16])
+@pytest.mark.parametrize(
+    ("samples", "size"),
+    [(1, 4), (2, 4), (3, 8), (5, 16), (16, 32), (60, 128), (129, 512), (500, 1024), (1000, 4096), (2500, 8192)],
+)
+def test_the_convolution_in_lanes_is_the_plain_one(samples, size, lanes):
+    """Of every circle down to the least, full or not, to single precision; and of records one after another."""
+    generator = torch.Generator().manual_seed(samples)
+    u = torch.randn(2, samples, 48, generator=generator)
+    kernels = torch.randn(2, 48, samples, generator=generator)
+    convolution = in_lanes(joined(kernels, size), samples, lanes)
+    assert convolution is not None
+    plain = convolve(u.transpose(1, 2).double(), kernels.double()).transpose(1, 2)
+    assert (convolution(u) - plain).abs().max() <= 1e-6 * plain.abs().max()
+
+
+def test_features_that_fill_no_lanes_are_left_to_others():
+    assert in_lanes(torch.zeros(12, 16), 8, 8) is None
+
+
 @pytest.fixture(scope="module")
 def tiny():
     """A small model, its encoder away from what it was drawn as, and signals for it."""
@@ -96,8 +118,11 @@ def frozen(tiny, **fast):
 
 
 @pytest.mark.parametrize("in_cache", [True, False])
-def test_the_frozen_form_agrees_with_the_plain_encoder(tiny, in_cache):
-    """To 1e-5 of the features' size, in fp32."""
+@pytest.mark.parametrize("compiled", [True, False])
+def test_the_frozen_form_agrees_with_the_plain_encoder(tiny, in_cache, compiled, monkeypatch):
+    """To 1e-5 of the features' size, in fp32, also where there is no compiler."""
+    if not compiled:
+        monkeypatch.setattr(in_lanes_module, "_LOOPS", {8: None, 16: None})
     found, plain = frozen(tiny, in_cache=in_cache, precision="fp32")
     assert (found - plain).abs().max() <= 1e-5 * plain.abs().max()
 
