@@ -8,14 +8,18 @@ from vitalbench import cli
 from vitalbench.config.plan import make_plan
 from vitalbench.config.schema import Protocol
 from vitalbench.config.slices import write_slices
+from vitalbench.data.store import Store
 from vitalbench.errors import ConfigError, GateError, InputError
 from vitalbench.files import read_json
+from vitalbench.measure import whole_run
 from vitalbench.measure.clock import Stopwatch, nothing_to_wait_for
 from vitalbench.measure.device import mismatch
-from vitalbench.measure.phases import Phase
+from vitalbench.measure.phases import ONCE, Phase
+from vitalbench.measure.prepared import prepare
 from vitalbench.measure.repeats import repeat, repeat_together
 from vitalbench.measure.steps import bottleneck
 from vitalbench.measure.switches import switch_ratios
+from vitalbench.train.engine import prepare_torch
 
 
 @pytest.fixture
@@ -175,6 +179,70 @@ def test_the_command_times_any_design_by_name(project, monkeypatch):
     assert (table["median_s"] > 0).all()
     assert table["batch_size"].tolist()[1:] == [1, 32, 64]
     assert table["device_name"].notna().all()
+
+
+def test_what_a_run_goes_through_once_is_repeated_where_it_is_asked_for(project, monkeypatch, small_store):
+    assert tuple(whole_run._CALLS) == ONCE
+    monkeypatch.chdir(project)
+    by_name = [
+        "measure",
+        "--design",
+        "s4d",
+        "--dataset",
+        "ptbxl",
+        "--size",
+        "small",
+        "--out",
+        "t.csv",
+        "--repeats",
+        "3",
+    ]
+    asked = ["rebuild", "load", "checkpoint"]
+    assert cli.run([*by_name, "--seconds", "0.01", "--phase", ",".join(asked), "--store", str(small_store)]) == 0
+    table = pd.read_csv("t.csv").set_index("phase")
+    assert table.index.tolist() == [name for name in ONCE if name in asked]
+    assert (table["repeats"] >= 3).all()
+    assert (table["median_s"] > 0).all()
+    assert round(table.loc["load", "per_second"] * table.loc["load", "median_s"]) == Store(small_store).records
+    with pytest.raises(ConfigError, match=r"phase 'epoch': it reads records; name them with --store"):
+        cli.run([*by_name, "--phase", "epoch"])
+
+
+@pytest.fixture
+def prepared(configs, small_dataset):
+    """A design's small size, ready to be timed."""
+
+    def made(name):
+        target, task = configs.target("cpu"), configs.task("superdiagnostic")
+        accelerator = prepare_torch(target, 0)
+        return prepare(configs.design(name, "small", ""), small_dataset, task, target, accelerator, nothing_to_wait_for)
+
+    return made
+
+
+def test_every_phase_of_a_run_has_a_call_that_does_its_work(prepared, small_store, monkeypatch):
+    monkeypatch.setattr(whole_run, "_ENGINE", "import json")  # the engine itself is seconds a time
+    ready, records = prepared("s4d"), Store(small_store).records
+    before = [parameter.clone() for parameter in ready.model.parameters()]
+    units = {}
+    for name in ONCE:
+        call, items, units[name] = whole_run.once_in_a_run(name, ready, small_store)
+        call()
+        assert items == (records if units[name] == "record" else 1)
+    assert [name for name in ONCE if units[name] == "record"] == ["load", "epoch", "evaluation"]
+    assert any(not torch.equal(a, b) for a, b in zip(before, ready.model.parameters(), strict=True))  # epochs train
+
+
+@pytest.mark.parametrize(
+    ("design", "phase", "told"),
+    [
+        ("s4-12x128-random", "epoch", "trains on features that it keeps"),
+        ("s4-12x128-masked", "evaluation", "scores nothing"),
+    ],
+)
+def test_a_phase_that_a_design_does_not_go_through_is_refused(prepared, small_store, design, phase, told):
+    with pytest.raises(ConfigError, match=told):
+        whole_run.once_in_a_run(phase, prepared(design), small_store)
 
 
 def test_the_bottleneck_is_the_model_where_loading_adds_nothing_beyond_the_noise():

@@ -1,6 +1,7 @@
 """Time a design on generated batches of a data set's shape, without training it.
 
-Phases: import, build, features, train_step, load_batch, loaded_step, inference.
+Phases: import, build, features, train_step, load_batch, loaded_step, inference; and, where they are named, those a run goes through
+once, repeated here: process, load, rebuild, epoch, checkpoint, evaluation.
 Exit 1 where the device found is not the one the target declares.
 """
 
@@ -21,8 +22,8 @@ from vitalbench.files import read_json, write_json
 from vitalbench.layout import MEASURE_SLICE, TARGET_SLICE, TASK_SLICE
 from vitalbench.measure.against import against, sentence
 from vitalbench.measure.device import device_here, mismatch
-from vitalbench.measure.phases import Phase
-from vitalbench.measure.steps import PHASES, measure
+from vitalbench.measure.phases import PHASES, Phase
+from vitalbench.measure.steps import measure
 from vitalbench.progress import say
 from vitalbench.results import Results
 from vitalbench.tables import write_table

@@ -7,7 +7,7 @@ _DISTURBED = 0.05  # of the machine's processor time
 
 
 class ForeignLoad:
-    """Watches the machine's processor counters beside this process's own, between its making and `share`."""
+    """Watches the machine's processor counters beside those of this process and its children, between its making and `share`."""
 
     def __init__(self) -> None:
         self._start = self._read()
@@ -21,8 +21,12 @@ class ForeignLoad:
             return None
         tick = os.sysconf("SC_CLK_TCK")
         idle = fields[3] + fields[4]
-        own = os.times()
-        return (sum(fields) - idle) / tick, sum(fields) / tick, own.user + own.system
+        own = os.times()  # with the children that have ended
+        return (
+            (sum(fields) - idle) / tick,
+            sum(fields) / tick,
+            own.user + own.system + own.children_user + own.children_system,
+        )
 
     def share(self) -> float | None:
         """The share of all cores that was busy with something else; None where it cannot be seen."""

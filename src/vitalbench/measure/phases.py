@@ -8,6 +8,10 @@ import numpy as np
 
 from vitalbench.measure.noise import itself
 
+# What a measuring job times, and what it times where it is asked to: a run goes through these once, here they are repeated.
+PHASES = ("import", "build", "features", "train_step", "load_batch", "loaded_step", "inference")
+ONCE = ("process", "load", "rebuild", "epoch", "checkpoint", "evaluation")
+
 
 @dataclass
 class Phase:

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate import Accelerator
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from vitalbench.config.dataset import DatasetBuild
 from vitalbench.config.design import Design
-from vitalbench.config.schema import TaskData
+from vitalbench.config.schema import Kind, TaskData
 from vitalbench.config.target import Target
 from vitalbench.data.store import Store
 from vitalbench.measure.clock import Stopwatch
@@ -32,6 +34,7 @@ class Prepared:
     """A built design. The batches are drawn from a generator of a fixed seed, in the order the calls are asked for.
 
     Attributes:
+        kind: of the task.
         windows: a record is scored as, as the design looks at it.
         build_seconds: making the model on the host.
     """
@@ -42,6 +45,7 @@ class Prepared:
     model: nn.Module
     stepped: Stepped
     step: Step
+    kind: Kind
     classes: int
     leads: int
     samples: int
@@ -87,15 +91,24 @@ class Prepared:
         self.step.model.train()
         return lambda: self.step(x, y, self.batch)
 
-    def _from(self, store: Path) -> Callable[[], Any]:
-        """Batches of a store's records without end, as training reads them; a new stream a call."""
-        assert self.design.train is not None
+    def source(self, store: Path) -> tuple[Any, NDArray[np.intp]]:
+        """A store's records with the design's leads, and all their rows."""
         whole = Store(store)
         some = self.design.leads
-        source = whole if some is None else SomeLeads(whole, lead_positions(whole.leads, some))
-        batch = min(self.batch, whole.records)
+        read = whole if some is None else SomeLeads(whole, lead_positions(whole.leads, some))
+        return read, np.arange(whole.records)
+
+    def batches(self, store: Path) -> tuple[Batches, NDArray[np.intp], NDArray[np.float32]]:
+        """Batches of a store's records as training reads them, all its rows, and a label for each."""
+        assert self.design.train is not None
+        source, rows = self.source(store)
+        batch = min(self.batch, len(rows))
         batches = Batches(source, Scale(0.0, 1.0), self.design.window, batch, self.design.train.augment)
-        rows, labels = torch.arange(whole.records).numpy(), self._labels(whole.records).numpy()
+        return batches, rows, self._labels(len(rows)).numpy()
+
+    def _from(self, store: Path) -> Callable[[], Any]:
+        """Batches of a store's records without end; a new stream a call."""
+        batches, rows, labels = self.batches(store)
 
         def stream() -> Any:
             epoch = 0
@@ -154,4 +167,6 @@ def prepare(
     seconds = watch.lap()
     made = stepped(design, model, (leads, samples), dataset.signal.rate_hz, task.kind, accelerator.device)
     step = make_step(accelerator, made.trained, design.train, made.asked, target)
-    return Prepared(design, target, accelerator, model, made, step, classes, leads, samples, len(starts), seconds)
+    return Prepared(
+        design, target, accelerator, model, made, step, task.kind, classes, leads, samples, len(starts), seconds
+    )

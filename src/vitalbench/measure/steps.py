@@ -11,7 +11,7 @@ from vitalbench.config.schema import Protocol, TaskData
 from vitalbench.config.target import Target
 from vitalbench.errors import ConfigError, choices
 from vitalbench.measure.clock import Stopwatch
-from vitalbench.measure.phases import Phase
+from vitalbench.measure.phases import ONCE, PHASES, Phase
 from vitalbench.measure.repeats import Call
 from vitalbench.measure.switches import switch_ratios
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:  # torch takes seconds to load, and that is a phase of its own
     from vitalbench.measure.bench import Bench
     from vitalbench.measure.prepared import Prepared
 
-PHASES = ("import", "build", "features", "train_step", "load_batch", "loaded_step", "inference")
 _SEED = 0
 
 
@@ -36,7 +35,7 @@ def measure(
     """Time some phases of a design.
 
     Args:
-        phases: of PHASES.
+        phases: of PHASES and ONCE.
         exclusive: whether the caller saw to it that nothing else runs on the machine.
         store: whose records are loaded; without one `load_batch` and `loaded_step` are left out.
 
@@ -45,16 +44,17 @@ def measure(
         loading and inference are one process's work, and are not timed there.
 
     Raises:
-        ConfigError: an unknown phase.
+        ConfigError: an unknown phase, or one that this design or call does not have.
     """
-    for phase in phases:
-        if phase not in PHASES:
-            raise ConfigError(f"phase {phase!r}: {choices(phase, PHASES)}")
     if design.model is None or design.train is None:
         return []
+    for phase in phases:
+        if phase not in (*PHASES, *ONCE):
+            raise ConfigError(f"phase {phase!r}: {choices(phase, (*PHASES, *ONCE))}")
     watch = Stopwatch()
     from vitalbench.measure.bench import Bench, model_mb
     from vitalbench.measure.prepared import prepare
+    from vitalbench.measure.whole_run import once_in_a_run
     from vitalbench.train.engine import prepare_torch, synchroniser
 
     imports = watch.lap()
@@ -80,6 +80,10 @@ def measure(
         for records in dict.fromkeys([*protocol.inference_batches, *([ready.batch] if protocol.own_batch else [])]):
             if call := ready.inference(records):
                 bench.timed("inference", call, records, "record", model_mb=model_mb(ready.model))
+    for name in ONCE:
+        if name in phases and not target.launched:
+            call, items, unit = once_in_a_run(name, ready, store)
+            bench.timed(name, call, items, unit, counted=False)
     return bench.phases
 
 
