@@ -227,8 +227,11 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "verdict | reproduced, refuted, projected, untestable or not-run",
             "evidence | the terms, or the table row",
             "reason | why the verdict, or what it waits for",
-            "published | what follows from what the release's publisher states, where the number was held against that | unit",
+            "published | what follows from what others state, where the number was held against that alone | unit",
             "relation | what the document says of the number: equals, at-most or at-least",
+            "projected | what a projection comes to; nothing was measured of it | unit",
+            "reported_to | where the document reports a range, its upper end | unit",
+            "found_to | where what was found is a range, its upper end | unit",
         ),
     ),
     "search": (

@@ -4,82 +4,122 @@ from collections.abc import Iterator
 from typing import Any
 
 from vitalbench.claims.facts import Facts
-from vitalbench.config.claims_file import BEGINNINGS, EFFICIENCY, Claim, Document
-from vitalbench.config.expression import UnknownFact, evaluate
+from vitalbench.config.claim_facts import BEGINNINGS, EFFICIENCY
+from vitalbench.config.claims_file import Claim, Document
+from vitalbench.config.expression import Interval, UnknownFact, facts_named, written
 from vitalbench.errors import ConfigError
 
 
-def _unknown(claim: Claim, fact: str, facts: Facts) -> dict[str, Any]:
+def _said(*reasons: str) -> str:
+    return "; ".join(filter(None, reasons))
+
+
+def _unknown(claim: Claim, fact: str, facts: Facts, reason: str) -> dict[str, Any]:
     """The row of a claim whose number nothing here gives."""
     beginning, _, rest = fact.partition(".")
     if beginning not in BEGINNINGS:
-        raise ConfigError(f"claim '{claim.id}': '{fact}' begins with neither 'declared' nor 'measured'")
+        raise ConfigError(f"claim '{claim.id}': '{fact}' begins with none of {', '.join(BEGINNINGS)}")
     dataset = next((name for name in facts.missing if rest.startswith(f"{name}.")), None)
-    if f".{EFFICIENCY}." in rest:
-        reason = "waits for its designs side by side: `vitalbench efficiency --results`, in a suite that names them"
+    target = next((name for name in facts.unprojected if f".{EFFICIENCY}.{name}." in fact), None)
+    if beginning == "projected" and target is not None:
+        why = facts.unprojected[target]
+    elif f".{EFFICIENCY}." in rest:
+        why = "waits for its designs side by side: `vitalbench efficiency --results`, in a suite that names them"
     elif beginning == "measured" and dataset is not None:
-        reason = facts.missing[dataset]
+        why = facts.missing[dataset]
     else:
-        reason = f"needs {fact}, which no data set of this suite gives"
-    return {"verdict": "not-run", "reason": _both(reason, claim.reason), "evidence": claim.check}
+        why = f"needs {fact}, which nothing here gives"
+    return {"verdict": "not-run", "reason": _said(why, reason), "evidence": "; ".join(claim.checks)}
 
 
-def _both(reason: str, said: str) -> str:
-    return "; ".join(filter(None, [reason, said]))
+def _number(value: float) -> str:
+    return f"{value:.0f}" if value == int(value) else f"{value:.8g}"
+
+
+def _terms(checks: list[str], facts: Facts) -> str:
+    """The expressions, and each fact they name: its value, its interval and where it is from."""
+    told = []
+    for name in dict.fromkeys(fact for check in checks for fact in facts_named(check)):
+        low, high = facts.intervals.get(name, (0.0, 0.0))
+        ranges = f" [{_number(low)}, {_number(high)}]" if low < high else ""
+        note = f" ({facts.notes[name]})" if name in facts.notes else ""
+        told.append(f"{name} = {_number(facts.values[name])}{ranges}{note}")
+    return " and ".join(checks) + (f" with {', '.join(told)}" if told else "")
+
+
+def _kind(claim: Claim, facts: set[str]) -> str:
+    """What was found is: projected, measured (or worked out), or published by others."""
+    beginnings = {fact.partition(".")[0] for fact in facts}
+    if claim.method == "projection":
+        return "projected"
+    return "published" if beginnings and "measured" not in beginnings else "measured"
+
+
+_HOLDS = {"measured": "reproduced", "projected": "projected", "published": "not-run"}
+
+
+def _why(claim: Claim, kind: str, holds: bool | None, found: Interval, found_to: Interval, reason: str) -> str:
+    """What stands beside the verdict."""
+    if holds is None:
+        return _said(f"undecided: {found[0]:,.6g} to {found_to[1]:,.6g} reaches over the tolerance", reason)
+    if holds:
+        agrees = "agrees with what others state; nothing was counted here" if kind == "published" else ""
+        return _said(reason, agrees)
+    if reason:
+        return reason
+    if claim.reported_to is not None:
+        return (
+            f"{found[0]:,.6g} to {found_to[1]:,.6g} {claim.unit}" if found[0] < found_to[1] else "outside of the range"
+        )
+    near = found[0] if abs(found[0] - claim.reported) <= abs(found_to[1] - claim.reported) else found_to[1]
+    return f"off by {near - claim.reported:+.10g} {claim.unit}" + (" or more" if found[0] < found_to[1] else "")
 
 
 def judge(claim: Claim, facts: Facts) -> dict[str, Any]:
     """The row of one claim. `reproduced` needs what was found to lie within the tolerance, whole interval and all.
 
-    An interval that lies partly within decides nothing, which is `untestable` with these records. A number held against what a
-    publisher states can be refuted by it; that the two agree re-derives nothing.
+    An interval that lies partly within decides nothing, which is `untestable` with these records. A number held against what
+    others state can be refuted by it; that the two agree re-derives nothing. What was projected and lies within is `projected`.
     """
-    if claim.waits_for is not None:
-        return {"verdict": "not-run", "reason": _both(f"waits for {claim.waits_for}", claim.reason)}
-    if claim.check is None:
-        return {"verdict": "untestable", "reason": claim.reason}
     try:
-        found, used = evaluate(claim.check, facts.values)
+        reason = written(claim.reason, facts.values)
+        if claim.waits_for is not None:
+            waits = written(claim.waits_for, facts.values)
+            return {"verdict": "not-run", "reason": _said(f"waits for {waits}", reason)}
+    except ConfigError as error:
+        raise ConfigError(f"claim '{claim.id}': {error}") from None
+    if not claim.checks:
+        return {"verdict": "untestable", "reason": reason}
+    named = {fact for check in claim.checks for fact in facts_named(check)}
+    kind = _kind(claim, named)
+    points = Facts(facts.values)
+    try:
+        middles = [points.interval(check)[0] for check in claim.checks]
     except UnknownFact as fact:
-        return _unknown(claim, str(fact), facts)
+        return _unknown(claim, str(fact), facts, reason)
     except ConfigError as error:
         raise ConfigError(f"claim '{claim.id}': check: {error}") from None
-    terms = ", ".join(f"{name} = {value:g}" if value % 1 else f"{name} = {value:.0f}" for name, value in used.items())
-    evidence = f"{claim.check}" + (f" with {terms}" if terms else "")
-    reason = claim.reason or ("" if claim.holds(found) else f"off by {found - claim.reported:+.10g} {claim.unit}")
-    if used and all(name.startswith("declared.") for name in used):
-        agrees = _both(claim.reason, "agrees with what the publisher states; nothing was counted here")
-        stated = {"published": found, "evidence": evidence}
-        return stated | (
-            {"verdict": "not-run", "reason": agrees} if claim.holds(found) else {"verdict": "refuted", "reason": reason}
-        )
+    row: dict[str, Any] = {kind: middles[0], "evidence": _terms(claim.checks, facts)}
+    if claim.check_to is not None:
+        row["found_to"] = middles[1]
     try:
-        low, high = facts.interval(claim.check, found, used)
+        ends = [facts.interval(check) for check in claim.checks]
     except ConfigError as error:
-        return {
-            "measured": found,
-            "verdict": "untestable",
-            "evidence": evidence,
-            "reason": _both(str(error), claim.reason),
-        }
-    verdict = {True: "reproduced", False: "refuted", None: "untestable"}[claim.holds_over(low, high)]
-    if verdict == "untestable":
-        reason = "; ".join(
-            filter(None, [f"undecided: {low:.6g} to {high:.6g} reaches over the tolerance", claim.reason])
-        )
-    return {
-        "measured": found,
-        "interval_low": low,
-        "interval_high": high,
+        return row | {"verdict": "untestable", "reason": _said(str(error), reason)}
+    holds = claim.holds(*ends)
+    verdict = {True: _HOLDS[kind], False: "refuted", None: "untestable"}[holds]
+    return row | {
+        "interval_low": min(low for low, _ in ends),
+        "interval_high": max(high for _, high in ends),
         "verdict": verdict,
-        "evidence": evidence,
-        "reason": reason,
+        "reason": _why(claim, kind, holds, ends[0], ends[-1], reason),
     }
 
 
 def claim_rows(documents: dict[str, Document], facts: Facts) -> Iterator[dict[str, Any]]:
     """A row a claim of every document."""
     for document in documents.values():
+        known = facts.beside(document.stated)
         for claim in document.claims:
             yield {
                 "claim": claim.id,
@@ -87,8 +127,9 @@ def claim_rows(documents: dict[str, Document], facts: Facts) -> Iterator[dict[st
                 "location": f"{claim.location}: {claim.text}" + (f" [{claim.definition}]" if claim.definition else ""),
                 "method": claim.method,
                 "reported": claim.reported,
+                "reported_to": claim.reported_to,
                 "unit": claim.unit,
                 "tolerance": claim.tolerance,
                 "relation": claim.relation,
-                **judge(claim, facts),
+                **judge(claim, known),
             }

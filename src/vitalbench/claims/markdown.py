@@ -6,11 +6,13 @@ from typing import Any
 
 _HEAD = """# Claims
 
-Every number that the founding documents and the published results report and that can be judged, by arithmetic and by what the data
-sets' publishers state. What a number measured here would decide is `not-run` on this page; a suite's ledger
-(`tables/claims.csv`) has it once it was measured.
+Every number that the founding documents and the published results report and that can be judged: by arithmetic, by what others
+state (publishers of data sets, price lists, data sheets), and by projection from declared rates. What a number measured here would
+decide is `not-run` on this page; a suite's ledger (`tables/claims.csv`) has it once it was measured. What others state can refute
+a number; that the two agree re-derives nothing, so that is `not-run` too. `projected` is what a projection lets stand.
 Made by `vitalbench claims --markdown docs/CLAIMS.md`; the rows are those of `configs/claims/`.
 """
+KINDS = {"measured": "", "projected": " projected", "published": " as published"}  # a column each, and how it is told
 RELATIONS = {"equals": "", "at-most": "at most ", "at-least": "at least "}  # how a bound is written
 
 
@@ -19,17 +21,43 @@ def _cell(text: object) -> str:
     return str(text).replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 
+def reported_of(row: Mapping[str, Any]) -> str:
+    """What the document reports, as text: a number, a bound or a range, with its tolerance and unit."""
+    last = row.get("reported_to")
+    span = f"{row['reported']:,.10g}" + (f" to {last:,.10g}" if last is not None else "")
+    tolerance = f" ± {row['tolerance']:,.6g}" if row["tolerance"] else ""
+    return f"{RELATIONS[row['relation']]}{span}{tolerance} {row['unit']}"
+
+
 def found_of(row: Mapping[str, Any]) -> str:
-    """What was found, as text: with its interval where that is more than a point, as published where nothing was measured."""
-    if row.get("measured") is None:
-        return "" if row.get("published") is None else f"{row['published']:,.6g} as published"
+    """What was found, as text: with its interval where that is more than a point, and told apart where nothing was measured."""
+    kind = next((kind for kind in KINDS if row.get(kind) is not None), None)
+    if kind is None:
+        return ""
+    first, last = row[kind], row.get("found_to")
+    span = f"{first:,.6g}" + (f" to {last:,.6g}" if last is not None else "")
     low, high = row.get("interval_low"), row.get("interval_high")
-    ranges = low is not None and high is not None and low < high
-    return f"{row['measured']:,.6g}" + (f" [{low:,.6g}, {high:,.6g}]" if ranges else "")
+    point = first if last is None else last
+    ranges = low is not None and high is not None and (low < min(first, point) or high > max(first, point))
+    return span + (f" [{low:,.6g}, {high:,.6g}]" if ranges else "") + KINDS[kind]
 
 
 def _counts(rows: list[dict[str, Any]]) -> str:
     return ", ".join(f"{count} {verdict}" for verdict, count in sorted(Counter(row["verdict"] for row in rows).items()))
+
+
+def _line(row: dict[str, Any]) -> str:
+    cells = (
+        row["claim"],
+        row["location"],
+        reported_of(row),
+        found_of(row),
+        row["verdict"],
+        row["method"],
+        f"`{row['evidence']}`" if row.get("evidence") else "",
+        row["reason"],
+    )
+    return f"| {' | '.join(map(_cell, cells))} |"
 
 
 def markdown(rows: Iterable[dict[str, Any]]) -> str:
@@ -43,24 +71,6 @@ def markdown(rows: Iterable[dict[str, Any]]) -> str:
             "| claim | where, and what it says | reported, and the tolerance | found | verdict | method | by | why |",
             "|---|---|---:|---:|---|---|---|---|",
         ]
-        for row in own:
-            tolerance = f" ± {row['tolerance']:,.6g}" if row["tolerance"] else ""
-            lines.append(
-                "| "
-                + " | ".join(
-                    _cell(cell)
-                    for cell in (
-                        row["claim"],
-                        row["location"],
-                        f"{RELATIONS[row['relation']]}{row['reported']:,.6g}{tolerance} {row['unit']}",
-                        found_of(row),
-                        row["verdict"],
-                        row["method"],
-                        f"`{row['evidence']}`" if row.get("evidence") else "",
-                        row["reason"],
-                    )
-                )
-                + " |"
-            )
+        lines += [_line(row) for row in own]
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)

@@ -4,11 +4,10 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
-from vitalbench.claims.facts import declared_facts, suite_facts
 from vitalbench.claims.ledger import claim_rows
 from vitalbench.claims.markdown import markdown
+from vitalbench.claims.sources import declared_facts, suite_facts
 from vitalbench.config.checks import check_claims
-from vitalbench.config.claims_file import read_documents
 from vitalbench.config.folder import ConfigFolder
 from vitalbench.errors import InputError
 from vitalbench.files import write_text
@@ -32,12 +31,11 @@ def run(args: argparse.Namespace) -> None:
         raise InputError("vitalbench claims: needs --results results/<suite>, or --markdown FILE")
     folder = ConfigFolder(args.configs)
     check_claims(folder)
-    documents = read_documents(folder.path / "claims")
     if args.results is None:
-        rows = list(claim_rows(documents, declared_facts(folder)))
+        rows = list(claim_rows(folder.documents, declared_facts(folder)))
     else:
         results = Results(args.results)
-        rows = list(claim_rows(documents, suite_facts(results)))
+        rows = list(claim_rows(folder.documents, suite_facts(results, folder)))
         write_table("claims", rows, results.table("claims"))
     if args.markdown:
         write_text(args.markdown, markdown(rows))

@@ -4,13 +4,12 @@ Fitted to published times of fp32 steps (configs/projection); docs/METHODS.md sa
 """
 
 import argparse
-import re
 from pathlib import Path
 
 import pandas as pd
 
 from vitalbench.config.folder import ConfigFolder
-from vitalbench.config.published import Device, read_devices, read_timings
+from vitalbench.config.published import Device, read_devices, read_timings, sheets_of
 from vitalbench.cost.held_out import held_out
 from vitalbench.cost.projector import LEVEL, projector
 from vitalbench.errors import ConfigError, choices
@@ -26,20 +25,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--to", nargs="+", metavar="NAME", help="the same; default: every target that is a GPU")
     parser.add_argument("--errors", action="store_true", help="instead: held-out errors and coverage by device pair")
     parser.add_argument("--configs", type=Path, default=Path("configs"))
-
-
-def _sheets(configs: ConfigFolder, known: dict[str, Device]) -> tuple[dict[str, Device], dict[str, str]]:
-    """All data sheets by device, and the device that each target stands for: a known one of its name, or its own sheet."""
-    sheets, meant = dict(known), {name: name for name in known}
-    for name in configs.names("targets"):
-        target = configs.target(name)
-        if target.device != "cuda" or "fp32" not in target.peak_tflops or target.bandwidth_gb_s is None:
-            continue
-        same = next((device for device in known if target.match and re.search(target.match, device)), None)
-        meant[name] = same or name
-        if same is None:
-            sheets[name] = Device(name, target.peak_tflops["fp32"], target.bandwidth_gb_s)
-    return sheets, meant
 
 
 def _meant(name: str, option: str, meant: dict[str, str], configs: ConfigFolder) -> str:
@@ -76,7 +61,7 @@ def run(args: argparse.Namespace) -> None:
         raise ConfigError("vitalbench project: needs --seconds and --from, or --errors")
     if not 0 < args.seconds < float("inf"):
         raise ConfigError(f"--seconds {args.seconds}: it must be a positive number")
-    sheets, meant = _sheets(configs, known)
+    sheets, meant = sheets_of({name: configs.target(name) for name in configs.names("targets")}, known)
     fitted = projector(read_timings(folder / "timings.csv", known), sheets)
     source = _meant(args.source, "--from", meant, configs)
     rows = []

@@ -1,8 +1,10 @@
 """What no single file shows: whether the files of a project go together. All of it is looked at before any job starts."""
 
+from functools import cache
 from itertools import product
 
-from vitalbench.config.claims_file import Known, check_facts, read_documents
+from vitalbench.columns import TABLES
+from vitalbench.config.claim_facts import PROJECTED, Known, check_facts, newest_prices
 from vitalbench.config.dataset import Dataset
 from vitalbench.config.design import PRETRAINING, Design
 from vitalbench.config.folder import ConfigFolder
@@ -13,7 +15,6 @@ from vitalbench.config.schema import Size
 from vitalbench.config.search_space import corners
 from vitalbench.config.target import Target
 from vitalbench.errors import ConfigError, choices
-from vitalbench.tables import names as column_names
 
 
 def check_windows(folder: ConfigFolder, sizes: dict[str, dict[Size, Design]], datasets: dict[str, Dataset]) -> None:
@@ -101,12 +102,23 @@ def check_budget(folder: ConfigFolder, knobs: Knobs, targets: dict[str, Target])
 
 def check_claims(folder: ConfigFolder) -> None:
     """Refuse a claims file that is damaged, and a claim that rests on a data set or a number there is not."""
-    claims = folder.path / "claims"
-    check_facts(claims, read_documents(claims), known_facts(folder))
+    check_facts(folder.path / "claims", folder.documents, known_facts(folder))
 
 
 def known_facts(folder: ConfigFolder) -> Known:
     """What claims of a project may name."""
-    columns = [*column_names("efficiency"), "times"]
+    numbers = [column.name for column in TABLES["efficiency"][1] if column.unit]
+    renamed = ("batch_times", "batch_times_low", "batch_times_high", "training_times")
+    columns = [name for name in numbers if name not in (*PROJECTED[1:], *renamed)]
     datasets, tasks, designs, targets = (folder.names(kind) for kind in ("datasets", "tasks", "designs", "targets"))
-    return Known(datasets, tasks, designs, targets, columns, folder.dataset)
+    return Known(
+        datasets,
+        tasks,
+        designs,
+        targets,
+        columns,
+        folder.dataset,
+        cache(folder.task),
+        cache(folder.target),
+        cache(lambda: newest_prices(folder.path)),
+    )

@@ -1,76 +1,145 @@
-"""Claims files: the numbers a document reports, and how each is checked; held against what there is to check them by."""
+"""Claims files: the numbers a document reports, and how each is checked."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
-from vitalbench.config.dataset import Dataset
-from vitalbench.config.expression import evaluate, facts_named
+from vitalbench.config.expression import Interval, enclose, facts_named, places
 from vitalbench.config.strict import Strict, validated
 from vitalbench.config.values import Finite
 from vitalbench.config.yaml_file import read_yaml
-from vitalbench.errors import ConfigError, choices
+from vitalbench.errors import ConfigError
 
-BEGINNINGS = ("declared", "measured")  # of a fact's name; its data set follows
-COUNTED = ("records", "patients", "labels")  # then, of a whole release
-AUROC = "auroc"  # or what was reached in a task by a design
-EFFICIENCY = "efficiency"  # or of designs side by side on a target
+_SLACK = 1e-9  # of a number, by which sums of decimals may miss it
 Said = Annotated[str, Field(min_length=1)]
 
 
-class Claim(Strict):
-    """One reported number.
+class Stated(Strict):
+    """A number that a named source states: it may refute what a document reports, but nobody measured or worked it out here."""
 
-    `arithmetic` evaluates `check` on declared facts (`declared.<data set>.<fact>`) and literals; `measured` on facts counted in a
-    whole release (`measured.<data set>.<fact>`) or measured of designs side by side
-    (`measured.<data set>.efficiency.<target>['<design>'].<column>`), or names what it `waits_for`; `untestable` has a `reason`
-    instead. `definition` says what the number is of where its words leave that open. `relation` is the document's: "< 100 ms"
-    is `at-most`.
+    value: Finite
+    low: Finite | None = None
+    high: Finite | None = None
+    unit: Said
+    source: Said
+
+    @model_validator(mode="after")
+    def _check_ends(self) -> Self:
+        low, high = self.ends
+        if (self.low is None) != (self.high is None) or not low <= self.value <= high:
+            raise PydanticCustomError("ends", "keys 'low' and 'high' go together, and 'value' lies between them")
+        return self
+
+    @property
+    def ends(self) -> Interval:
+        """From the least to the most it may be."""
+        return (self.value if self.low is None else self.low), (self.value if self.high is None else self.high)
+
+
+class Claim(Strict):
+    """One reported number, or one reported range.
+
+    `arithmetic` evaluates `check` on literals and on what is declared or stated; `measured` on what was counted or measured here,
+    or names what it `waits_for`; `projection` on what is projected from that, or from a target's declared rates; `untestable` has a
+    `reason` instead. docs/METHODS.md lists the facts. `definition` says what the number is of where its words leave that open;
+    `relation` is the document's: "< 100 ms" is `at-most`. A range goes from `reported` to `reported_to`; `check_to` is the upper
+    end of what is found, where that is a range too. `reason` and `waits_for` may hold expressions in braces.
     """
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
     location: Said
     text: Said
     reported: Finite
+    reported_to: Finite | None = None
     unit: Said
     definition: Said | None = None
     relation: Literal["equals", "at-most", "at-least"] = "equals"
     tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
-    method: Literal["arithmetic", "measured", "untestable"]
+    method: Literal["arithmetic", "measured", "projection", "untestable"]
     check: str | None = None
+    check_to: str | None = None
     waits_for: Said | None = None
     reason: str = ""
 
-    def holds(self, found: float) -> bool:
-        """Whether what was found is what the document says, within the tolerance."""
-        below, above = found - self.reported <= self.tolerance, self.reported - found <= self.tolerance
-        return {"equals": below and above, "at-most": below, "at-least": above}[self.relation]
+    @property
+    def checks(self) -> list[str]:
+        """The expressions of its lower and its upper end."""
+        return [check for check in (self.check, self.check_to) if check is not None]
 
-    def holds_over(self, low: float, high: float) -> bool | None:
-        """The same of an interval: True or False where that is so of all of it, None where it is not settled."""
-        if self.holds(low) and self.holds(high):
-            return True
-        beyond = low - self.reported > self.tolerance, self.reported - high > self.tolerance
-        apart = {"equals": any(beyond), "at-most": beyond[0], "at-least": beyond[1]}[self.relation]
-        return False if apart else None
+    @property
+    def facts(self) -> list[str]:
+        """What its expressions name, those within its words among them."""
+        within = [place for text in (self.reason, self.waits_for or "") for place, _ in places(text)]
+        return [fact for expression in (*self.checks, *within) for fact in facts_named(expression)]
+
+    def _holds(self, found: Interval, least: float, most: float) -> bool | None:
+        low, high = found
+        slack = self.tolerance + _SLACK * max(map(abs, (low, high, least, most)))
+        over, under = (low - most > slack, high - most > slack), (least - high > slack, least - low > slack)
+        looked = {"equals": (over, under), "at-most": (over,), "at-least": (under,)}[self.relation]
+        if any(wholly for wholly, _ in looked):
+            return False
+        return None if any(partly for _, partly in looked) else True
+
+    def holds(self, found: Interval, found_to: Interval | None = None) -> bool | None:
+        """Whether what was found is what the document says, within the tolerance; None where part of an interval is and part not.
+
+        A range that was found is held against a reported one end by end, and against a number as a whole.
+        """
+        last = self.reported if self.reported_to is None else self.reported_to
+        if found_to is None:
+            return self._holds(found, self.reported, last)
+        if self.reported_to is None:
+            return self._holds((min(found[0], found_to[0]), max(found[1], found_to[1])), self.reported, last)
+        ends = self._holds(found, self.reported, self.reported), self._holds(found_to, last, last)
+        return False if False in ends else None if None in ends else True
 
 
 class Document(Strict):
-    """configs/claims/<document>.yaml: a document and the numbers it reports."""
+    """configs/claims/<document>.yaml: a document, the numbers it reports, and those that others state and its claims rest on."""
 
     source: Said
+    stated: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")], Stated] = Field(default_factory=dict)
     claims: Annotated[list[Claim], Field(min_length=1)]
 
 
-def _check_arithmetic(claim: Claim, where: str) -> None:
-    try:
-        if claim.check is not None and not facts_named(claim.check):
-            evaluate(claim.check, {})
-    except ConfigError as error:
-        raise ConfigError(f"{where}: check: {error}") from None
+def _check_keys(claim: Claim) -> None:
+    """Refuse keys that do not go together."""
+    if claim.waits_for is not None and (claim.method not in ("measured", "projection") or claim.check is not None):
+        raise ConfigError("'waits_for' is in the place of the 'check' of a measured claim")
+    if (claim.check is None and claim.waits_for is None) != (claim.method == "untestable"):
+        raise ConfigError("a claim needs the key 'check', an untestable one must not have it")
+    if claim.check_to is not None and claim.check is None:
+        raise ConfigError("'check_to' is the upper end of a range, whose lower end is the key 'check'")
+    if claim.method == "untestable" and not claim.reason:
+        raise ConfigError("an untestable claim needs the key 'reason'")
+    if claim.reported_to is None:
+        return
+    if claim.reported_to <= claim.reported:
+        raise ConfigError(
+            f"reported_to is {claim.reported_to:g}; a range ends above {claim.reported:g}, where it begins"
+        )
+    if claim.relation != "equals":
+        raise ConfigError(f"relation is '{claim.relation}', which a range does not have; allowed: equals")
+
+
+def _check_expressions(claim: Claim) -> None:
+    """Refuse an expression that is none, or that has no result whatever its facts are."""
+    keys = [(key, expression) for key in ("check", "check_to") if (expression := getattr(claim, key)) is not None]
+    for key in ("reason", "waits_for"):
+        try:
+            keys += [(key, place) for place, _ in places(getattr(claim, key) or "")]
+        except ConfigError as error:
+            raise ConfigError(f"{key}: {error}") from None
+    for key, expression in keys:
+        try:
+            if not facts_named(expression):
+                enclose(expression, {})
+        except ConfigError as error:
+            raise ConfigError(f"{key}: {error}") from None
 
 
 def read_documents(folder: Path) -> dict[str, Document]:
@@ -82,107 +151,19 @@ def read_documents(folder: Path) -> dict[str, Document]:
             where = f"{folder / name}.yaml: claim '{claim.id}'"
             if claim.id in seen:
                 raise ConfigError(f"{where}: the id is taken in {seen[claim.id]}.yaml")
-            if claim.waits_for is not None and (claim.method != "measured" or claim.check is not None):
-                raise ConfigError(f"{where}: 'waits_for' is in the place of the 'check' of a measured claim")
-            if (claim.check is None and claim.waits_for is None) != (claim.method == "untestable"):
-                raise ConfigError(f"{where}: a claim needs the key 'check', an untestable one must not have it")
-            if claim.method == "untestable" and not claim.reason:
-                raise ConfigError(f"{where}: an untestable claim needs the key 'reason'")
             seen[claim.id] = name
-            _check_arithmetic(claim, where)
+            try:
+                _check_keys(claim)
+                _check_expressions(claim)
+            except ConfigError as error:
+                raise ConfigError(f"{where}: {error}") from None
     if not documents:
         raise ConfigError(f"{folder}: no claims file")
     return documents
 
 
-def _check_method(claim: Claim) -> None:
-    """A measured claim rests on a measured fact, and an arithmetic one on none."""
-    if claim.check is None:
-        return
-    rests = any(fact.startswith("measured.") for fact in facts_named(claim.check))
-    if rests != (claim.method == "measured"):
-        raise ConfigError(f"method is '{claim.method}', and its check names {'a' if rests else 'no'} measured fact")
-
-
-def flat(prefix: str, value: Any) -> Iterator[tuple[str, float]]:
-    """The numbers of a nested dictionary, each by its dotted name."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from flat(f"{prefix}.{key}", inner)
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        yield prefix, value
-
-
-def declared_by(name: str, expected: dict[str, Any] | None, signal: dict[str, Any]) -> dict[str, float]:
-    """The facts a data set's configuration declares of its whole release, by `declared.<data set>.<fact>`."""
-    return dict(flat(f"declared.{name}", expected or {})) | dict(flat(f"declared.{name}.signal", signal))
-
-
-@dataclass(frozen=True)
-class Known:
-    """What a project has that a fact may name.
-
-    Attributes:
-        datasets, tasks, designs, targets: by their names.
-        columns: of the table of designs side by side.
-        read: a data set, by its name; only those that a claim names are read.
-    """
-
-    datasets: list[str]
-    tasks: list[str]
-    designs: list[str]
-    targets: list[str]
-    columns: list[str]
-    read: Callable[[str], Dataset]
-
-    def one_of(self, name: str, known: list[str], what: str, fact: str) -> str:
-        """The longest of some names that `name` begins with; a ConfigError where there is none."""
-        found = next((of for of in sorted(known, key=len, reverse=True) if f"{name}.".startswith(f"{of}.")), None)
-        if found is None:
-            named = name.partition(".")[0]
-            raise ConfigError(f"'{fact}': no {what} is named {named!r}; {choices(named, known)}")
-        return found
-
-
-def _check_fact(fact: str, known: Known, declared: Callable[[str], set[str]]) -> None:
-    beginning, _, rest = fact.partition(".")
-    if beginning not in BEGINNINGS:
-        raise ConfigError(f"'{fact}' begins with '{beginning}'; {choices(beginning, BEGINNINGS)}")
-    dataset = known.one_of(rest, known.datasets, "data set", fact)
-    rest = rest[len(dataset) + 1 :]
-    if beginning == "declared":
-        if fact not in declared(dataset):
-            raise ConfigError(f"data set '{dataset}' declares no '{fact}'; {choices(fact, declared(dataset))}")
-        return
-    kind, _, rest = rest.partition(".")
-    if kind == AUROC:
-        task = known.one_of(rest, known.tasks, "task", fact)
-        known.one_of(rest[len(task) + 1 :], known.designs, "design", fact)
-    elif kind == EFFICIENCY:
-        target = known.one_of(rest, known.targets, "target", fact)
-        rest = rest[len(target) + 1 :]
-        design = known.one_of(rest, known.designs, "design", fact)
-        known.one_of(rest[len(design) + 1 :], known.columns, "column of the table efficiency", fact)
-    elif kind not in COUNTED:
-        raise ConfigError(f"'{fact}': nothing is measured as '{kind}'; {choices(kind, (*COUNTED, AUROC, EFFICIENCY))}")
-
-
-def check_facts(folder: Path, documents: dict[str, Document], known: Known) -> None:
-    """Refuse a claim that rests on what the project does not have, or on a number that a data set's file does not declare."""
-    facts: dict[str, set[str]] = {}
-
-    def declared(dataset: str) -> set[str]:
-        if dataset not in facts:
-            told = known.read(dataset)
-            expected = told.expected.model_dump() if told.expected else None
-            facts[dataset] = set(declared_by(dataset, expected, told.signal.model_dump()))
-        return facts[dataset]
-
-    for name, document in documents.items():
-        for claim in document.claims:
-            try:
-                for fact in facts_named(claim.check) if claim.check else []:
-                    _check_fact(fact, known, declared)
-                _check_method(claim)
-            except ConfigError as error:
-                raise ConfigError(f"{folder / name}.yaml: claim '{claim.id}': check: {error}") from None
+def facts_of(documents: dict[str, Document]) -> Iterator[str]:
+    """Every fact that a claim of any document names, once."""
+    yield from dict.fromkeys(
+        fact for document in documents.values() for claim in document.claims for fact in claim.facts
+    )

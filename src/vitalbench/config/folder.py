@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
+from vitalbench.config.claims_file import Document, read_documents
 from vitalbench.config.dataset import Dataset
 from vitalbench.config.design import Design, DesignFile
 from vitalbench.config.knobs import Knobs
@@ -69,6 +70,11 @@ class ConfigFolder:
         said_in |= {key: f"--config {key}" for key in given} | dict(origins or {})
         # The file by itself is valid by now, so what is wrong was given.
         return validated(Knobs, {**self.defaults, **given}, "--config").from_places(said_in)
+
+    @cached_property
+    def documents(self) -> dict[str, Document]:
+        """The claims files, by name."""
+        return read_documents(self.path / "claims")
 
     def suite(self, name: str, asked_by: object = "suite") -> Suite:
         """A suite by its name."""

@@ -2,11 +2,13 @@
 
 import csv
 import math
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from vitalbench.config.prices import price_text
+from vitalbench.config.target import Target
 from vitalbench.errors import ConfigError, choices
 
 _TIMINGS = ("workload", "mode", "batch", "device", "seconds", "file")
@@ -87,3 +89,16 @@ def read_timings(path: Path, devices: dict[str, Device]) -> list[Timing]:
             raise ConfigError(f"{where}: {' '.join(workload)} on {row['device']} stands there twice")
         found[workload, row["device"]] = Timing(workload, row["device"], _positive(where, row, "seconds"))
     return list(found.values())
+
+
+def sheets_of(targets: Mapping[str, Target], known: dict[str, Device]) -> tuple[dict[str, Device], dict[str, str]]:
+    """All data sheets by device, and the device that each target stands for: a known one of its name, or its own sheet."""
+    sheets, meant = dict(known), {name: name for name in known}
+    for name, target in targets.items():
+        if target.device != "cuda" or "fp32" not in target.peak_tflops or target.bandwidth_gb_s is None:
+            continue
+        same = next((device for device in known if target.match and re.search(target.match, device)), None)
+        meant[name] = same or name
+        if same is None:
+            sheets[name] = Device(name, target.peak_tflops["fp32"], target.bandwidth_gb_s)
+    return sheets, meant

@@ -4,12 +4,15 @@ A slice holds only what its jobs depend on and is written only when that changes
 bare `touch` of a configuration file runs nothing, a changed value runs what depends on it.
 """
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from vitalbench import layout
 from vitalbench.config.checkpointing import Checkpointing
+from vitalbench.config.claim_facts import newest_prices, target_facts
+from vitalbench.config.claims_file import facts_of
 from vitalbench.config.code import code_digest
 from vitalbench.config.dataset import Dataset, DatasetBuild
 from vitalbench.config.design import PRETEXTS, Design
@@ -141,6 +144,23 @@ def _text(path: Path) -> str:
         raise ConfigError(f"{path}: not readable: {error}") from None
 
 
+def _claims_slice(folder: ConfigFolder) -> dict[str, Any]:
+    """The claims files, and of prices, targets and published times what their claims name."""
+    named = [fact.split(".", 1) for fact in facts_of(folder.documents)]
+    prices = newest_prices(folder.path) if any(beginning == "price" for beginning, _ in named) else {}
+    told: dict[str, Any] = {
+        "files": {path.name: _text(path) for path in sorted((folder.path / "claims").glob("*.yaml"))},
+        "prices": {key: asdict(prices[key]) for beginning, key in named if beginning == "price"},
+    }
+    if any(beginning in ("target", "projected") for beginning, _ in named):
+        told["targets"] = {
+            name: target_facts(name, folder.target(name).model_dump()) for name in folder.names("targets")
+        }
+    if any(beginning == "projected" for beginning, _ in named):
+        told["times"] = {path.name: _text(path) for path in sorted((folder.path / "projection").glob("*.csv"))}
+    return told
+
+
 def within(path: Path, project: Path) -> str:
     """A path as it is told: from the project's root where it lies below, so that a project can be moved."""
     whole, root = path.resolve(), project.resolve()
@@ -205,8 +225,7 @@ def slices(plan: Plan, folder: ConfigFolder, results: Path) -> dict[Path, dict[s
         "knobs": plan.knobs.model_dump(include={"suite", "targets", "seeds", "data_root", "download"}),
         "price_file": within(prices, folder.path.parent),
     }
-    claims = folder.path / "claims"
-    found[stage("claims")] |= {"files": {p.name: _text(p) for p in sorted(claims.glob("*.yaml"))}}
+    found[stage("claims")] |= _claims_slice(folder)
     return found
 
 

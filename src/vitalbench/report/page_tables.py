@@ -7,9 +7,9 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup, escape
 
-from vitalbench.claims.markdown import RELATIONS, found_of
+from vitalbench.claims.markdown import KINDS, found_of, reported_of
 from vitalbench.files import read_json
-from vitalbench.report.wording import badge, count, plain, seconds
+from vitalbench.report.wording import badge, count, seconds
 from vitalbench.results import Results
 from vitalbench.tables import number, read_table
 
@@ -146,8 +146,8 @@ def ledger_of(results: Results) -> Ledger:
     documents = list(dict.fromkeys(row["source"] for row in rows))
     shown = []
     for row in rows:
-        numbers = {name: number(row[name]) for name in ("measured", "interval_low", "interval_high", "published")}
-        tolerance = f" ± {plain(float(row['tolerance']))}" if float(row["tolerance"]) else ""
+        ends = ("reported", "reported_to", "found_to", "interval_low", "interval_high", "tolerance")
+        numbers = row | {name: number(row[name]) for name in (*ends, *KINDS)}
         why = Markup("<br>").join(escape(text) for text in (row["evidence"], row["reason"]) if text)
         source = Markup('<span class="soft document-{}">{}</span>').format(
             documents.index(row["source"]), row["source"]
@@ -155,7 +155,7 @@ def ledger_of(results: Results) -> Ledger:
         shown.append(
             [
                 Markup("<code>{}</code> {}<br>").format(row["claim"], row["location"]) + source,
-                f"{RELATIONS[row['relation']]}{plain(float(row['reported']))}{tolerance} {row['unit']}",
+                reported_of(numbers),
                 found_of(numbers),
                 badge(row["verdict"]),
                 Markup('<span class="method-{}">{}</span>').format(row["method"], row["method"]),

@@ -1,0 +1,144 @@
+"""Designs side by side: their batches, which were measured, and what a training comes to, which is projected from them.
+
+Batches ask for no release, so generated records serve. `times` is named by the design it is over: the same table in another order
+is another ratio. What is projected is steps x batch on the target that was timed, and on a target that is not here the same times
+the ratio of step times that published ones give (cost/projector.py), whose interval comes on top of that of the batches.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from vitalbench.claims.facts import Facts
+from vitalbench.config.claim_facts import EFFICIENCY, PROJECTED, TIMES, TRAINING_TIMES
+from vitalbench.config.expression import Interval
+from vitalbench.config.folder import ConfigFolder
+from vitalbench.config.published import read_devices, read_timings, sheets_of
+from vitalbench.cost.projector import LEVEL, Projection, Projector, projector
+from vitalbench.results import Results
+from vitalbench.tables import number, read_table
+
+
+def _number(text: str) -> float | None:
+    try:
+        return number(text)
+    except ValueError:  # a name
+        return None
+
+
+def _scaled(value: float, middle: float, low: float, high: float) -> Interval:
+    """As far below and above a value as a measured one goes below and above its median."""
+    return value * low / middle, value * high / middle
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A design of the table, its numbers by column."""
+
+    dataset: str
+    target: str
+    design: str
+    over: str
+    numbers: dict[str, float]
+
+    def name(self, beginning: str, what: str, target: str | None = None) -> str:
+        return f"{beginning}.{self.dataset}.{EFFICIENCY}.{target or self.target}.{self.design}.{what}"
+
+    def ends(self, of: str, by: str = "batch{}_s") -> Interval:
+        """The interval of a column that moves as another that was measured, and has `low` and `high`."""
+        middle, low, high = (self.numbers[by.format(part)] for part in ("", "_low", "_high"))
+        return _scaled(self.numbers[of], middle, low, high)
+
+
+def _rows(results: Results) -> Iterator[_Row]:
+    path = results.table("efficiency")
+    for row in read_table("efficiency", path) if path.is_file() else []:
+        numbers = {column: value for column, text in row.items() if (value := _number(text)) is not None}
+        if row["size"] == "full":
+            yield _Row(row["dataset"], row["target"], row["design"], row["over"], numbers)
+
+
+_OF_ANOTHER = ("batch_times", "batch_times_low", "batch_times_high", "training_times")
+
+
+def add_efficiency(facts: Facts, results: Results, folder: ConfigFolder | None = None) -> None:
+    """The table of designs side by side, where the suite has one.
+
+    Args:
+        folder: where the targets and the published times are that other targets are projected by; None projects to none.
+    """
+    rows = list(_rows(results))
+    for row in rows:
+        for column, value in row.numbers.items():
+            if column not in (*PROJECTED[1:], *_OF_ANOTHER):
+                facts.add(row.name("measured", column), value)
+        facts.intervals[row.name("measured", "batch_s")] = row.ends("batch_s")
+        for column in PROJECTED[1:]:
+            if column in row.numbers:
+                facts.add(row.name("projected", column), row.numbers[column], row.ends(column))
+        if not row.over:
+            continue
+        over = f"{TIMES}.{row.over}"
+        facts.add(row.name("measured", over), row.numbers["batch_times"], row.ends("batch_times", "batch_times{}"))
+        if TRAINING_TIMES in row.numbers:
+            name = row.name("projected", f"{TRAINING_TIMES}.{row.over}")
+            facts.add(name, row.numbers[TRAINING_TIMES], row.ends(TRAINING_TIMES, "batch_times{}"))
+    if rows and folder is not None:
+        _add_elsewhere(facts, results, rows, _Elsewhere(folder))
+
+
+class _Elsewhere:
+    """Targets that are not here, by the published step times of others."""
+
+    def __init__(self, folder: ConfigFolder) -> None:
+        self._times = folder.path / "projection"
+        self.targets = {name: folder.target(name) for name in folder.names("targets")}
+        known = read_devices(self._times / "devices.csv")
+        self._known = known
+        self._sheets, self.meant = sheets_of(self.targets, known)
+
+    @cached_property
+    def _fitted(self) -> Projector:
+        return projector(read_timings(self._times / "timings.csv", self._known), self._sheets)
+
+    def ratio(self, source: str, target: str) -> Projection:
+        """How many times as long a step takes."""
+        return self._fitted.project(self.meant[source], self.meant[target])
+
+
+def _add_elsewhere(facts: Facts, results: Results, rows: list[_Row], elsewhere: _Elsewhere) -> None:
+    """What the same batches are projected to take on the targets that were not timed."""
+    timed = {row.target for row in rows}
+    for target in elsewhere.targets:
+        if target in timed:
+            continue
+        facts.unprojected[target] = f"no published time connects {' or '.join(sorted(timed))} with {target}"
+        if target not in elsewhere.meant:
+            continue
+        for row in rows:
+            if row.target not in elsewhere.meant:
+                continue
+            why = _not_as_published(results, row)
+            if why:
+                facts.unprojected[target] = why
+                continue
+            told = elsewhere.ratio(row.target, target)
+            for column in PROJECTED:
+                if column not in row.numbers:
+                    continue
+                low, high = row.ends(column)
+                note = f"{row.target}'s batches and published fp32 times, {LEVEL:.0%} interval"
+                name = row.name("projected", column, target)
+                facts.add(name, row.numbers[column] * told.ratio, (low * told.low, high * told.high), note)
+
+
+def _not_as_published(results: Results, row: _Row) -> str:
+    """Why a design's batches are none of those that the published times are of; those are of fp32 without TF32."""
+    design: dict[str, Any] = results.suite["designs"].get(row.design) or {}
+    precision = (design.get("train") or {}).get("precision")
+    if precision != "fp32":
+        return f"published times are of fp32, and '{row.design}' was timed in {precision or 'an unknown precision'}"
+    if results.suite["targets"][row.target]["tf32"]:
+        return f"published times are of fp32 without TF32, which target '{row.target}' allows"
+    return ""
