@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from vitalbench.claims.facts import Facts
+from vitalbench.claims.markdown import shown
 from vitalbench.config.claim_facts import BEGINNINGS, EFFICIENCY
 from vitalbench.config.claims_file import Claim, Document
 from vitalbench.config.expression import Interval, UnknownFact, facts_named, written
@@ -61,18 +62,17 @@ _HOLDS = {"measured": "reproduced", "projected": "projected", "published": "not-
 def _why(claim: Claim, kind: str, holds: bool | None, found: Interval, found_to: Interval, reason: str) -> str:
     """What stands beside the verdict."""
     if holds is None:
-        return _said(f"undecided: {found[0]:,.6g} to {found_to[1]:,.6g} reaches over the tolerance", reason)
+        return _said(f"undecided: {shown(found[0])} to {shown(found_to[1])} reaches over the tolerance", reason)
     if holds:
         agrees = "agrees with what others state; nothing was counted here" if kind == "published" else ""
         return _said(reason, agrees)
     if reason:
         return reason
     if claim.reported_to is not None:
-        return (
-            f"{found[0]:,.6g} to {found_to[1]:,.6g} {claim.unit}" if found[0] < found_to[1] else "outside of the range"
-        )
+        return "outside of the range" if claim.check_to is None else "its ends are others"
     near = found[0] if abs(found[0] - claim.reported) <= abs(found_to[1] - claim.reported) else found_to[1]
-    return f"off by {near - claim.reported:+.10g} {claim.unit}" + (" or more" if found[0] < found_to[1] else "")
+    off = near - claim.reported
+    return f"off by {'+' if off > 0 else ''}{shown(off)} {claim.unit}" + (" or more" if found[0] < found_to[1] else "")
 
 
 def judge(claim: Claim, facts: Facts) -> dict[str, Any]:

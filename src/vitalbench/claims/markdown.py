@@ -13,6 +13,7 @@ a number; that the two agree re-derives nothing, so that is `not-run` too. `proj
 Made by `vitalbench claims --markdown docs/CLAIMS.md`; the rows are those of `configs/claims/`.
 """
 KINDS = {"measured": "", "projected": " projected", "published": " as published"}  # a column each, and how it is told
+_LARGE, _HUGE = 10**6, 10**15  # from where on a number has no decimals, and from where on a power of ten
 RELATIONS = {"equals": "", "at-most": "at most ", "at-least": "at least "}  # how a bound is written
 
 
@@ -21,11 +22,21 @@ def _cell(text: object) -> str:
     return str(text).replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 
+def shown(value: float) -> str:
+    """A number for people: six digits, whole where it is whole or large.
+
+    >>> shown(4004613.0), shown(0.85673), shown(1 / 3), shown(123456789.5)
+    ('4,004,613', '0.85673', '0.333333', '123,456,790')
+    """
+    whole = value == int(value) or abs(value) >= _LARGE
+    return f"{value:,.0f}" if whole and abs(value) < _HUGE else f"{value:,.6g}"
+
+
 def reported_of(row: Mapping[str, Any]) -> str:
     """What the document reports, as text: a number, a bound or a range, with its tolerance and unit."""
     last = row.get("reported_to")
-    span = f"{row['reported']:,.10g}" + (f" to {last:,.10g}" if last is not None else "")
-    tolerance = f" ± {row['tolerance']:,.6g}" if row["tolerance"] else ""
+    span = shown(row["reported"]) + (f" to {shown(last)}" if last is not None else "")
+    tolerance = f" ± {shown(row['tolerance'])}" if row["tolerance"] else ""
     return f"{RELATIONS[row['relation']]}{span}{tolerance} {row['unit']}"
 
 
@@ -35,11 +46,11 @@ def found_of(row: Mapping[str, Any]) -> str:
     if kind is None:
         return ""
     first, last = row[kind], row.get("found_to")
-    span = f"{first:,.6g}" + (f" to {last:,.6g}" if last is not None else "")
+    span = shown(first) + (f" to {shown(last)}" if last is not None else "")
     low, high = row.get("interval_low"), row.get("interval_high")
     point = first if last is None else last
     ranges = low is not None and high is not None and (low < min(first, point) or high > max(first, point))
-    return span + (f" [{low:,.6g}, {high:,.6g}]" if ranges else "") + KINDS[kind]
+    return span + (f" [{shown(low)}, {shown(high)}]" if ranges else "") + KINDS[kind]
 
 
 def _counts(rows: list[dict[str, Any]]) -> str:
