@@ -159,10 +159,10 @@ def test_designs_side_by_side_are_facts_of_their_target_and_of_the_design_they_a
     write_table("efficiency", [slow, fast, small], tmp_path / "efficiency.csv")
     facts = Facts()
     add_efficiency(facts, SimpleNamespace(table=lambda name: tmp_path / f"{name}.csv"))
-    assert facts.values["measured.ptbxl.efficiency.cpu.fast.times.slow"] == 4.0
+    assert facts.numbers["measured.ptbxl.efficiency.cpu.fast.times.slow"] == 4.0
     assert facts.intervals["measured.ptbxl.efficiency.cpu.fast.times.slow"] == (3.5, 4.5)
-    assert facts.values["measured.ptbxl.efficiency.cpu.fast.batch_s"] == 0.5
-    assert "measured.ptbxl.efficiency.cpu.slow.times.slow" not in facts.values
+    assert facts.numbers["measured.ptbxl.efficiency.cpu.fast.batch_s"] == 0.5
+    assert "measured.ptbxl.efficiency.cpu.slow.times.slow" not in facts.numbers
 
 
 def test_what_waits_for_something_says_for_what(tmp_path):

@@ -12,14 +12,14 @@ class Facts:
     """Numbers by their dotted name.
 
     Attributes:
-        values: what was declared, stated, counted, measured or projected.
-        intervals: of those values that have one.
+        numbers: what was declared, stated, counted, measured or projected.
+        intervals: of those numbers that have one.
         notes: where a value is from, of those whose name does not tell.
         missing: why a data set gives no `measured` numbers, by its name.
         unprojected: why a target gives no `projected` numbers, by its name.
     """
 
-    values: dict[str, float] = field(default_factory=dict)
+    numbers: dict[str, float] = field(default_factory=dict)
     intervals: dict[str, Interval] = field(default_factory=dict)
     notes: dict[str, str] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
@@ -27,7 +27,7 @@ class Facts:
 
     def add(self, name: str, value: float, ends: Interval | None = None, note: str = "") -> None:
         """Name a number."""
-        self.values[name] = value
+        self.numbers[name] = value
         if ends is not None:
             self.intervals[name] = ends
         if note:
@@ -40,12 +40,17 @@ class Facts:
             UnknownFact: it names one that is not here.
             ConfigError: it has no result somewhere within.
         """
-        named = {name: self.values[name] for name in facts_named(expression) if name in self.values}
-        return enclose(expression, {name: self.intervals.get(name, (value, value)) for name, value in named.items()})
+        return enclose(expression, {name: self._ends(name) for name in facts_named(expression) if name in self.numbers})
+
+    def _ends(self, name: str) -> Interval:
+        """A resampled interval need not hold the number it is of: it is widened to."""
+        value = self.numbers[name]
+        low, high = self.intervals.get(name, (value, value))
+        return min(low, value), max(high, value)
 
     def beside(self, stated: Mapping[str, Stated]) -> "Facts":
         """These, and what others state as a document's file holds it."""
-        more = Facts(dict(self.values), dict(self.intervals), dict(self.notes), self.missing, self.unprojected)
+        more = Facts(dict(self.numbers), dict(self.intervals), dict(self.notes), self.missing, self.unprojected)
         for name, told in stated.items():
             more.add(f"stated.{name}", told.value, None if told.low is None else told.ends, told.source)
         return more

@@ -44,7 +44,7 @@ def _terms(checks: list[str], facts: Facts) -> str:
         low, high = facts.intervals.get(name, (0.0, 0.0))
         ranges = f" [{_number(low)}, {_number(high)}]" if low < high else ""
         note = f" ({facts.notes[name]})" if name in facts.notes else ""
-        told.append(f"{name} = {_number(facts.values[name])}{ranges}{note}")
+        told.append(f"{name} = {_number(facts.numbers[name])}{ranges}{note}")
     return " and ".join(checks) + (f" with {', '.join(told)}" if told else "")
 
 
@@ -81,24 +81,20 @@ def judge(claim: Claim, facts: Facts) -> dict[str, Any]:
     An interval that lies partly within decides nothing, which is `untestable` with these records. A number held against what
     others state can be refuted by it; that the two agree re-derives nothing. What was projected and lies within is `projected`.
     """
-    try:
-        reason = written(claim.reason, facts.values)
-        if claim.waits_for is not None:
-            waits = written(claim.waits_for, facts.values)
-            return {"verdict": "not-run", "reason": _said(f"waits for {waits}", reason)}
-    except ConfigError as error:
-        raise ConfigError(f"claim '{claim.id}': {error}") from None
+    reason = written(claim.reason, facts.numbers)
+    if claim.waits_for is not None:
+        return {"verdict": "not-run", "reason": _said(f"waits for {written(claim.waits_for, facts.numbers)}", reason)}
     if not claim.checks:
         return {"verdict": "untestable", "reason": reason}
     named = {fact for check in claim.checks for fact in facts_named(check)}
     kind = _kind(claim, named)
-    points = Facts(facts.values)
+    points = Facts(facts.numbers)
     try:
         middles = [points.interval(check)[0] for check in claim.checks]
     except UnknownFact as fact:
         return _unknown(claim, str(fact), facts, reason)
-    except ConfigError as error:
-        raise ConfigError(f"claim '{claim.id}': check: {error}") from None
+    except ConfigError as error:  # what the numbers that were found make of it; claims files are checked before
+        return {"verdict": "untestable", "reason": _said(str(error), reason), "evidence": _terms(claim.checks, facts)}
     row: dict[str, Any] = {kind: middles[0], "evidence": _terms(claim.checks, facts)}
     if claim.check_to is not None:
         row["found_to"] = middles[1]

@@ -45,16 +45,22 @@ def found_of(row: Mapping[str, Any]) -> str:
     kind = next((kind for kind in KINDS if row.get(kind) is not None), None)
     if kind is None:
         return ""
-    first, last = row[kind], row.get("found_to")
+    first: float = row[kind]
+    last: float | None = row.get("found_to")
     span = shown(first) + (f" to {shown(last)}" if last is not None else "")
     low, high = row.get("interval_low"), row.get("interval_high")
     point = first if last is None else last
-    ranges = low is not None and high is not None and (low < min(first, point) or high > max(first, point))
-    return span + (f" [{shown(low)}, {shown(high)}]" if ranges else "") + KINDS[kind]
+    if low is not None and high is not None and (low < min(first, point) or high > max(first, point)):
+        span += f" [{shown(low)}, {shown(high)}]"
+    return span + KINDS[kind]
 
 
 def _counts(rows: list[dict[str, Any]]) -> str:
     return ", ".join(f"{count} {verdict}" for verdict, count in sorted(Counter(row["verdict"] for row in rows).items()))
+
+
+def _code(text: str) -> str:
+    return "`" + text.replace("`", "'") + "`"
 
 
 def _line(row: dict[str, Any]) -> str:
@@ -65,7 +71,7 @@ def _line(row: dict[str, Any]) -> str:
         found_of(row),
         row["verdict"],
         row["method"],
-        f"`{row['evidence']}`" if row.get("evidence") else "",
+        _code(row["evidence"]) if row.get("evidence") else "",
         row["reason"],
     )
     return f"| {' | '.join(map(_cell, cells))} |"

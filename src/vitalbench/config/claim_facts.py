@@ -174,6 +174,17 @@ def _check_method(claim: Claim) -> None:
         raise ConfigError(f"check: method is '{claim.method}', and its check names {found} measured fact")
 
 
+def _check_claim(claim: Claim, known: Known, document: Document, declared: Callable[[str], set[str]]) -> set[str]:
+    """The facts a claim names."""
+    for key, fact in claim.facts:
+        try:
+            _check_fact(fact, known, document, declared)
+        except ConfigError as error:
+            raise ConfigError(f"{key}: {error}") from None
+    _check_method(claim)
+    return {fact for _, fact in claim.facts}
+
+
 def check_facts(folder: Path, documents: dict[str, Document], known: Known) -> None:
     """Refuse a claim that rests on what the project does not have, or on a number that nobody declares or states."""
     facts: dict[str, set[str]] = {}
@@ -189,13 +200,9 @@ def check_facts(folder: Path, documents: dict[str, Document], known: Known) -> N
         used: set[str] = set()
         for claim in document.claims:
             try:
-                for fact in claim.facts:
-                    _check_fact(fact, known, document, declared)
-                    used.add(fact)
-                _check_method(claim)
+                used |= _check_claim(claim, known, document, declared)
             except ConfigError as error:
-                told = str(error) if str(error).startswith("check: ") else f"check: {error}"
-                raise ConfigError(f"{folder / name}.yaml: claim '{claim.id}': {told}") from None
+                raise ConfigError(f"{folder / name}.yaml: claim '{claim.id}': {error}") from None
         idle = next((stated for stated in document.stated if f"stated.{stated}" not in used), None)
         if idle is not None:
             raise ConfigError(f"{folder / name}.yaml: stated.{idle}: no claim of the file names it")

@@ -70,10 +70,17 @@ class Claim(Strict):
         return [check for check in (self.check, self.check_to) if check is not None]
 
     @property
-    def facts(self) -> list[str]:
-        """What its expressions name, those within its words among them."""
-        within = [place for text in (self.reason, self.waits_for or "") for place, _ in places(text)]
-        return [fact for expression in (*self.checks, *within) for fact in facts_named(expression)]
+    def expressions(self) -> list[tuple[str, str]]:
+        """Every expression with the key it stands in, those within its words among them."""
+        whole = [(key, getattr(self, key)) for key in ("check", "check_to") if getattr(self, key) is not None]
+        return whole + [
+            (key, place) for key in ("reason", "waits_for") for place, _ in places(getattr(self, key) or "")
+        ]
+
+    @property
+    def facts(self) -> list[tuple[str, str]]:
+        """What its expressions name, each with the key it stands in."""
+        return [(key, fact) for key, expression in self.expressions for fact in facts_named(expression)]
 
     def _holds(self, found: Interval, least: float, most: float) -> bool | None:
         low, high = found
@@ -128,13 +135,12 @@ def _check_keys(claim: Claim) -> None:
 
 def _check_expressions(claim: Claim) -> None:
     """Refuse an expression that is none, or that has no result whatever its facts are."""
-    keys = [(key, expression) for key in ("check", "check_to") if (expression := getattr(claim, key)) is not None]
     for key in ("reason", "waits_for"):
         try:
-            keys += [(key, place) for place, _ in places(getattr(claim, key) or "")]
+            list(places(getattr(claim, key) or ""))
         except ConfigError as error:
             raise ConfigError(f"{key}: {error}") from None
-    for key, expression in keys:
+    for key, expression in claim.expressions:
         try:
             if not facts_named(expression):
                 enclose(expression, {})
@@ -164,6 +170,5 @@ def read_documents(folder: Path) -> dict[str, Document]:
 
 def facts_of(documents: dict[str, Document]) -> Iterator[str]:
     """Every fact that a claim of any document names, once."""
-    yield from dict.fromkeys(
-        fact for document in documents.values() for claim in document.claims for fact in claim.facts
-    )
+    claims = (claim for document in documents.values() for claim in document.claims)
+    yield from dict.fromkeys(fact for claim in claims for _, fact in claim.facts)

@@ -186,7 +186,7 @@ def places(text: str) -> Iterator[tuple[str, str]]:
 
 
 def written(text: str, facts: Mapping[str, float]) -> str:
-    """A text with the values of its expressions; what stands between two semicolons and names an unknown fact is left out.
+    """A text with the values of its expressions; what stands between two semicolons and has one without a value is left out.
 
     >>> written("{24 * 30} h; {a.b:.1f} of them", {})
     '720 h'
@@ -196,7 +196,7 @@ def written(text: str, facts: Mapping[str, float]) -> str:
         for expression, how in places(clause):
             try:
                 shown = format(evaluate(expression, facts)[0], how)
-            except UnknownFact:
+            except (UnknownFact, ConfigError):
                 break
             clause = _PLACE.sub(lambda _, shown=shown: shown, clause, count=1)  # type: ignore[misc]
         else:
