@@ -120,3 +120,26 @@ def test_what_is_reported_is_written_as_the_document_means_it():
     assert reported_of(told) == "5,631,717 numbers"
     assert reported_of(told | {"reported": 2.0, "reported_to": 4.0, "tolerance": 0.5}) == "2 to 4 ± 0.5 numbers"
     assert reported_of(told | {"reported": 100.0, "relation": "at-most", "unit": "ms"}) == "at most 100 ms"
+
+
+def test_the_ledger_that_ships_rests_on_what_it_is_to_rest_on(configs):
+    claims = [claim for document in configs.documents.values() for claim in document.claims]
+    founding = [claim for claim in claims if claim.id[:3].isdigit()]
+    assert len(founding) >= 120
+    assert sum(claim.method == "measured" and claim.check is not None for claim in claims) >= 25
+    assert {claim.method for claim in claims} == {"arithmetic", "measured", "projection", "untestable"}
+    prices = {fact for claim in claims for _, fact in claim.facts if fact.startswith("price.")}
+    assert {"price.aws-p4d.24xlarge", "price.aws-p5.48xlarge"} <= prices
+
+
+def test_every_row_that_ships_says_why_it_has_no_number_and_shows_what_it_has(configs):
+    for row in claim_rows(configs.documents, declared_facts(configs)):
+        found = [kind for kind in ("measured", "projected", "published") if row.get(kind) is not None]
+        assert len(found) <= 1, row["claim"]
+        if found:
+            assert row["evidence"], row["claim"]
+            assert row["interval_low"] <= row["interval_high"], row["claim"]
+        else:
+            assert row["verdict"] in ("not-run", "untestable"), row["claim"]
+            assert row["reason"], row["claim"]
+        assert "{" not in row["reason"], row["claim"]

@@ -13,7 +13,8 @@ a number; that the two agree re-derives nothing, so that is `not-run` too. `proj
 Made by `vitalbench claims --markdown docs/CLAIMS.md`; the rows are those of `configs/claims/`.
 """
 KINDS = {"measured": "", "projected": " projected", "published": " as published"}  # a column each, and how it is told
-_LARGE, _HUGE = 10**6, 10**15  # from where on a number has no decimals, and from where on a power of ten
+_HUGE = 10**15  # from where on a number is told as a power of ten
+_AS_REPORTED = 10  # digits
 RELATIONS = {"equals": "", "at-most": "at most ", "at-least": "at least "}  # how a bound is written
 
 
@@ -22,21 +23,24 @@ def _cell(text: object) -> str:
     return str(text).replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 
-def shown(value: float) -> str:
-    """A number for people: six digits, whole where it is whole or large.
+def shown(value: float, digits: int = 4) -> str:
+    """A number for people: whole where it is whole or so many digits before the point, never a power of ten.
 
-    >>> shown(4004613.0), shown(0.85673), shown(1 / 3), shown(123456789.5)
-    ('4,004,613', '0.85673', '0.333333', '123,456,790')
+    >>> shown(4004613.0), shown(0.85673), shown(15809.5), shown(11.383), shown(11.383, digits=10)
+    ('4,004,613', '0.8567', '15,810', '11.38', '11.383')
     """
-    whole = value == int(value) or abs(value) >= _LARGE
-    return f"{value:,.0f}" if whole and abs(value) < _HUGE else f"{value:,.6g}"
+    if not abs(value) < _HUGE:
+        return f"{value:.{digits}g}"
+    if value == int(value) or abs(value) >= 10 ** (digits - 1):
+        return f"{value:,.0f}"
+    return f"{value:,.{digits}g}"
 
 
 def reported_of(row: Mapping[str, Any]) -> str:
     """What the document reports, as text: a number, a bound or a range, with its tolerance and unit."""
     last = row.get("reported_to")
-    span = shown(row["reported"]) + (f" to {shown(last)}" if last is not None else "")
-    tolerance = f" ± {shown(row['tolerance'])}" if row["tolerance"] else ""
+    span = shown(row["reported"], _AS_REPORTED) + (f" to {shown(last, _AS_REPORTED)}" if last is not None else "")
+    tolerance = f" ± {shown(row['tolerance'], _AS_REPORTED)}" if row["tolerance"] else ""
     return f"{RELATIONS[row['relation']]}{span}{tolerance} {row['unit']}"
 
 

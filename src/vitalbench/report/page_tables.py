@@ -130,6 +130,7 @@ class Ledger:
 
     Attributes:
         documents: their titles; a row holds an element of the class `document-N`, N its document's place in this list.
+        counts: a row a document: its title, its numbers, and how many of them have each of `verdicts`.
     """
 
     rows: list[list[Any]]
@@ -137,6 +138,12 @@ class Ledger:
     verdicts: list[str]
     documents: list[str]
     methods: list[str]
+    counts: list[list[Any]]
+
+    @property
+    def heads(self) -> list[str]:
+        """The columns of `counts` after its numbers."""
+        return [f"#{verdict}" for verdict in self.verdicts]
 
 
 def ledger_of(results: Results) -> Ledger:
@@ -164,7 +171,10 @@ def ledger_of(results: Results) -> Ledger:
         )
     told = ", ".join(f"{n} {verdict}" for verdict, n in sorted(counts.items()))
     methods = sorted({row["method"] for row in rows})
-    return Ledger(shown, f"{len(rows)} reported numbers: {told}.", sorted(counts), documents, methods)
+    by_document = Counter((row["source"], row["verdict"]) for row in rows)
+    counted = [[by_document[document, verdict] for verdict in sorted(counts)] for document in documents]
+    by = [[document, sum(line), *line] for document, line in zip(documents, counted, strict=True)]
+    return Ledger(shown, f"{len(rows)} reported numbers: {told}.", sorted(counts), documents, methods, by)
 
 
 def cell_rows(results: Results) -> tuple[list[list[Any]], str]:
