@@ -84,7 +84,7 @@ def add_efficiency(facts: Facts, results: Results, folder: ConfigFolder | None =
         if TRAINING_TIMES in row.numbers:
             name = row.name("projected", f"{TRAINING_TIMES}.{row.over}")
             facts.add(name, row.numbers[TRAINING_TIMES], row.ends(TRAINING_TIMES, "batch_times{}"))
-    if rows and folder is not None:
+    if rows and folder is not None and (folder.path / "projection").is_dir():
         _add_elsewhere(facts, results, rows, _Elsewhere(folder))
 
 
@@ -109,32 +109,28 @@ class _Elsewhere:
 
 def _add_elsewhere(facts: Facts, results: Results, rows: list[_Row], elsewhere: _Elsewhere) -> None:
     """What the same batches are projected to take on the targets that were not timed."""
-    timed = {row.target for row in rows}
+    timed = sorted({row.target for row in rows})
     for target in elsewhere.targets:
         if target in timed:
             continue
-        facts.unprojected[target] = f"no published time connects {' or '.join(sorted(timed))} with {target}"
-        if target not in elsewhere.meant:
-            continue
         for row in rows:
-            if row.target not in elsewhere.meant:
-                continue
-            why = _not_as_published(results, row)
+            why = _not_projected(results, row, target, elsewhere)
             if why:
                 facts.unprojected[target] = why
                 continue
             told = elsewhere.ratio(row.target, target)
+            note = f"{row.target}'s batches and published fp32 times, {LEVEL:.0%} interval"
             for column in PROJECTED:
-                if column not in row.numbers:
-                    continue
-                low, high = row.ends(column)
-                note = f"{row.target}'s batches and published fp32 times, {LEVEL:.0%} interval"
-                name = row.name("projected", column, target)
-                facts.add(name, row.numbers[column] * told.ratio, (low * told.low, high * told.high), note)
+                if column in row.numbers:
+                    low, high = row.ends(column)
+                    ends = low * told.low, high * told.high
+                    facts.add(row.name("projected", column, target), row.numbers[column] * told.ratio, ends, note)
 
 
-def _not_as_published(results: Results, row: _Row) -> str:
-    """Why a design's batches are none of those that the published times are of; those are of fp32 without TF32."""
+def _not_projected(results: Results, row: _Row, target: str, elsewhere: _Elsewhere) -> str:
+    """Why a design's batches say nothing of a target; the published times are of GPUs, in fp32 without TF32."""
+    if not {row.target, target} <= set(elsewhere.meant):
+        return f"no published time connects {row.target} with {target}"
     design: dict[str, Any] = results.suite["designs"].get(row.design) or {}
     precision = (design.get("train") or {}).get("precision")
     if precision != "fp32":
