@@ -25,6 +25,11 @@ include: "rules/check.smk"
 include: "rules/containers.smk"
 
 
+if PLAN.knobs.publish_to or PLAN.knobs.pull_from:
+
+    include: "rules/objects.smk"
+
+
 rule all:
     default_target: True
     input:

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Make the virtual environment $1 from the lock file, the source in it; or with $2 only one of the two, `packages` or `source`.
+# Make the virtual environment $1 from the lock file, the source in it; or with $2 only one of the two, `packages` or `source`. LOCK names
+# another lock file of this folder.
 # uv installs in seconds what pip installs in minutes.
 set -eu
 venv=$1
@@ -18,6 +19,6 @@ if [ "$what" != source ]; then
     UV_FIND_LINKS=${UV_FIND_LINKS:-$(printf %s "$links" | tr -s ' \n' ',,')}
     [ -z "$UV_FIND_LINKS" ] && unset UV_FIND_LINKS || export UV_FIND_LINKS
     # Compiled once, here: where PYTHONDONTWRITEBYTECODE is set every job would compile torch again, a third of a short one's time.
-    VIRTUAL_ENV=$venv "$venv/bin/uv" pip install --quiet --compile-bytecode -r "$here/torch.txt" -r "$here/lock.txt"
+    VIRTUAL_ENV=$venv "$venv/bin/uv" pip install --quiet --compile-bytecode -r "$here/torch.txt" -r "$here/${LOCK:-lock.txt}"
 fi
 [ "$what" = packages ] || VIRTUAL_ENV=$venv "$venv/bin/uv" pip install --quiet --no-deps --no-build-isolation --editable "$here/.."

@@ -43,3 +43,9 @@ def test_what_is_installed_beside_the_lock_keeps_to_its_versions():
     for name in ("slurm.txt", "torch-cuda.txt"):
         beside = locked(name)
         assert {package: version for package, version in beside.items() if lock.get(package, version) != version} == {}
+
+
+def test_what_submits_to_a_cloud_differs_where_the_clouds_libraries_ask_for_it_and_nowhere_else():
+    lock, cloud = locked("lock.txt"), locked("cloud.txt")
+    assert {name for name in lock.keys() & cloud.keys() if lock[name] != cloud[name]} == {"protobuf", "python-dateutil"}
+    assert lock.keys() - cloud.keys() == {"tzdata"}  # which the older python-dateutil does without

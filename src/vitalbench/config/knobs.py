@@ -4,6 +4,7 @@ import re
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_validator
+from pydantic_core import PydanticCustomError
 
 from vitalbench.config.checkpointing import Checkpointing
 from vitalbench.config.publisher import plain_url
@@ -36,6 +37,8 @@ class Knobs(Checkpointing, Watching):
     mirror: str | None = None
     streams: Annotated[int, Field(ge=1, le=32)] = 8
     scheduled: Switch = False
+    publish_to: str | None = None
+    pull_from: str | None = None
     price_file: str | None = None
 
     _said_in: dict[str, str] = PrivateAttr(default_factory=dict)
@@ -58,7 +61,12 @@ class Knobs(Checkpointing, Watching):
         return read | {key: _listed(read[key]) for key in ("targets", "seeds", "trackers") if key in read}
 
     @model_validator(mode="after")
-    def _plain_mirror(self) -> Self:
+    def _plain_addresses(self) -> Self:
         if self.mirror is not None:
             plain_url("mirror", self.mirror, ("https", "http"))
+        for key in ("publish_to", "pull_from"):
+            if (url := getattr(self, key)) is not None:
+                plain_url(key, url, ("s3",))
+        if self.publish_to and self.pull_from:
+            raise PydanticCustomError("one", "publish_to and pull_from are both given: one run does one of the two")
         return self
