@@ -42,6 +42,10 @@ rm -rf "$work/apptainer/usr/share"
 cp -a "$work/apptainer/." /
 mkdir -p /var/lib/apptainer/mnt/session
 grep -q '^root:' /etc/subuid || echo root:100000:65536 | tee -a /etc/subuid >>/etc/subgid
-# Within a container itself, root may lack what "full" asks for.
-capsh --has-p=cap_sys_resource 2>/dev/null || sed -i 's/^root default capabilities = .*/root default capabilities = file/' /etc/apptainer/apptainer.conf
+# Within a container itself, root may lack what "full" asks for; what unpacking and building need is then named.
+capsh --has-p=cap_sys_resource 2>/dev/null || {
+    sed -i 's/^root default capabilities = .*/root default capabilities = file/' /etc/apptainer/apptainer.conf
+    needed=$(printf '"%s",' CAP_CHOWN CAP_DAC_OVERRIDE CAP_FOWNER CAP_FSETID CAP_SETGID CAP_SETUID CAP_SETFCAP CAP_SYS_CHROOT CAP_MKNOD CAP_KILL)
+    echo "{\"users\":{\"root\":[${needed%,}]}}" >/etc/apptainer/capability.json
+}
 apptainer --version

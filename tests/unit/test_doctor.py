@@ -63,6 +63,17 @@ def test_an_image_of_another_source_is_to_be_built_again(tool, tmp_path, monkeyp
     assert surroundings.image(tmp_path).works
 
 
+def test_an_image_that_does_not_start_is_told_with_the_command_that_shows_why(tool, tmp_path, monkeypatch):
+    (tmp_path / "containers").mkdir()
+    (tmp_path / "containers/cpu.sif").touch()
+    label = """{"data": {"attributes": {"labels": {"org.vitalbench.source": "abc"}}}}"""
+    tool("apptainer", f"""[ "$1" = inspect ] && echo '{label}'""")
+    monkeypatch.setattr(surroundings, "source_digest", lambda: "abc")
+    found = surroundings.image(tmp_path)
+    assert not found.works
+    assert found.next == f"apptainer exec {tmp_path}/containers/cpu.sif true"
+
+
 def test_folders_that_are_bound_have_to_be_there(tmp_path):
     found = surroundings.folders(Knobs(data_root=str(tmp_path), backup=str(tmp_path / "none")))
     assert [(finding.what, finding.works) for finding in found] == [("data_root", True), ("backup", False)]

@@ -17,7 +17,7 @@ _SLURM_PLUGIN = "snakemake-executor-plugin-slurm"
 
 
 def apptainer() -> Finding:
-    """Apptainer, and whether it can start a container for this user."""
+    """Apptainer."""
     told = answer("apptainer", "--version")
     if told is None:
         return Finding(
@@ -27,7 +27,7 @@ def apptainer() -> Finding:
 
 
 def image(project: Path) -> Finding:
-    """The image that rules run in, and whether it holds the source that is here."""
+    """The image that rules run in, whether it holds the source that is here, and whether this user can start it."""
     path, build = project / layout.CPU_IMAGE, "snakemake --cores 1 containers"
     if not path.is_file():
         return Finding("image", False, f"{layout.CPU_IMAGE} is not built", build if shutil.which("apptainer") else "")
@@ -36,7 +36,9 @@ def image(project: Path) -> Finding:
         return Finding("image", False, f"{layout.CPU_IMAGE} carries no label of its source, or Apptainer is not here")
     if held != source_digest():
         return Finding("image", False, f"{layout.CPU_IMAGE} holds another source than this checkout", build)
-    return Finding("image", True, f"{layout.CPU_IMAGE} holds this source")
+    if answer("apptainer", "exec", str(path), "true") is None:
+        return Finding("image", False, f"{layout.CPU_IMAGE} does not start", f"apptainer exec {path} true")
+    return Finding("image", True, f"{layout.CPU_IMAGE} holds this source and starts")
 
 
 def slurm() -> Finding:
