@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import roc_auc_score
 from torch import nn
 
 from vitalbench.config.design import EarlyStopping, Train, Window
@@ -13,6 +14,7 @@ from vitalbench.models import build
 from vitalbench.train.batches import Batches, Scale, window_samples
 from vitalbench.train.context import TrainingFailure
 from vitalbench.train.engine import Examples, prepare_torch, score, train
+from vitalbench.train.window_scores import macro_auroc
 
 SETTINGS = Train(epochs=3, batch_size=16, learning_rate=0.01, schedule="one-cycle", clip_norm=1.0)
 WINDOW = Window(seconds=2.5, stride_seconds=2.5, aggregate="mean")
@@ -85,6 +87,25 @@ def test_history_counts_steps_and_epochs(configs, batches):
     assert [row["steps"] for row in trained.history] == [3, 6, 9]
     assert trained.kept_epoch == 3
     assert all(math.isfinite(row["val_loss"]) for row in trained.history)
+
+
+def test_an_epoch_tells_how_well_the_validation_records_are_ranked(configs, batches):
+    training, validation = examples(batches, range(40)), examples(batches, range(40, 60))
+    trained, accelerator = run(configs, batches, SETTINGS, training, validation)
+    found = score(accelerator, trained.model, batches, validation.rows, "multilabel")
+    areas = [roc_auc_score(y, p) for y, p in zip(validation.labels.T, found.T, strict=True) if 0 < y.sum() < len(y)]
+    assert trained.history[-1]["val_auroc"] == pytest.approx(np.mean(areas))
+
+
+def test_the_area_is_that_of_sklearn_with_ties_and_unlabelled_records():
+    rng = np.random.default_rng(0)
+    y = (rng.random((200, 4)) < [0.5, 0.1, 0.9, 0.0]).astype(np.float32)
+    p = np.round(rng.random((200, 4)), 1)
+    known = rng.random(200) < 0.8
+    areas = [roc_auc_score(y[known, at], p[known, at]) for at in range(3)]  # the fourth class has no positive
+    y[~known] = np.nan
+    assert macro_auroc(y, p) == pytest.approx(np.mean(areas))
+    assert macro_auroc(y[:, 3:], p[:, 3:]) is None
 
 
 def test_early_stopping_keeps_the_best_epoch(configs, batches, monkeypatch):

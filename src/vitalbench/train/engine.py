@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
 from vitalbench.config.design import Train
 from vitalbench.config.schema import Kind
@@ -36,6 +36,7 @@ from vitalbench.train.strategy import (
     over_processes,
 )
 from vitalbench.train.switches import set_switches
+from vitalbench.train.window_scores import WindowScores, macro_auroc
 
 
 def synchroniser(target: Target) -> Callable[[], None]:
@@ -106,28 +107,30 @@ def score(
 ) -> NDArray[np.float64]:
     """Probabilities of records, (records, classes): every window scored, then aggregated as the design says."""
     model.eval()
-    take_max = batches.window is not None and batches.window.aggregate == "max"
-    found: Tensor | None = None
+    found = WindowScores(batches, len(rows))
     average_statistics(accelerator, model)
     with evaluating(model):
         for x, some in Ahead(batches.windows(rows)):
-            p = probabilities(model(x.to(accelerator.device)), kind).double().cpu()[: some.stop - some.start]
-            if found is None:
-                found = torch.zeros(len(rows), p.shape[1], dtype=torch.float64)
-            found[some] = torch.maximum(found[some], p) if take_max else found[some] + p / len(batches.starts)
-    if found is None:
+            found.add(probabilities(model(x.to(accelerator.device)), kind)[: some.stop - some.start], some)
+    scored = found.whole(accelerator, kind)
+    if scored is None:
         raise TrainingFailure("there is no record to score")
-    found = over_processes(accelerator, found)
-    if kind in ("multiclass", "softlabel"):
-        found /= found.sum(dim=1, keepdim=True)
-    scored: NDArray[np.float64] = found.clamp(0, 1).numpy()
     return scored
 
 
 def validation_loss(
-    accelerator: Accelerator, model: nn.Module, batches: Batches, examples: Examples, kind: Kind | Loss
+    accelerator: Accelerator,
+    model: nn.Module,
+    batches: Batches,
+    examples: Examples,
+    kind: Kind | Loss,
+    scores: WindowScores | None = None,
 ) -> float:
-    """Mean loss over all windows of the validation records."""
+    """Mean loss over all windows of the validation records.
+
+    Args:
+        scores: is given their probabilities, where what is asked of them is a task's labels.
+    """
     model.eval()
     average_statistics(accelerator, model)
     loss, total, count = loss_function(kind), 0.0, 0
@@ -135,12 +138,22 @@ def validation_loss(
         for x, some in Ahead(batches.windows(examples.rows)):
             own = some.stop - some.start
             logits = model(x.to(accelerator.device))[:own]
+            if own and scores is not None and isinstance(kind, str):
+                scores.add(probabilities(logits, kind), some)
             if own:
                 y = torch.from_numpy(examples.labels[some]).to(accelerator.device)
                 total += float(loss(logits, y)) * own
                 count += own
     sums = over_processes(accelerator, torch.tensor([total, count], dtype=torch.float64))
     return float(sums[0] / sums[1])
+
+
+def _val_auroc(accelerator: Accelerator, scores: WindowScores, validation: Examples, kind: Kind | Loss) -> float | None:
+    """Macro AUROC of the validation records; None where their labels are no classes that are there or not."""
+    if not isinstance(kind, str) or kind == "softlabel":
+        return None
+    whole = scores.whole(accelerator, kind)
+    return None if whole is None else macro_auroc(validation.labels, whole)
 
 
 def train(
@@ -196,8 +209,11 @@ def train(
                 course.took(loss, made.waited)
                 with keeper.between_steps(state):
                     observer.batch(course, loss)
+            scores = WindowScores(batches, len(validation))
             with keeper.breakable(state):
-                val = validation_loss(accelerator, model, batches, validation, kind) if len(validation) else None
+                val = (
+                    validation_loss(accelerator, model, batches, validation, kind, scores) if len(validation) else None
+                )
             keeper.take_time(course)
             course.steps += steps
             row = {
@@ -205,6 +221,7 @@ def train(
                 "steps": course.steps,
                 "train_loss": course.loss / steps,
                 "val_loss": val,
+                "val_auroc": _val_auroc(accelerator, scores, validation, kind),
                 "learning_rate": step.optimiser.param_groups[0]["lr"],
                 "seconds": round(course.seconds, 4),
                 "data_wait_s": round(made.waited, 4),
