@@ -28,8 +28,10 @@ rule cost:
         runs=rules.train.input,
         measurements=rules.measure.input,
         prices=stage_slice("cost"),
+        published=stage_slice("projection"),
     output:
         in_suite(layout.TABLE.format(table="cost")),
+        in_suite(layout.TABLE.format(table="projected")),
     log:
         in_suite("log/cost.txt"),
     params:
@@ -38,11 +40,25 @@ rule cost:
         "vitalbench cost --results {params.suite} 2>&1 | tee {log}"
 
 
+# How far projections are off, on published times: told where the suite has one.
+rule projection:
+    input:
+        published=stage_slice("projection"),
+    output:
+        in_suite(layout.TABLE.format(table="projection")),
+    log:
+        in_suite("log/projection.txt"),
+    params:
+        suite=subpath(input.published, ancestor=3),
+    shell:
+        "vitalbench project --errors --results {params.suite} --out {output} 2>&1 | tee {log}"
+
+
 rule comparison:
     input:
         suite=in_suite(layout.SUITE_SLICE),
         metrics=rules.evaluate.input,
-        cost=rules.cost.output,
+        cost=rules.cost.output[0],
         timing=in_suite(layout.TABLE.format(table="timing")),
         code=stage_slice("compare"),
     output:
@@ -60,3 +76,4 @@ rule compare:
         rules.tables.output,
         rules.cost.output,
         rules.comparison.output,
+        rules.projection.output if any(cell.projected_from for cell in PLAN.cells) else [],

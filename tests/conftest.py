@@ -4,6 +4,7 @@ import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -12,7 +13,7 @@ from vitalbench import cli
 from vitalbench.config.dataset import Dataset
 from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.plan import make_plan
-from vitalbench.config.slices import slices
+from vitalbench.config.slices import slices, write_slices
 from vitalbench.data.index import read_part
 from vitalbench.data.join import join
 from vitalbench.data.release import acquire
@@ -37,6 +38,12 @@ def project(tmp_path: Path) -> Path:
         shutil.copytree(ROOT / name, tmp_path / name)
     shutil.copy(ROOT / "Snakefile", tmp_path)
     return tmp_path
+
+
+def resolved(project: Path, **given: Any) -> None:
+    """Write the slices of a project's plan, as Snakemake does when it loads."""
+    folder = ConfigFolder(project / "configs")
+    write_slices(make_plan(folder, folder.knobs(given)), folder, project / "results")
 
 
 @pytest.fixture(scope="session")

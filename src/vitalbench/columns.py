@@ -34,6 +34,38 @@ _SCORE = _columns(
 )
 
 TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
+    "projected": (
+        "a timed phase of a cell whose target is not here, projected from the target it was measured on",
+        _CELL
+        + _columns(
+            "phase | train_step, features or inference",
+            "batch_size | records at once | count",
+            "projected_s | of one repeat, on this target | s",
+            "projected_low_s | the lower end of the interval of 80 %, from the first quartile of what was measured | s",
+            "projected_high_s | the upper end, from the third quartile | s",
+            "projected_ratio | times of this target over those of the other one",
+            "projected_from | the target it was measured on",
+            "from_device | its device, as the system names it",
+            "measured_s | of one repeat there, median | s",
+            "projected_to | the device that the target stands for: one with published times, or its own data sheet",
+            "by | fit: to times of GPUs; peaks: the ratio of peak rates, from a CPU",
+            "basis | projected",
+        ),
+    ),
+    "projection": (
+        "a pair of devices: how far projections are off where what they are about was left out of the fit",
+        _columns(
+            "left_out | device: the GPU projected to; model: the workload's; cpu: the CPU projected from",
+            "source | the device projected from, or all",
+            "projected_to | the other one, or all",
+            "times | pairs of published times | count",
+            "projected_error | of projected times, mean over the pairs | fraction",
+            "blend_error | of the ratio of both rates weighed as fitted to GPUs | fraction",
+            "peak_error | of the ratio of peak rates | fraction",
+            "bandwidth_error | of the ratio of memory bandwidths | fraction",
+            "held | share of known times within the intervals of 80 % | fraction",
+        ),
+    ),
     "matrix": (
         "a cell",
         _CELL
@@ -163,8 +195,9 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "usd | hours x price | USD",
             "energy_kwh | measured energy; empty where no counter was read | kWh",
             "basis | measured or projected time",
-            "usd_low | at the first quartile of the step time | USD",
-            "usd_high | at the third quartile | USD",
+            "usd_low | at the first quartile of the step time; projected, at the lower end of its interval too | USD",
+            "usd_high | at the third quartile; projected, at the upper end too | USD",
+            "projected_from | of a projected cell, the target it was measured on",
         ),
     ),
     "comparison": (

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,14 @@ class CellResult:
     run_id: str
     source: str
     folder: Path
+    projected_from: Cell | None = None
+
+    @property
+    def origin(self) -> Cell:
+        """Of a projected cell, the one that was measured in its place."""
+        if self.projected_from is None:
+            raise ValueError(f"{self.cell.path} is not projected")
+        return self.projected_from
 
     @property
     def measured(self) -> bool:
@@ -162,13 +170,20 @@ class Results:
                     )
                 reason = left.get("reason", _UNFINISHED)
                 run_id = left.get("run_id", "")
-            found.append(CellResult(cell, status, reason, run_id, planned["source"] or "", folder))
-        return found
+            origin = replace(cell, target=planned["projected_from"]) if planned.get("projected_from") else None
+            found.append(CellResult(cell, status, reason, run_id, planned["source"] or "", folder, origin))
+        ended = {result.cell: result for result in found}
+        return [_held_to_its_origin(result, ended) for result in found]
 
     @property
     def measured(self) -> list[CellResult]:
         """The cells with results."""
         return [result for result in self.cells if result.measured]
+
+    @property
+    def projected(self) -> list[CellResult]:
+        """The cells whose time is projected from one that was measured."""
+        return [result for result in self.cells if result.status == "projected" and result.projected_from]
 
     @property
     def scored(self) -> list[CellResult]:
@@ -184,6 +199,15 @@ class Results:
     def scored_groups(self) -> Groups:
         """The same of the scored ones."""
         return _grouped(self.scored)
+
+
+def _held_to_its_origin(result: CellResult, ended: dict[Cell, CellResult]) -> CellResult:
+    """A cell that was to be projected from one that came to nothing is not projected."""
+    origin = ended.get(result.projected_from) if result.projected_from else None
+    if origin is None or origin.measured:
+        return result
+    reason = f"to be projected from {origin.cell.target}, whose cell is {origin.status}"
+    return replace(result, status="not-run", reason=reason, projected_from=None)
 
 
 _BELOW_SUITE = layout.RUN.count("/") + 1

@@ -5,10 +5,8 @@ import sys
 
 import pytest
 
+from tests.conftest import resolved
 from vitalbench import cli
-from vitalbench.config.folder import ConfigFolder
-from vitalbench.config.plan import make_plan
-from vitalbench.config.slices import write_slices
 from vitalbench.errors import ConfigError, InputError
 
 
@@ -44,7 +42,7 @@ def test_matrix_prints_every_cell_and_what_it_would_do(project):
     found = run("matrix", cwd=project)
     assert found.returncode == 0
     assert "train xresnet1d (small)" in found.stdout
-    assert found.stdout.strip().endswith("7 cells, 7 to run, 0 not")
+    assert found.stdout.strip().endswith("19 cells, 7 to run, 12 not")
     assert "not-run: no records here" in run("matrix", "--suite", "ptbxl", cwd=project).stdout
 
 
@@ -69,11 +67,6 @@ def test_doctor_says_what_runs_here(project):
 def test_no_arguments_lists_the_commands():
     found = run()
     assert all(name in found.stdout for name in cli.command_names())
-
-
-def resolved(project, **given) -> None:
-    folder = ConfigFolder(project / "configs")
-    write_slices(make_plan(folder, folder.knobs(given)), folder, project / "results")
 
 
 def test_doctor_tells_of_every_profile_and_what_it_lacks(project):
@@ -115,7 +108,6 @@ def test_show_says_why_there_is_nothing_to_show_and_how_to_go_back(project, monk
         (["cost", "--records", "100"], "--records and --epochs go together"),
         (["cost", "--records", "0", "--epochs", "3"], "--records is 0; allowed: 1 to 1e+12"),
         (["cost", "--usd-per-kwh", "nan"], "--usd-per-kwh nan: it must be a positive number"),
-        (["cost", "--usd-per-kwh", "0.3"], "needs the key 'power_w' in a target of the suite (cpu)"),
         (
             ["measure", "--results", "results/quick", "--measurement", "ptbxl/superdiagnostic/s4/cpu"],
             "no design named 's4'",
@@ -131,6 +123,13 @@ def test_a_command_that_has_nothing_to_work_on_says_so_and_writes_nothing(projec
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
     assert sorted(project.rglob("*")) == before
+
+
+def test_electricity_needs_the_power_of_a_target(project, monkeypatch):
+    monkeypatch.chdir(project)
+    resolved(project, suite="ptbxl")
+    with pytest.raises(InputError, match=r"needs the key 'power_w' in a target of the suite \(cpu\)"):
+        cli.run(["cost", "--results", "results/ptbxl", "--usd-per-kwh", "0.3"])
 
 
 def test_a_suite_is_priced_with_the_file_it_was_resolved_with_wherever_it_lies_now(project, monkeypatch):

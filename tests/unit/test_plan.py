@@ -20,7 +20,53 @@ def test_quick_runs_everything_on_generated_records(configs, tmp_path):
     (tmp_path / "ptbxl").mkdir()
     found = plan(configs, data_root=str(tmp_path))
     assert {planned.source for planned in found.cells} == {"generated"}
-    assert all(not planned.status for planned in found.cells)
+    assert {planned.status for planned in found.cells if planned.cell.target == "cpu"} == {""}
+
+
+def test_what_is_measured_is_projected_to_targets_that_a_suite_names_and_controls_are_not(configs):
+    found = [planned for planned in plan(configs).cells if planned.cell.target != "cpu"]
+    assert {planned.cell.target for planned in found} == {"a100-40", "h100", "rtx4090"}
+    assert {planned.cell.design for planned in found} == {"xresnet1d101", "s4d"}
+    assert {(planned.status, planned.projected_from) for planned in found} == {("projected", "cpu")}
+
+
+def test_without_a_cell_that_is_measured_nothing_is_projected(configs):
+    alone = [planned for planned in plan(configs, targets=["h100"]).cells if planned.cell.design == "s4d"]
+    assert {planned.status for planned in alone} == {"not-run"}
+    assert all("no cell of it is measured here" in planned.reason for planned in alone)
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "said"),
+    [
+        ("targets/h100.yaml", ("peak_tflops: {fp32: 67, ", "peak_tflops: {"), "declares no peak_tflops.fp32"),
+        (
+            "targets/h100.yaml",
+            ("threads: 8", "threads: 8\ntf32: true"),
+            "has tf32, which the published times are without",
+        ),
+        ("targets/cpu.yaml", ("threads: 2", "threads: 1\nprocesses: 2"), "several processes"),
+        ("designs/s4d.yaml", ("train:", "train:\n  precision: bf16"), "its arithmetic is bf16"),
+    ],
+)
+def test_what_was_not_published_is_not_projected(project, file, change, said):
+    path = project / "configs" / file
+    text = path.read_text()
+    assert change[0] in text
+    path.write_text(text.replace(*change, 1))
+    folder = ConfigFolder(project / "configs")
+    cells = make_plan(folder, folder.knobs({})).cells
+    found = [planned for planned in cells if (planned.cell.design, planned.cell.target) == ("s4d", "h100")]
+    assert {planned.status for planned in found} == {"not-run"}
+    assert all(said in planned.reason for planned in found)
+
+
+def test_published_times_that_are_damaged_stop_a_suite(project):
+    path = project / "configs/projection/timings.csv"
+    path.write_text(path.read_text().replace("NVIDIA L4", "NVIDIA L40", 1))
+    folder = ConfigFolder(project / "configs")
+    with pytest.raises(ConfigError, match=r"timings.csv: line \d+: .*nearest: NVIDIA L4"):
+        make_plan(folder, folder.knobs({}))
 
 
 def test_a_suite_of_records_without_any_says_how_to_get_them(configs):
@@ -43,7 +89,8 @@ def test_the_ideal_observer_is_not_allowed_on_real_records(project):
     suite.write_text(suite.read_text().replace("source: generated", "source: records"))
     folder = ConfigFolder(project / "configs")
     found = make_plan(folder, folder.knobs({"data_root": str(project / "data")}))
-    fate = {planned.cell.design: (planned.status, planned.source) for planned in found.cells}
+    here = [planned for planned in found.cells if planned.cell.target == "cpu"]
+    fate = {planned.cell.design: (planned.status, planned.source) for planned in here}
     assert fate["ideal-observer"] == ("not-allowed", "local")
     assert fate["s4d"] == ("", "local")
 
@@ -85,7 +132,8 @@ def test_the_ideal_observer_is_not_allowed_on_downloaded_records(project):
     suite = project / "configs/suites/quick.yaml"
     suite.write_text(suite.read_text().replace("source: generated", "source: records"))
     found = plan(ConfigFolder(project / "configs"), download=True)
-    fate = {planned.cell.design: (planned.status, planned.source) for planned in found.cells}
+    here = [planned for planned in found.cells if planned.cell.target == "cpu"]
+    fate = {planned.cell.design: (planned.status, planned.source) for planned in here}
     assert fate["ideal-observer"] == ("not-allowed", "download")
     assert fate["s4d"] == ("", "download")
 
@@ -104,10 +152,12 @@ def test_a_mirror_takes_the_place_of_the_publishers_host_and_moves_no_job(projec
     assert told == {"url": "http://mirror.local:8080/physionet/files/ptb-xl/1.0.3/", "streams": 2}
 
 
-def test_a_target_that_is_not_here_is_not_run(configs, monkeypatch):
+def test_a_target_that_is_not_here_is_not_run_but_projected(configs, monkeypatch):
     monkeypatch.setattr("vitalbench.config.plan.device_here", lambda kind: "a cpu" if kind == "cpu" else None)
     found = plan(configs, targets=["cpu", "h100"])
-    assert {p.status for p in found.cells if p.cell.target == "h100"} == {"not-run"}
+    away = {p.cell.design: p.status for p in found.cells if p.cell.target == "h100"}
+    assert away["s4d"] == away["shuffled-labels"] == "projected"  # asked for by name: controls too
+    assert away["prevalence"] == "not-run"
     assert {p.status for p in found.cells if p.cell.target == "cpu"} == {""}
 
 
@@ -115,10 +165,11 @@ def test_fp16_is_not_allowed_on_a_cpu(project):
     design = project / "configs/designs/s4d.yaml"
     design.write_text(design.read_text().replace("epochs: 50", "epochs: 50\n  precision: fp16"))
     found = plan(ConfigFolder(project / "configs"))
-    assert {(p.status, p.reason.split(",")[0]) for p in found.cells if p.cell.design == "s4d"} == {
+    here = [p for p in found.cells if p.cell.target == "cpu"]
+    assert {(p.status, p.reason.split(",")[0]) for p in here if p.cell.design == "s4d"} == {
         ("not-allowed", "fp16 needs a GPU")
     }
-    assert {p.status for p in found.cells if p.cell.design != "s4d"} == {""}
+    assert {p.status for p in here if p.cell.design != "s4d"} == {""}
 
 
 def written(plan, folder, results):

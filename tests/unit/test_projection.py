@@ -8,18 +8,25 @@ import pytest
 
 from tests.conftest import ROOT
 from vitalbench import cli
-from vitalbench.config.published import Device, Timing, read_devices, read_timings
-from vitalbench.cost.held_out import held_out
-from vitalbench.cost.projector import LEVEL, Projector, projector
+from vitalbench.config.published import Device, Timing, parse_published, published_texts
+from vitalbench.cost.held_out import Asked, by_pair, held_out
+from vitalbench.cost.projector import LEVEL, Projector, scale
 from vitalbench.errors import ConfigError
 
-PUBLISHED = ROOT / "configs/projection"
+CONFIGS = ROOT / "configs"
+PUBLISHED = CONFIGS / "projection"
 
 
 @pytest.fixture(scope="module")
 def published():
-    devices = read_devices(PUBLISHED / "devices.csv")
-    return read_timings(PUBLISHED / "timings.csv", devices), devices
+    devices, timings = parse_published(published_texts(CONFIGS), CONFIGS)
+    return timings, devices
+
+
+@pytest.fixture(scope="module")
+def asked(published):
+    """What was left out, projected; some seconds."""
+    return [*held_out(*published)]
 
 
 def planted(rng: np.random.Generator, devices: int, noise: float, own: float, share: float = 0.4):
@@ -63,7 +70,7 @@ def test_what_was_planted_is_found_again():
 
 def test_without_a_slowness_of_its_own_an_unseen_device_is_projected_from_its_data_sheet():
     timings, sheets = planted(np.random.default_rng(1), 8, 0.01, 0.0)
-    fitted = projector([timing for timing in timings if timing.device != "d3"], sheets)
+    fitted = Projector([timing for timing in timings if timing.device != "d3"], sheets)
     by = {(timing.workload, timing.device): timing.seconds for timing in timings}
     known = by[timings[0].workload, "d3"] / by[timings[0].workload, "d0"]
     assert fitted.project("d0", "d3").ratio == pytest.approx(known, rel=0.05)
@@ -71,7 +78,7 @@ def test_without_a_slowness_of_its_own_an_unseen_device_is_projected_from_its_da
 
 def test_an_unseen_device_has_the_wider_interval():
     timings, sheets = planted(np.random.default_rng(2), 8, 0.05, 0.15)
-    fitted = projector([timing for timing in timings if timing.device != "d3"], sheets)
+    fitted = Projector([timing for timing in timings if timing.device != "d3"], sheets)
     seen, unseen = fitted.project("d0", "d1"), fitted.project("d0", "d3")
     assert math.log(unseen.high / unseen.low) > 1.3 * math.log(seen.high / seen.low)
 
@@ -89,31 +96,78 @@ def test_intervals_hold_at_least_what_they_say_of_devices_and_models_left_out():
     assert np.mean(held["model"]) < 0.999  # and are not simply endless
 
 
-def test_on_published_times_the_projector_beats_both_ratios_and_its_intervals_hold(published):
-    asked = pd.DataFrame([*held_out(*published)])
-    assert len(asked) == 2 * 282
-    for left_out, most in (("device", 0.17), ("model", 0.12)):
-        rows = asked[asked["left_out"] == left_out]
-        assert rows["error"].mean() < most
-        assert rows["error"].mean() < 0.5 * min(rows["peak"].mean(), rows["bandwidth"].mean())
-        assert rows["held"].mean() >= LEVEL
+def test_on_published_times_the_projector_beats_both_ratios_and_its_intervals_hold(asked):
+    rows = pd.DataFrame(asked)
+    for left_out, most in (("device", 0.11), ("model", 0.095)):
+        some = rows[rows["left_out"] == left_out]
+        assert len(some) == 772
+        assert some["error"].mean() < most
+        assert some["error"].mean() < 0.5 * min(some["peak"].mean(), some["bandwidth"].mean())
+        assert some["error"].mean() < some["blend"].mean()
+        assert some["held"].mean() >= LEVEL
 
 
-def test_every_time_has_its_device_and_its_file(published):
+def test_from_a_cpu_that_was_left_out_the_ratio_of_peaks_beats_the_others_and_intervals_hold(asked):
+    rows = pd.DataFrame([one for one in asked if one.left_out == "cpu"])
+    assert rows["source"].nunique() == 5
+    assert rows["error"].to_numpy() == pytest.approx(rows["peak"].to_numpy())
+    assert rows["error"].mean() < 0.5 * min(rows["blend"].mean(), rows["bandwidth"].mean())
+    assert rows["held"].mean() >= LEVEL
+
+
+def test_errors_by_pair_are_means_of_what_was_asked():
+    told = [
+        Asked("device", "a", "b", "m", 0.1, 0.2, 0.3, 0.4, True),
+        Asked("device", "a", "b", "m", 0.3, 0.2, 0.3, 0.4, False),
+    ]
+    told += [Asked("device", "a", "c", "m", 0.5, 0.2, 0.3, 0.4, True)]
+    found = {(row["source"], row["projected_to"]): row for row in by_pair(told)}
+    assert found["a", "b"]["projected_error"] == pytest.approx(0.2)
+    assert found["a", "b"]["held"] == 0.5
+    assert found["all", "all"]["times"] == 3
+    assert found["all", "all"]["projected_error"] == pytest.approx(0.3)
+
+
+def test_a_scale_holds_the_next_group_and_is_endless_for_too_few():
+    assert scale([[1.0], [2.0], [3.0]]) == math.inf  # with a fourth that is missed, three of four are 75 %
+    assert scale([[1.0], [2.0], [3.0], [4.0]]) == 4.0
+    assert (
+        scale([[1.0]] * 4 + [[1.0, *[9.0] * 11]]) == 9.0
+    )  # of as many misses more than a fifth, though of one group in five
+    assert scale([]) == math.inf
+
+
+def test_a_cpu_is_not_projected_to_a_cpu_nor_by_too_few_of_them(published):
     timings, devices = published
-    assert len(timings) == 83
+    fitted = Projector(timings, devices)
+    assert not fitted.connects("Intel Core i9-10940X", "Intel Core i7-12700H")
+    assert fitted.connects("Intel Core i9-10940X", "NVIDIA L4")
+    few = [
+        t
+        for t in timings
+        if devices[t.device].kind == "gpu" or t.device in ("Intel Core i9-10940X", "Intel Core i7-12700H")
+    ]
+    assert not Projector(few, devices).connects("Intel Core i9-10940X", "NVIDIA L4")
+    with pytest.raises(ValueError, match="nothing published connects"):
+        fitted.project("Intel Core i9-10940X", "Intel Core i7-12700H")
+
+
+def test_every_time_has_its_device_and_its_source(published):
+    timings, devices = published
+    assert len(timings) == 388
     assert {timing.device for timing in timings} == set(devices)
     table = pd.read_csv(PUBLISHED / "timings.csv")
-    named = table["workload"].str.rsplit("-", n=1, expand=True)
-    file = table["device"].str.replace(" ", "_") + "/" + named[0] + "-" + table["mode"] + "-" + named[1]
-    assert (table["file"] == file + "-" + table["batch"].astype(str) + ".json").all()
+    told = (PUBLISHED / "SOURCE.md").read_text()
+    for source in table["source"].unique():
+        assert f"`{source}`" in told
 
 
 @pytest.mark.parametrize(
     ("file", "change", "said"),
     [
-        ("devices.csv", ("fp32_tflops", "fp23_tflops"), "column 'fp32_tflops' is missing"),
-        ("devices.csv", ("66.9", "0"), "line 2: fp32_tflops is '0'"),
+        ("devices.csv", ("tflops", "tflop"), "column 'tflops' is missing"),
+        ("devices.csv", ("66.9", "0"), "line 2: tflops is '0'"),
+        ("devices.csv", ("gpu,fp32,66.9", "gpo,fp32,66.9"), "line 2: kind is 'gpo'; .*nearest: gpu"),
         ("devices.csv", ("NVIDIA L4,", "Tesla T4,"), "device 'Tesla T4' stands there twice"),
         ("timings.csv", ("NVIDIA L4", "NVIDIA L40"), "nearest: NVIDIA L4"),
         ("timings.csv", (",0.", ",-0."), "seconds is '-0."),
@@ -121,18 +175,19 @@ def test_every_time_has_its_device_and_its_file(published):
     ],
 )
 def test_damaged_figures_are_one_line(tmp_path, file, change, said):
+    (tmp_path / "projection").mkdir()
     for name in ("devices.csv", "timings.csv"):
         text = (PUBLISHED / name).read_text()
-        (tmp_path / name).write_text(
+        (tmp_path / "projection" / name).write_text(
             text.replace(*change, 1 if name == "timings.csv" else -1) if name == file else text
         )
     with pytest.raises(ConfigError, match=said) as refused:
-        read_timings(tmp_path / "timings.csv", read_devices(tmp_path / "devices.csv"))
+        parse_published(published_texts(tmp_path), tmp_path)
     assert file in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
-def test_a_time_is_projected_to_every_gpu_and_what_connects_with_none_is_not_run(capsys, monkeypatch):
+def test_a_time_is_projected_to_every_gpu_and_what_cannot_be_is_one_line(capsys, monkeypatch):
     monkeypatch.chdir(ROOT)
     assert cli.run(["project", "--seconds", "0.2", "--from", "a100-40"]) == 0
     out, told = capsys.readouterr()
@@ -142,13 +197,27 @@ def test_a_time_is_projected_to_every_gpu_and_what_connects_with_none_is_not_run
     assert rows["h100"][1] == "projected"
     step, low, high = map(float, rows["h100"][2:5])
     assert 0.06 < low < step < high < 0.1
-    assert "no convolutional network" in told
+    assert "an order of magnitude" in told
     for arguments, said in (
-        (["--seconds", "0.2", "--from", "cpu"], "not-run: no published time connects it with a GPU"),
+        (["--seconds", "0.2", "--from", "cpu"], "--from cpu: of a CPU --tflops says"),
+        (["--seconds", "0.2", "--from", "cpu", "--tflops", "nan"], "--tflops nan: it must be a positive number"),
+        (["--seconds", "0.2", "--from", "h100", "--tflops", "1"], "--from h100 is no target that is a CPU"),
         (["--seconds", "0.2", "--from", "a100-41"], "nearest: a100-40"),
         (["--seconds", "nan", "--from", "h100"], "must be a positive number"),
         (["--from", "h100"], "needs --seconds and --from, or --errors"),
         (["--seconds", "1", "--from", "h100", "--to", "h20"], "--to h20: .*nearest: h200"),
+        (
+            ["--seconds", "1", "--from", "Intel Core i9-10940X", "--to", "Intel Core i7-9750H"],
+            "not-run: no published time",
+        ),
     ):
         with pytest.raises(ConfigError, match=said):
             cli.run(["project", *arguments])
+
+
+def test_from_a_cpu_the_interval_spans_more_than_a_factor_of_ten(capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert cli.run(["project", "--seconds", "1", "--from", "cpu", "--tflops", "0.67", "--to", "h200"]) == 0
+    step, low, high = map(float, capsys.readouterr().out.splitlines()[1].split()[2:5])
+    assert step == pytest.approx(0.01)
+    assert high / low > 10

@@ -32,7 +32,9 @@ def test_every_table_has_its_columns_and_rows(quick):
 
 
 def test_every_cell_is_measured_on_generated_records(quick):
-    matrix = pd.read_csv(quick.results / "tables/matrix.csv")
+    whole = pd.read_csv(quick.results / "tables/matrix.csv")
+    assert set(whole["status"][whole["target"] != "cpu"]) == {"projected"}
+    matrix = whole[whole["target"] == "cpu"]
     assert set(matrix["status"]) == {"measured"}
     assert set(matrix["data_source"]) == {"generated"}
     assert matrix["run_id"].is_unique
@@ -56,7 +58,7 @@ def test_every_cell_is_measured_on_generated_records(quick):
 
 def test_every_run_has_a_card_of_what_it_left(quick):
     metrics = pd.read_csv(quick.results / "tables/metrics.csv")
-    for row in pd.read_csv(quick.results / "tables/matrix.csv").itertuples():
+    for row in pd.read_csv(quick.results / "tables/matrix.csv").query("status == 'measured'").itertuples():
         run = f"runs/{row.dataset}/{row.task}/{row.design}/{row.target}/seed{row.seed}-fold{row.fold}"
         card = (quick.results / run / "card.md").read_text()
         assert "it supports no clinical claim" in card
@@ -108,7 +110,12 @@ def test_timing_and_cost_rest_on_measured_steps(quick):
     facts = read_json(quick.results / "runs/ptbxl/superdiagnostic/s4d/cpu/seed0-fold0/provenance.json")["facts"]
     assert row["hours"] == pytest.approx(steps.loc["s4d", "median_s"] * facts["steps"] / 3600)
     assert row["usd"] == pytest.approx(row["hours"] * row["usd_per_hour"])
-    assert set(cost["basis"]) == {"measured"}
+    assert set(cost["target"][cost["basis"] == "measured"]) == {"cpu"}
+    away = cost[cost["basis"] == "projected"]
+    assert set(away["target"]) == {"a100-40", "h100"}
+    assert set(away["projected_from"]) == {"cpu"}
+    assert (away["usd_low"] < away["usd"]).all()
+    assert (away["usd"] < away["usd_high"]).all()
 
 
 def test_the_split_was_audited_clean(quick):
@@ -320,6 +327,9 @@ def test_a_leaking_release_is_refused_in_the_dag_and_shown(quick, tmp_path):
     assert found.returncode != 0
     results = folder / "results/leaky"
     matrix = pd.read_csv(results / "tables/matrix.csv")
+    away = matrix[matrix["target"] != "cpu"]
+    assert away["reason"].str.contains("to be projected from cpu, whose cell is not-allowed").all()
+    matrix = matrix[matrix["target"] == "cpu"]
     assert set(matrix["status"]) == {"not-allowed"}
     assert matrix["reason"].str.contains("the split leaks: patient-overlap train-test: 1|ideal observer").all()
     leakage = pd.read_csv(results / "tables/leakage.csv")

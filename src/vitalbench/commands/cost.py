@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 
 from vitalbench.config.prices import Price, parse_prices, read_prices
+from vitalbench.cost.absent import Absent
 from vitalbench.cost.table import Scale, cost_rows, electricity
 from vitalbench.errors import InputError
 from vitalbench.files import read_json
@@ -73,8 +74,12 @@ def run(args: argparse.Namespace) -> None:
         prices = parse_prices(text, Path(read_json(args.results / RESOLVED)["price_file"]))
     scale = _scale(args)
     own = _own(results, args.usd_per_kwh) if args.usd_per_kwh is not None else {}
-    rows = cost_rows(results, prices, scale, own)
+    published = read_json(args.results / STAGE_SLICE.format(stage="projection"))["published"]
+    absent = Absent(results, published) if results.projected else None
+    rows = [*cost_rows(results, prices, scale, own, absent)]
     if (args.prices or scale or own) and not args.out:  # the suite's own table keeps the prices the suite names
         print(table_text("cost", rows), end="")
     else:
         write_table("cost", rows, args.out or results.table("cost"))
+        if not args.out:
+            write_table("projected", absent.rows() if absent else [], results.table("projected"))

@@ -1,21 +1,26 @@
-"""Project a step time from one GPU to others, with an interval; or say how far such projections are off.
+"""Project a step time from one device to others, with an interval; or say how far such projections are off.
 
-Fitted to published times of fp32 steps (configs/projection); docs/METHODS.md says how, and what was not among them.
+Fitted to published times (configs/projection); docs/METHODS.md says how, and what was not among them.
 """
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 
 from vitalbench.config.folder import ConfigFolder
-from vitalbench.config.published import Device, read_devices, read_timings, sheets_of
-from vitalbench.cost.held_out import held_out
-from vitalbench.cost.projector import LEVEL, projector
+from vitalbench.config.published import Device, parse_published, published_texts
+from vitalbench.cost.held_out import by_pair, held_out
+from vitalbench.cost.projector import LEVEL, Projector
+from vitalbench.cost.sheets import sheet_of
 from vitalbench.errors import ConfigError, choices
+from vitalbench.files import read_json
+from vitalbench.layout import STAGE_SLICE
 from vitalbench.progress import say
+from vitalbench.tables import write_table
 
-_CAVEAT = "fitted to language models in fp32 without TF32; no convolutional network was among them"
+_CAVEAT = "steps in fp32 without TF32; from a CPU, by the ratio of peaks alone, an order of magnitude"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,54 +28,95 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, metavar="S", help="of a step, measured in fp32 on --from")
     parser.add_argument("--from", dest="source", metavar="NAME", help="a target, or a device of configs/projection")
     parser.add_argument("--to", nargs="+", metavar="NAME", help="the same; default: every target that is a GPU")
+    parser.add_argument(
+        "--tflops", type=float, metavar="X", help="what fp32 products reach on --from, where that is a CPU's target"
+    )
     parser.add_argument("--errors", action="store_true", help="instead: held-out errors and coverage by device pair")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="with --errors: a table instead of the screen")
+    parser.add_argument("--results", type=Path, help="with --errors: results/<suite>, whose figures are used")
     parser.add_argument("--configs", type=Path, default=Path("configs"))
+
+
+def _sheets(configs: ConfigFolder, known: dict[str, Device]) -> tuple[dict[str, Device], dict[str, str]]:
+    """All data sheets by device, and the device that each target stands for."""
+    sheets, meant = dict(known), {name: name for name in known}
+    for name in configs.names("targets"):
+        sheet = sheet_of(name, configs.target(name), known)
+        if sheet is not None:
+            sheets[sheet.name], meant[name] = sheet, sheet.name
+    return sheets, meant
+
+
+def _with_cpu(
+    args: argparse.Namespace, configs: ConfigFolder, sheets: dict[str, Device], meant: dict[str, str]
+) -> None:
+    """Let --from be a target that is a CPU, at the rate that was given."""
+    cpu = args.source in configs.names("targets") and configs.target(args.source).device == "cpu"
+    if args.tflops is None:
+        if cpu:
+            raise ConfigError(
+                f"--from {args.source}: of a CPU --tflops says what fp32 products of matrices reach on it; "
+                "a suite's cells take what their measuring job found"
+            )
+        return
+    if not cpu:
+        raise ConfigError(f"--tflops: --from {args.source} is no target that is a CPU; its data sheet says its rate")
+    if not 0 < args.tflops < float("inf"):
+        raise ConfigError(f"--tflops {args.tflops}: it must be a positive number")
+    # Its bandwidth is not asked for: nothing from a CPU is projected by it.
+    sheets[args.source], meant[args.source] = Device(args.source, args.tflops, float("nan"), "cpu"), args.source
 
 
 def _meant(name: str, option: str, meant: dict[str, str], configs: ConfigFolder) -> str:
     if name in meant:
         return meant[name]
     if name in configs.names("targets"):
-        raise ConfigError(f"{option} {name}: not-run: no published time connects it with a GPU; {choices(name, meant)}")
+        raise ConfigError(
+            f"{option} {name}: not-run: it declares no peak_tflops.fp32 and bandwidth_gb_s; {choices(name, meant)}"
+        )
     raise ConfigError(f"{option} {name}: {choices(name, meant)}")
 
 
-def _errors(folder: Path, devices: dict[str, Device]) -> None:
-    asked = pd.DataFrame([*held_out(read_timings(folder / "timings.csv", devices), devices)])
-    shown = {"error": "mean", "blend": "mean", "peak": "mean", "bandwidth": "mean", "held": "mean"}
-    by = asked.groupby(["left_out", "source", "target"]).agg(
-        pairs=("error", "size"), **{k: (k, v) for k, v in shown.items()}
-    )
-    print(by.round(3).to_string())
-    whole = asked.groupby("left_out").agg(pairs=("error", "size"), **{k: (k, v) for k, v in shown.items()})
-    print(
-        f"\nAll: mean error projected, of both rates blended, of peaks, of bandwidths; share in intervals of {LEVEL:.0%}:"
-    )
-    print(whole.round(3).to_string())
-    say(_CAVEAT)
+def _errors(args: argparse.Namespace) -> None:
+    if args.results:
+        texts = read_json(args.results / STAGE_SLICE.format(stage="projection"))["published"]
+    else:
+        texts = published_texts(args.configs)
+    devices, timings = parse_published(texts, args.configs)
+    rows = [*by_pair([*held_out(timings, devices)])]
+    if args.out:
+        write_table("projection", rows, args.out)
+        return
+    table = pd.DataFrame(rows)
+    shown: Iterable[pd.DataFrame] = (table[table["source"] != "all"], table[table["source"] == "all"])
+    print("\n\n".join(part.round(3).to_string(index=False) for part in shown))
+    say(f"held: share of times in intervals of {LEVEL:.0%}; {_CAVEAT}")
 
 
 def run(args: argparse.Namespace) -> None:
     """Project, or judge."""
-    configs, folder = ConfigFolder(args.configs), args.configs / "projection"
-    known = read_devices(folder / "devices.csv")
     if args.errors:
-        _errors(folder, known)
+        _errors(args)
         return
+    configs = ConfigFolder(args.configs)
+    known, timings = parse_published(published_texts(args.configs), args.configs)
     if args.seconds is None or args.source is None:
         raise ConfigError("vitalbench project: needs --seconds and --from, or --errors")
     if not 0 < args.seconds < float("inf"):
         raise ConfigError(f"--seconds {args.seconds}: it must be a positive number")
-    sheets, meant = sheets_of({name: configs.target(name) for name in configs.names("targets")}, known)
-    fitted = projector(read_timings(folder / "timings.csv", known), sheets)
+    sheets, meant = _sheets(configs, known)
+    _with_cpu(args, configs, sheets, meant)
+    fitted = Projector(timings, sheets)
     source = _meant(args.source, "--from", meant, configs)
     rows = []
     for name in args.to or [name for name in configs.names("targets") if name in meant]:
         target = _meant(name, "--to", meant, configs)
-        row = {"target": name, "times of it": "published" if target in known else "none"}
+        row = {"target": name, "times of it": "published" if fitted.knows(target) else "none"}
         if target == source:
             rows.append(row | {"basis": "measured", "step_s": args.seconds})
             continue
+        if not fitted.connects(source, target):
+            raise ConfigError(f"--to {name}: not-run: no published time says how far a CPU from a CPU would be off")
         told = fitted.project(source, target)
         seconds = {"step_s": told.ratio, "low": told.low, "high": told.high}
         rows.append(row | {"basis": "projected"} | {key: args.seconds * ratio for key, ratio in seconds.items()})

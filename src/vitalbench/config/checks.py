@@ -11,6 +11,7 @@ from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.knobs import Knobs
 from vitalbench.config.model_options import encoder_sizes
 from vitalbench.config.prices import check_price_keys, price_file, read_prices
+from vitalbench.config.published import parse_published, published_texts
 from vitalbench.config.schema import Size
 from vitalbench.config.search_space import corners
 from vitalbench.config.target import Target
@@ -98,6 +99,11 @@ def check_budget(folder: ConfigFolder, knobs: Knobs, targets: dict[str, Target])
             f"{knobs.said_in(asked)}: target '{without}' names no price, so its hours cannot be held against USD; "
             f"name one in {folder.path / 'targets' / without}.yaml: prices, or give budget_hours instead"
         )
+
+
+def check_published(folder: ConfigFolder) -> None:
+    """Refuse published times that are damaged: what is not here is projected by them."""
+    parse_published(published_texts(folder.path), folder.path)
 
 
 def check_claims(folder: ConfigFolder) -> None:

@@ -6,7 +6,15 @@ from functools import cached_property
 from itertools import product
 from pathlib import Path
 
-from vitalbench.config.checks import check_budget, check_claims, check_leads, check_prices, check_starts, check_windows
+from vitalbench.config.checks import (
+    check_budget,
+    check_claims,
+    check_leads,
+    check_prices,
+    check_published,
+    check_starts,
+    check_windows,
+)
 from vitalbench.config.dataset import Dataset, Source
 from vitalbench.config.design import Design
 from vitalbench.config.folder import ConfigFolder
@@ -76,6 +84,7 @@ class Planned:
     source: Source | None
     status: str = ""
     reason: str = ""
+    projected_from: str | None = None  # the target whose cell is measured in its place
 
 
 @dataclass(frozen=True)
@@ -102,6 +111,11 @@ class Plan:
     def running(self) -> list[Cell]:
         """The cells that will be started."""
         return [planned.cell for planned in self.cells if not planned.status]
+
+    @property
+    def run_on(self) -> list[str]:
+        """The targets that cells are run on, where they are here."""
+        return [name for name in self.targets if name not in self.suite.projected]
 
     def needs(self, design: str, target: str, attempt: int = 1) -> dict[str, int | str]:
         """What a job of a design on a target asks of a scheduler; a job that ran into its time limit asks for more time.
@@ -164,17 +178,62 @@ def _fate(cell: Cell, plan: Plan) -> Planned:
             "features are kept by one process and the target declares several; `fast.features: false` shares the work"
         )
         return Planned(cell, source, "not-allowed", reason)
-    if not plan.knobs.scheduled and device_here(target.device) is None:
-        return Planned(
-            cell, source, "not-run", f"target {cell.target} is not here, and nothing is calibrated to project it"
-        )
+    if cell.target in plan.suite.projected or not _is_here(target, plan.knobs):
+        return _projected(cell, source, plan)
     return Planned(cell, source)
 
 
+def _is_here(target: Target, knobs: Knobs) -> bool:
+    return knobs.scheduled or device_here(target.device) is not None
+
+
+def _projected(cell: Cell, source: Source | None, plan: Plan) -> Planned:
+    """What becomes of a cell whose target is not here: projected from the same design's cell on one that is, if it can be."""
+    design, target = plan.designs[cell.design], plan.targets[cell.target]
+    running = [
+        name
+        for name in plan.run_on
+        if _is_here(plan.targets[name], plan.knobs) and not _fate(replace(cell, target=name), plan).status
+    ]
+    # A GPU before a CPU: from there an interval is narrower.
+    measured = min(running, key=lambda name: plan.targets[name].device == "cpu", default=None)
+    why = _not_projectable(design, target) or (
+        _not_projectable(design, plan.targets[measured], of_source=True)
+        if measured
+        else "no cell of it is measured here"
+    )
+    if why or measured is None:
+        return Planned(cell, source, "not-run", f"target {cell.target} is not here, and it is not projected: {why}")
+    return Planned(cell, source, "projected", f"target {cell.target} is not here: projected from {measured}", measured)
+
+
+def _not_projectable(design: Design, target: Target, of_source: bool = False) -> str:
+    """Why a step of a design on a target is not one that times were published of; empty where it is."""
+    if design.model is None or design.train is None:
+        return "it has no step"
+    frozen = [design.computed.precision] if design.recipe == "frozen-features" else []
+    precision = {design.train.precision, *frozen}
+    if precision != {"fp32"}:
+        return f"its arithmetic is {' and '.join(sorted(precision))}, and steps are projected in fp32"
+    if target.processes > 1 or target.strategy != "ddp" or target.offload:
+        return (
+            "one of the targets has several processes or shares a training out, and steps are projected for one device"
+        )
+    for switch in ("tf32", "compile"):
+        if getattr(target, switch):
+            return f"one of the targets has {switch}, which the published times are without"
+    if not of_source and ("fp32" not in target.peak_tflops or target.bandwidth_gb_s is None):
+        return "the target declares no peak_tflops.fp32 and bandwidth_gb_s"
+    return ""
+
+
 def _cells(suite: Suite, knobs: Knobs, designs: dict[str, Design], targets: list[str]) -> Iterator[Cell]:
+    """Every cell; on a target that is only projected to, of the designs that are no control and have a step to project."""
     for grid in suite.grids:
         seeds = knobs.seeds or grid.seeds
         for dataset, task, name, target, fold in product(grid.datasets, grid.tasks, grid.designs, targets, grid.folds):
+            if target in suite.projected and (designs[name].model is None or designs[name].role == "control"):
+                continue
             for seed in seeds if designs[name].stochastic else seeds[:1]:
                 yield Cell(dataset, task, name, target, seed, fold)
 
@@ -190,7 +249,11 @@ def make_plan(folder: ConfigFolder, knobs: Knobs) -> Plan:
         raise ConfigError(f"{asked}: {name!r} is reserved for what suites share")
     suite = folder.suite(name, asked)
     file = folder.path / "suites" / f"{name}.yaml"
-    target_names = list(dict.fromkeys(knobs.targets or suite.targets))
+    run_on = list(dict.fromkeys(knobs.targets or suite.targets))
+    suite = suite.model_copy(
+        update={"projected": [item for item in dict.fromkeys(suite.projected) if item not in run_on]}
+    )
+    target_names = [*run_on, *suite.projected]
     targets_asked = knobs.said_in("targets") if knobs.targets else f"{file}: targets"
 
     def named(kind: str) -> list[str]:
@@ -202,11 +265,13 @@ def make_plan(folder: ConfigFolder, knobs: Knobs) -> Plan:
     sizes |= {item: folder.design_sizes(item, f"{file}: efficiency") for item in suite.efficiency if item not in sizes}
     sizes |= check_starts(folder, sizes)
     designs = {item: size[suite.size] for item, size in sizes.items()}
-    targets = {item: folder.target(item, targets_asked) for item in target_names}
+    targets = {item: folder.target(item, targets_asked) for item in run_on}
+    targets |= {item: folder.target(item, f"{file}: projected") for item in suite.projected}
+    check_published(folder)
     check_windows(folder, sizes, datasets)
     check_leads(folder, sizes, datasets)
     check_prices(folder, knobs, targets)
-    check_budget(folder, knobs, targets)
+    check_budget(folder, knobs, {item: targets[item] for item in run_on})
     check_claims(folder)
     found = find_sources(datasets, suite, knobs)
     for task_name, fold in ((task, fold) for grid in suite.grids for task in grid.tasks for fold in grid.folds):

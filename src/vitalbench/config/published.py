@@ -2,17 +2,16 @@
 
 import csv
 import math
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from vitalbench.config.prices import price_text
-from vitalbench.config.target import Target
 from vitalbench.errors import ConfigError, choices
 
-_TIMINGS = ("workload", "mode", "batch", "device", "seconds", "file")
-_DEVICES = ("device", "fp32_tflops", "bandwidth_gb_s", "source")
+_TIMINGS = ("workload", "mode", "batch", "device", "seconds", "source", "file")
+_DEVICES = ("device", "kind", "arithmetic", "tflops", "bandwidth_gb_s", "source")
+_KINDS = ("gpu", "cpu")
 
 
 @dataclass(frozen=True)
@@ -20,13 +19,15 @@ class Device:
     """What a data sheet says.
 
     Attributes:
-        tflops: 10^12 fp32 operations a second, outside of tensor cores.
+        tflops: 10^12 operations a second, dense, in the arithmetic it was timed in: fp32 outside of tensor cores, or fp16 in them.
         gb_s: 10^9 bytes a second to and from its memory.
+        kind: gpu or cpu.
     """
 
     name: str
     tflops: float
     gb_s: float
+    kind: str = "gpu"
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,9 @@ class Timing:
     seconds: float
 
 
-def _rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[str, dict[str, str]]]:
+def _rows(text: str, path: Path, columns: tuple[str, ...]) -> Iterator[tuple[str, dict[str, str]]]:
     """Each row with where it stands, for messages."""
-    reader = csv.DictReader(price_text(path).splitlines())
+    reader = csv.DictReader(text.splitlines())
     for column in columns:
         if column not in (reader.fieldnames or ()):
             raise ConfigError(f"{path}: column '{column}' is missing; found: {', '.join(reader.fieldnames or ())}")
@@ -58,30 +59,38 @@ def _positive(where: str, row: dict[str, str], column: str) -> float:
     return value
 
 
-def read_devices(path: Path) -> dict[str, Device]:
+def parse_devices(text: str, path: Path) -> dict[str, Device]:
     """The devices of a file by their names, as the driver reports them.
 
+    Args:
+        path: where the text is from, for messages.
+
     Raises:
-        ConfigError: a missing column, a rate that is no positive number, a device that stands there twice.
+        ConfigError: a missing column, a kind there is not, a rate that is no positive number, a device that stands there twice.
     """
     found: dict[str, Device] = {}
-    for where, row in _rows(path, _DEVICES):
+    for where, row in _rows(text, path, _DEVICES):
         if row["device"] in found:
             raise ConfigError(f"{where}: device '{row['device']}' stands there twice")
-        rates = (_positive(where, row, column) for column in ("fp32_tflops", "bandwidth_gb_s"))
-        found[row["device"]] = Device(row["device"], *rates)
+        if row["kind"] not in _KINDS:
+            raise ConfigError(f"{where}: kind is {row['kind']!r}; {choices(str(row['kind']), _KINDS)}")
+        tflops, gb_s = (_positive(where, row, column) for column in ("tflops", "bandwidth_gb_s"))
+        found[row["device"]] = Device(row["device"], tflops, gb_s, row["kind"])
     return found
 
 
-def read_timings(path: Path, devices: dict[str, Device]) -> list[Timing]:
+def parse_timings(text: str, path: Path, devices: dict[str, Device]) -> list[Timing]:
     """The step times of a file.
+
+    Args:
+        path: where the text is from, for messages.
 
     Raises:
         ConfigError: a missing column, a time that is no positive number, a device that is not among `devices`, a workload twice
             on one device.
     """
     found: dict[tuple[tuple[str, str, str], str], Timing] = {}
-    for where, row in _rows(path, _TIMINGS):
+    for where, row in _rows(text, path, _TIMINGS):
         if row["device"] not in devices:
             raise ConfigError(f"{where}: {choices(row['device'], devices)}")
         workload = (row["workload"], row["mode"], row["batch"])
@@ -91,14 +100,15 @@ def read_timings(path: Path, devices: dict[str, Device]) -> list[Timing]:
     return list(found.values())
 
 
-def sheets_of(targets: Mapping[str, Target], known: dict[str, Device]) -> tuple[dict[str, Device], dict[str, str]]:
-    """All data sheets by device, and the device that each target stands for: a known one of its name, or its own sheet."""
-    sheets, meant = dict(known), {name: name for name in known}
-    for name, target in targets.items():
-        if target.device != "cuda" or "fp32" not in target.peak_tflops or target.bandwidth_gb_s is None:
-            continue
-        same = next((device for device in known if target.match and re.search(target.match, device)), None)
-        meant[name] = same or name
-        if same is None:
-            sheets[name] = Device(name, target.peak_tflops["fp32"], target.bandwidth_gb_s)
-    return sheets, meant
+DEVICES, TIMINGS = "projection/devices.csv", "projection/timings.csv"  # below configs/
+
+
+def published_texts(configs: Path) -> dict[str, str]:
+    """Both files as they stand."""
+    return {name: price_text(configs / name) for name in (DEVICES, TIMINGS)}
+
+
+def parse_published(texts: dict[str, str], configs: Path) -> tuple[dict[str, Device], list[Timing]]:
+    """Both files' contents; a ConfigError says what is wrong with one and in which line."""
+    devices = parse_devices(texts[DEVICES], configs / DEVICES)
+    return devices, parse_timings(texts[TIMINGS], configs / TIMINGS, devices)

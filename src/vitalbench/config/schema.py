@@ -48,6 +48,7 @@ class Suite(Strict):
     size: Size
     grids: Annotated[list[Grid], Field(min_length=1)]
     targets: Annotated[list[Name], Field(min_length=1)] = ["cpu"]
+    projected: list[Name] = []  # targets that nothing is run on: what is measured is projected to them
     bootstrap: Annotated[int, Field(ge=100)] = 1000
     bootstrap_seed: int = 0
     protocol: Protocol = Protocol()

@@ -19,6 +19,7 @@ from vitalbench.config.design import PRETEXTS, Design
 from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.plan import Plan
 from vitalbench.config.prices import parse_prices, price_file, price_text
+from vitalbench.config.published import published_texts
 from vitalbench.config.schema import TaskData
 from vitalbench.config.target import EXECUTION, NUMERICS
 from vitalbench.config.watching import Watching
@@ -33,6 +34,7 @@ _ENTRY = {
     "tables": ("vitalbench.report.tables",),
     "compare": ("vitalbench.evaluate.compare",),
     "cost": ("vitalbench.cost.table",),
+    "projection": ("vitalbench.cost.held_out",),
     "claims": ("vitalbench.claims.ledger",),
     "report": ("vitalbench.report.page",),
     "search": ("vitalbench.search.choice",),
@@ -121,7 +123,13 @@ def _suite_slice(plan: Plan) -> dict[str, Any]:
         "designs": {name: design.model_dump() for name, design in plan.designs.items()},
         "targets": {name: target.model_dump() for name, target in plan.targets.items()},
         "cells": [
-            {"cell": planned.cell.keys, "source": planned.source, "status": planned.status, "reason": planned.reason}
+            {
+                "cell": planned.cell.keys,
+                "source": planned.source,
+                "status": planned.status,
+                "reason": planned.reason,
+                **({"projected_from": planned.projected_from} if planned.projected_from else {}),
+            }
             for planned in plan.cells
         ],
     }
@@ -220,6 +228,7 @@ def slices(plan: Plan, folder: ConfigFolder, results: Path) -> dict[Path, dict[s
     found[stage("evaluate")] |= {"bootstrap": plan.suite.bootstrap, "seed": plan.suite.bootstrap_seed}
     prices = price_file(plan.knobs, folder.path)
     found[stage("cost")] |= {"prices": price_text(prices)}
+    found[stage("projection")] |= {"published": published_texts(folder.path)}
     found[suite / layout.WATCH_SLICE] = _watch_slice(plan, prices)
     found[suite / layout.RESOLVED] = {
         "knobs": plan.knobs.model_dump(include={"suite", "targets", "seeds", "data_root", "download"}),

@@ -1,10 +1,13 @@
-"""How far a projection is off, by device pair, where what it is asked about was left out of its fit; naive ratios beside it."""
+"""How far a projector is off, by device pair, where what it is asked about was left out of its fit; naive ratios beside it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from statistics import fmean
 
 from vitalbench.config.published import Device, Timing
-from vitalbench.cost.projector import pairs, projector
+from vitalbench.cost.device_fit import pairs
+from vitalbench.cost.projector import Projector
 
 
 @dataclass(frozen=True)
@@ -12,9 +15,10 @@ class Asked:
     """One time that was projected and is known.
 
     Attributes:
-        left_out: what the fit had never seen: `device`, the one projected to, or `model`, the workload's.
+        left_out: what the fit had never seen: `device`, the GPU projected to; `model`, the workload's; `cpu`, the CPU of the pair.
+        model: the workload's.
         error: of the projected time, as a share of the known one.
-        blend: the same of both rates weighed as fitted, without the devices' own slowness.
+        blend: the same of both rates weighed as fitted to GPUs, without the devices' own slowness.
         peak, bandwidth: the same of the ratio of peak rates, and of memory bandwidths.
         held: whether the interval holds the known time.
     """
@@ -22,6 +26,7 @@ class Asked:
     left_out: str
     source: str
     target: str
+    model: str
     error: float
     blend: float
     peak: float
@@ -29,29 +34,55 @@ class Asked:
     held: bool
 
 
-_LEFT_OUT: dict[str, Callable[[Timing], str]] = {
-    "device": lambda timing: timing.device,
-    "model": lambda timing: timing.workload[0],
-}
+def _asked(left_out: str, fitted: Projector, source: Timing, target: Timing, devices: Mapping[str, Device]) -> Asked:
+    told, known = fitted.project(source.device, target.device), target.seconds / source.seconds
+    a, b = devices[source.device], devices[target.device]
+    ratios = (told.ratio, fitted.blend(a.name, b.name), a.tflops / b.tflops, a.gb_s / b.gb_s)
+    error, blend, peak, bandwidth = (abs(ratio / known - 1) for ratio in ratios)
+    held = told.low <= known <= told.high
+    return Asked(left_out, a.name, b.name, source.workload[0], error, blend, peak, bandwidth, held)
 
 
 def held_out(timings: list[Timing], devices: Mapping[str, Device]) -> Iterator[Asked]:
-    """Leave out each device, then each model, and project to what was left out."""
-    for left_out, name_of in _LEFT_OUT.items():
-        for name in sorted({name_of(timing) for timing in timings}):
-            fitted = projector([timing for timing in timings if name_of(timing) != name], devices)
-            for source, target in pairs(timings):
-                if name_of(target) != name:
-                    continue
-                told, known = fitted.project(source.device, target.device), target.seconds / source.seconds
-                a, b = devices[source.device], devices[target.device]
-                yield Asked(
-                    left_out,
-                    source.device,
-                    target.device,
-                    abs(told.ratio / known - 1),
-                    abs(fitted.blend(source.device, target.device) / known - 1),
-                    abs(a.tflops / b.tflops / known - 1),
-                    abs(a.gb_s / b.gb_s / known - 1),
-                    told.low <= known <= told.high,
+    """Leave out each GPU, each model and each CPU in turn, and project to what was left out, or from the CPU to its GPUs."""
+
+    def kind(timing: Timing) -> str:
+        return devices[timing.device].kind
+
+    gpus = [timing for timing in timings if kind(timing) == "gpu"]
+    for name in sorted({timing.device for timing in gpus}):
+        fitted = Projector([timing for timing in gpus if timing.device != name], devices)
+        for source, target in pairs(gpus):
+            if target.device == name:
+                yield _asked("device", fitted, source, target, devices)
+    for name in sorted({timing.workload[0] for timing in gpus}):
+        fitted = Projector([timing for timing in gpus if timing.workload[0] != name], devices)
+        for source, target in pairs([timing for timing in gpus if timing.workload[0] == name]):
+            yield _asked("model", fitted, source, target, devices)
+    for name in sorted({timing.device for timing in timings if kind(timing) == "cpu"}):
+        fitted = Projector([timing for timing in timings if timing.device != name], devices)
+        for source, target in pairs(timings):
+            if source.device == name and kind(target) == "gpu" and fitted.connects(name, target.device):
+                yield _asked("cpu", fitted, source, target, devices)
+
+
+def by_pair(asked: list[Asked]) -> Iterator[dict[str, str | int | float]]:
+    """The means of each pair of devices, and of all pairs, by what was left out; a row of tables/projection.csv each."""
+    groups: dict[tuple[str, str, str], list[Asked]] = defaultdict(list)
+    for one in asked:
+        groups[one.left_out, one.source, one.target].append(one)
+        groups[one.left_out, "all", "all"].append(one)
+    for (left_out, source, target), rows in groups.items():
+        yield {
+            "left_out": left_out,
+            "source": source,
+            "projected_to": target,
+            "times": len(rows),
+            **{
+                f"{name}_error": fmean(getattr(row, field) for row in rows)
+                for name, field in (
+                    ("projected", "error"), ("blend", "blend"), ("peak", "peak"), ("bandwidth", "bandwidth"),
                 )
+            },
+            "held": fmean(row.held for row in rows),
+        }  # fmt: skip

@@ -1,32 +1,22 @@
 """From the time of a step on one device to its time on another, with an interval.
 
-The time of workload w on device d is taken as
-
-    log t = m_w - a log P_d - (1 - a) log B_d + u_d + e
-
-with the device's peak rate P and memory bandwidth B of its data sheet. `a`, how much a step waits for arithmetic rather than for
-memory, the workload's own m, and the device's own u, by which it is slower than its data sheet says, are fitted to published times
-(configs/projection); u is drawn towards 0 the more, the fewer times there are of a device (a random effect, by expectation and
-maximisation). Of a device without times u is unknown, and the interval wider. Intervals are scaled so that they would have held
-what they say for devices and models left out of the fit.
+Between GPUs by a fit to published times (device_fit.py). Between a CPU and a GPU by the ratio of their peak rates alone: of CPUs
+that were left out nothing that was fitted told more. Intervals are scaled so that they would have held what they say for devices,
+models and CPUs left out of the fit. Two CPUs are not projected to one another: too few times would say how far that is off.
 """
 
 import math
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vitalbench.config.published import Device, Timing
+from vitalbench.cost.device_fit import DeviceFit, pairs
 
 LEVEL = 0.8  # of the intervals
-_ROUNDS = 60
-_START = 0.02, 0.005  # variances of devices and of times, log seconds squared
-
-Array = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -38,123 +28,101 @@ class Projection:
     high: float
 
 
-@dataclass(frozen=True)
+def scale(groups: Iterable[list[float]]) -> float:
+    """The smallest scale that would have held at `LEVEL` what was left out, and so the next group, counted both ways.
+
+    Once each group has one weight, as in hierarchical conformal prediction (Dunn, Wasserman and Ramdas 2023,
+    doi:10.1080/01621459.2022.2060112): a group that is not among these has as much weight as each of them and is taken to be missed
+    by any scale. Once each miss has one weight, whichever group it is of.
+    """
+    filled = [np.array(group) for group in groups if group]
+    if not filled:
+        return math.inf
+    misses = np.concatenate(filled)
+    weights = np.concatenate([np.full(len(group), 1 / len(group) / (len(filled) + 1)) for group in filled])
+    order = np.argsort(misses)
+    enough = np.cumsum(weights[order]) >= LEVEL - 1e-9
+    by_group = float(misses[order][enough.argmax()]) if enough.any() else math.inf
+    return max(by_group, float(np.quantile(misses, LEVEL, method="higher")))
+
+
 class Projector:
     """Fitted to times of devices.
 
     Args:
         timings: what it is fitted to.
         devices: data sheets by name; those projected from and to may lack times.
-        known: what the standard error is multiplied by to make half of an interval between devices that have times.
-        unknown: the same where one of them has none.
     """
 
-    timings: list[Timing]
-    devices: Mapping[str, Device]
-    known: float = 1.0
-    unknown: float = 1.0
-    _known: dict[str, int] = field(init=False, repr=False)
+    def __init__(self, timings: list[Timing], devices: Mapping[str, Device]) -> None:
+        self._devices = devices
+        self._gpu_times = [timing for timing in timings if devices[timing.device].kind == "gpu"]
+        self._timings = timings
+        self._fit = DeviceFit(self._gpu_times, devices)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(
-            self, "_known", {name: at for at, name in enumerate(sorted({t.device for t in self.timings}))}
-        )
-
-    def _slope(self, device: str) -> float:
-        sheet = self.devices[device]
-        return math.log(sheet.gb_s) - math.log(sheet.tflops)
-
-    def _memory(self, source: str, target: str) -> float:
-        """The log of the ratio of times where memory alone is waited for."""
-        return math.log(self.devices[source].gb_s) - math.log(self.devices[target].gb_s)
+    def _misses(self, left_out: list[Timing], others: list[Timing], to: str | None = None) -> list[float]:
+        """By how many standard errors a fit to other times misses the ratios of those left out."""
+        fitted = DeviceFit(others, self._devices, self._fit.variances)
+        found = []
+        for source, target in pairs(left_out):
+            if to is None or target.device == to:
+                middle, error = fitted.log_ratio(source.device, target.device)
+                found.append(abs(math.log(target.seconds / source.seconds) - middle) / error)
+        return found
 
     @cached_property
-    def _fit(self) -> tuple[Array, Array, float, float]:
-        """Coefficients (a, then u of each device), their covariance, and the variances of devices and of times."""
-        workloads = {name: at for at, name in enumerate(sorted({t.workload for t in self.timings}))}
-        rows, first = np.arange(len(self.timings)), 1 + len(self._known)
-        x = np.zeros((len(rows), first + len(workloads)))
-        x[:, 0] = [self._slope(t.device) for t in self.timings]
-        x[rows, [1 + self._known[t.device] for t in self.timings]] = 1
-        x[rows, [first + workloads[t.workload] for t in self.timings]] = 1
-        y = np.array([math.log(t.seconds) + math.log(self.devices[t.device].gb_s) for t in self.timings])
-        between, within = _START
-        for _ in range(_ROUNDS):
-            prior = np.zeros(x.shape[1])
-            prior[1:first] = within / between
-            inverse: Array = np.linalg.pinv(x.T @ x + np.diag(prior), hermitian=True)
-            found: Array = inverse @ x.T @ y
-            covariance: Array = within * inverse
-            left = y - x @ found
-            between = float(np.mean(found[1:first] ** 2 + np.diag(covariance)[1:first]))
-            within = float((left @ left + np.trace(x @ covariance @ x.T)) / len(y))
-        return found[:first], covariance[:first, :first], between, within
-
-    def _log_ratio(self, source: str, target: str) -> tuple[float, float]:
-        """The log of a ratio of times and its standard error."""
-        found, covariance, between, within = self._fit
-        contrast, variance = np.zeros(len(found)), 2 * within
-        contrast[0] = self._slope(target) - self._slope(source)
-        for device, sign in ((target, 1.0), (source, -1.0)):
-            if device in self._known:
-                contrast[1 + self._known[device]] += sign
-            else:
-                variance += between
-        return self._memory(source, target) + float(contrast @ found), math.sqrt(
-            variance + float(contrast @ covariance @ contrast)
+    def _known(self) -> float:
+        """What the standard error is multiplied by between devices that have times: by what it misses of models left out."""
+        names = sorted({timing.workload[0] for timing in self._gpu_times})
+        return scale(
+            self._misses(
+                [t for t in self._gpu_times if t.workload[0] == name],
+                [t for t in self._gpu_times if t.workload[0] != name],
+            )
+            for name in names
         )
+
+    @cached_property
+    def _unknown(self) -> float:
+        """The same where one of them has none: by what it misses of devices left out."""
+        names = sorted({timing.device for timing in self._gpu_times})
+        return scale(
+            self._misses(self._gpu_times, [t for t in self._gpu_times if t.device != name], name) for name in names
+        )
+
+    @cached_property
+    def _across(self) -> float:
+        """Half of an interval between a CPU and a GPU, in log seconds: by what the ratio of peaks misses of each CPU."""
+        by_cpu: dict[str, list[float]] = defaultdict(list)
+        for source, target in pairs(self._timings):
+            if (self._devices[source.device].kind, self._devices[target.device].kind) == ("cpu", "gpu"):
+                known = math.log(target.seconds / source.seconds)
+                by_cpu[source.device].append(abs(known - self._log_peaks(source.device, target.device)))
+        return scale(by_cpu.values())
+
+    def _log_peaks(self, source: str, target: str) -> float:
+        return math.log(self._devices[source].tflops) - math.log(self._devices[target].tflops)
+
+    def knows(self, device: str) -> bool:
+        """Whether there are times of this GPU beside another."""
+        return self._fit.knows(device)
+
+    def connects(self, source: str, target: str) -> bool:
+        """Whether anything published says how far a projection from one to the other may be off."""
+        kinds = {self._devices[source].kind, self._devices[target].kind}
+        return kinds == {"gpu"} or (kinds == {"cpu", "gpu"} and math.isfinite(self._across))
 
     def blend(self, source: str, target: str) -> float:
-        """The same of what data sheets alone say, both rates weighed by `a`: what a device's own slowness is worth beyond that."""
-        return math.exp(
-            self._memory(source, target) + float(self._fit[0][0]) * (self._slope(target) - self._slope(source))
-        )
+        """The ratio that data sheets alone give, both rates weighed as fitted to GPUs."""
+        return math.exp(self._fit.log_blend(source, target))
 
     def project(self, source: str, target: str) -> Projection:
-        """How many times as long a step takes on `target` as on `source`."""
-        middle, error = self._log_ratio(source, target)
-        reach = error * (self.known if {source, target} <= set(self._known) else self.unknown)
+        """How many times as long a step takes on `target` as on `source`, which must be connected."""
+        if not self.connects(source, target):
+            raise ValueError(f"nothing published connects {source} with {target}")
+        if "cpu" in (self._devices[source].kind, self._devices[target].kind):
+            middle, reach = self._log_peaks(source, target), self._across
+        else:
+            middle, error = self._fit.log_ratio(source, target)
+            reach = error * (self._known if self.knows(source) and self.knows(target) else self._unknown)
         return Projection(math.exp(middle), math.exp(middle - reach), math.exp(middle + reach))
-
-    def misses(self, timings: list[Timing], to: Collection[str] | None = None) -> Iterator[float]:
-        """By how many standard errors the times of other workloads or devices differ from what is projected."""
-        for source, target in pairs(timings):
-            if to is None or target.device in to:
-                middle, error = self._log_ratio(source.device, target.device)
-                yield abs(math.log(target.seconds / source.seconds) - middle) / error
-
-
-def pairs(timings: list[Timing]) -> Iterator[tuple[Timing, Timing]]:
-    """Every two times of one workload, each way."""
-    for source in timings:
-        for target in timings:
-            if source.workload == target.workload and source.device != target.device:
-                yield source, target
-
-
-def _scale(groups: list[list[float]]) -> float:
-    """The smallest scale that would have held at `LEVEL` what was left out, each group with one weight, and so the next one.
-
-    As in hierarchical conformal prediction (Dunn, Wasserman and Ramdas 2023, doi:10.1080/01621459.2022.2060112): a group that is
-    not among these has as much weight as each of them and is taken to be missed by any scale.
-    """
-    groups = [group for group in groups if group]
-    misses = np.concatenate(groups)
-    weights = np.concatenate([np.full(len(group), 1 / len(group) / (len(groups) + 1)) for group in groups])
-    order = np.argsort(misses)
-    enough = np.cumsum(weights[order]) >= LEVEL - 1e-9
-    return float(misses[order][enough.argmax()]) if enough.any() else math.inf
-
-
-def projector(timings: list[Timing], devices: Mapping[str, Device]) -> Projector:
-    """A projector whose intervals are scaled by what it misses of each model, and of each device, when left out of its fit."""
-
-    def without_model(name: str) -> list[float]:
-        left = [t for t in timings if t.workload[0] == name]
-        return [*Projector([t for t in timings if t.workload[0] != name], devices).misses(left)]
-
-    def without_device(name: str) -> list[float]:
-        return [*Projector([t for t in timings if t.device != name], devices).misses(timings, {name})]
-
-    models, names = sorted({t.workload[0] for t in timings}), sorted({t.device for t in timings})
-    return Projector(timings, devices, _scale([*map(without_model, models)]), _scale([*map(without_device, names)]))

@@ -1,12 +1,17 @@
-"""cost.csv: what each run took, from the step its design's measuring job timed, at each price of its target."""
+"""cost.csv: what each run took, from the step its design's measuring job timed, at each price of its target.
 
-from collections.abc import Iterator
+A cell whose target is not here has the same rows, projected from the cell that was measured in its place.
+"""
+
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from vitalbench.config.plan import Cell
 from vitalbench.config.prices import Price
+from vitalbench.cost.absent import Absent
 from vitalbench.errors import ConfigError, choices
 from vitalbench.files import read_json
 from vitalbench.measure.phases import Phase
@@ -100,37 +105,62 @@ def _prices_of(results: Results, target: str, prices: dict[str, Price], own: dic
         yield own[target]
 
 
+def _spent(results: Results, run: CellResult, scale: Scale | None) -> dict[str, tuple[float, float, float]]:
+    """Hours of a measured run by phase; nothing where its design was not timed."""
+    path = results.measurement(run.cell)
+    if not path.is_file():
+        return {}
+    phases = [Phase(**phase) for phase in read_json(path)["phases"]]
+    design = results.suite["designs"][run.cell.design]
+    return hours(_scaled(scale, run, design, phases) if scale else run.read("provenance.json")["facts"], phases)
+
+
+def _priced(
+    cell: Cell, prices: Iterable[Price], spent: dict[str, tuple[float, float, float]], **said: Any
+) -> Iterator[dict[str, Any]]:
+    for told in prices:
+        price = asdict(told)
+        del price["key"]
+        for name, (low, middle, high) in spent.items():
+            usd = (bound * told.usd_per_hour for bound in (middle, low, high))
+            money = dict(zip(("usd", "usd_low", "usd_high"), usd, strict=True))
+            yield {**cell.keys, "phase": name, **price, "hours": middle, **money, **said}
+
+
 def cost_rows(
-    results: Results, prices: dict[str, Price], scale: Scale | None = None, own: dict[str, Price] | None = None
+    results: Results,
+    prices: dict[str, Price],
+    scale: Scale | None = None,
+    own: dict[str, Price] | None = None,
+    absent: Absent | None = None,
 ) -> Iterator[dict[str, Any]]:
     """A row a run, phase and price.
 
     Args:
         scale: price trainings of this size instead; their hours are projected.
         own: by target, a price beside those it names.
+        absent: projects what was measured to targets that are not here; without it their cells have no rows.
 
     Raises:
         ConfigError: a target names a price the file does not have.
     """
     for run in results.measured:
-        path = results.measurement(run.cell)
-        if not path.is_file():
+        told = [*_prices_of(results, run.cell.target, prices, own or {})]
+        for name, taken in _spent(results, run, scale).items():
+            basis = "projected" if scale and name != "inference_1000" else "measured"
+            yield from _priced(run.cell, told, {name: taken}, run_id=run.run_id, basis=basis)
+    if absent is None:
+        return
+    measured = {run.cell: run for run in results.measured}
+    for away in results.projected:
+        origin = measured[away.origin]
+        spent = _spent(results, origin, scale)
+        if not spent:
             continue
-        phases = [Phase(**phase) for phase in read_json(path)["phases"]]
-        design = results.suite["designs"][run.cell.design]
-        spent = hours(_scaled(scale, run, design, phases) if scale else run.read("provenance.json")["facts"], phases)
-        for told in _prices_of(results, run.cell.target, prices, own or {}):
-            price = asdict(told)
-            del price["key"]
-            for name, (low, middle, high) in spent.items():
-                yield {
-                    **run.cell.keys,
-                    "run_id": run.run_id,
-                    "phase": name,
-                    **price,
-                    "hours": middle,
-                    "usd": middle * price["usd_per_hour"],
-                    "basis": "projected" if scale and name != "inference_1000" else "measured",
-                    "usd_low": low * price["usd_per_hour"],
-                    "usd_high": high * price["usd_per_hour"],
-                }
+        ratio = absent.ratio(origin.cell, away.cell.target)
+        reached = {
+            name: (low * ratio.low, middle * ratio.ratio, high * ratio.high)
+            for name, (low, middle, high) in spent.items()
+        }
+        told = [*_prices_of(results, away.cell.target, prices, own or {})]
+        yield from _priced(away.cell, told, reached, basis="projected", projected_from=origin.cell.target)

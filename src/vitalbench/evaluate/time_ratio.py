@@ -57,7 +57,7 @@ def spent_by_design(results: Results) -> dict[Place, Spent]:
     by_sku: dict[Place, dict[str, list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
     for row in read_table("cost", results.table("cost")):
         hours, usd = number(row["hours"]), number(row["usd"])
-        if row["phase"] == "train" and hours is not None and usd is not None:
+        if row["phase"] == "train" and row["basis"] == "measured" and hours is not None and usd is not None:
             by_sku[row["dataset"], row["task"], row["design"], row["target"]][row["sku"]].append((hours, usd))
     found = {}
     for place, prices in by_sku.items():

@@ -7,7 +7,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 import vitalbench
 from vitalbench.files import read_json, write_text
 from vitalbench.layout import REPORT
-from vitalbench.report.page_tables import cell_rows, cost_rows, data_rows, efficiency_rows, ledger_of, timing_rows
+from vitalbench.report.cost_tables import cost_rows, projected_rows, projection_errors, unpriced
+from vitalbench.report.page_tables import cell_rows, data_rows, efficiency_rows, ledger_of, timing_rows
 from vitalbench.report.task_section import task_section
 from vitalbench.report.wording import badge, count
 from vitalbench.results import Results
@@ -93,6 +94,7 @@ def write_report(results: Results) -> Path:
     sections = [(f"task-{at}", section.title) for at, section in enumerate(tasks, start=1)]
     sections += [
         ("time", "Time and cost"),
+        *([("projected", "Projected")] if results.projected else []),
         ("data", "Data"),
         ("claims", "Claims"),
         ("cells", "Cells"),
@@ -108,6 +110,9 @@ def write_report(results: Results) -> Path:
         timing=timing,
         exclusive_note="as far as this workflow goes; foreign work is told in the last column" if timing else "",
         cost=cost_rows(results),
+        projected=projected_rows(results),
+        unpriced=unpriced(results),
+        errors=projection_errors(results),
         efficiency=efficiency_rows(results),
         data=data_rows(results),
         quality=[

@@ -4,7 +4,6 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
 from markupsafe import Markup, escape
 
 from vitalbench.claims.markdown import KINDS, found_of, reported_of
@@ -36,31 +35,6 @@ def timing_rows(results: Results) -> list[list[Any]]:
                 row["repeats"],
                 *("" if share is None else f"{share:.1%}" for share in (floor, reached, moved)),
                 {"true": "yes", "false": "no"}.get(row["disturbed"], "not watched"),
-            ]
-        )
-    return rows
-
-
-def cost_rows(results: Results) -> list[list[Any]]:
-    """The first run of each design at every price."""
-    table = pd.DataFrame(read_table("cost", results.table("cost")))
-    if table.empty:
-        return []
-    first = table.drop_duplicates(["dataset", "task", "design", "target", "phase", "sku"])
-    rows = []
-    for row in first.to_dict("records"):
-        usd, low, high, hours = (float(row[name]) for name in ("usd", "usd_low", "usd_high", "hours"))
-        rows.append(
-            [
-                row["design"],
-                row["phase"],
-                f"{row['provider']} {row['sku']}, {row['purchase']}, {row['region']}",
-                f"{float(row['usd_per_hour']):.4f}",
-                Markup('<span class="nowrap">{}</span>').format(row["price_date"]),
-                f"{hours:.5f}",
-                f"{usd:.6f}",
-                f"{low:.6f} to {high:.6f}",
-                row["basis"],
             ]
         )
     return rows

@@ -37,7 +37,7 @@ class TaskData:
         self.summary = self._rows("summary")
         self.comparison = self._rows("comparison")
         self.timing = [row for row in self._rows("timing") if row["exclusive"] == "true"]
-        self.cost = self._rows("cost")
+        self.cost = [row for row in self._rows("cost") if row["basis"] == "measured"]
         self.matrix = self._rows("matrix")
 
     def _rows(self, table: str) -> list[Row]:

@@ -1,0 +1,105 @@
+"""Times of cells whose target is not here, from the cell that was measured in their place."""
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vitalbench.config.plan import Cell
+from vitalbench.config.published import Device, parse_published
+from vitalbench.cost.projector import Projection, Projector
+from vitalbench.cost.sheets import sheet_of
+from vitalbench.errors import InputError
+from vitalbench.files import read_json
+from vitalbench.measure.phases import Phase
+from vitalbench.results import Results
+
+_TERA, _GIGA = 1e12, 1e9
+_PHASES = ("train_step", "features", "inference")
+
+
+class Absent:
+    """Projects what a suite measured to its targets that are not here.
+
+    Args:
+        published: the texts of configs/projection, by their places below configs/.
+    """
+
+    def __init__(self, results: Results, published: dict[str, str]) -> None:
+        self._results = results
+        self._known, self._timings = parse_published(published, Path("configs"))
+        self._sheets: dict[str, Device] = dict(self._known)
+
+    @cached_property
+    def _projector(self) -> Projector:
+        return Projector(self._timings, self._sheets)
+
+    def _phases(self, cell: Cell) -> list[Phase]:
+        left = read_json(self._results.measurement(cell))
+        return [Phase(**phase) for phase in left["phases"] if phase["name"] in _PHASES]
+
+    def _source(self, cell: Cell) -> str:
+        """The device a cell was measured on; of a CPU, at the rates its measuring job found."""
+        target = self._results.target(cell.target)
+        if target.device == "cuda":
+            sheet = sheet_of(cell.target, target, self._known)
+        else:
+            limits = next(
+                (phase.limits for phase in self._phases(cell) if {"flops", "bytes"} <= set(phase.limits)), None
+            )
+            rates = limits and (limits["flops"]["rate"] / _TERA, limits["bytes"]["rate"] / _GIGA)
+            sheet = Device(f"{cell.target} as measured for {cell.path}", *rates, "cpu") if rates else None
+        if sheet is None:
+            raise InputError(
+                f"{self._results.measurement(cell)}: no rates of the device, by which it could be projected"
+            )
+        self._sheets[sheet.name] = sheet
+        return sheet.name
+
+    def _target(self, name: str) -> str:
+        sheet = sheet_of(name, self._results.target(name), self._known)
+        if sheet is None:
+            raise InputError(f"target '{name}': it declares no peak_tflops.fp32 and bandwidth_gb_s to be projected to")
+        self._sheets[sheet.name] = sheet
+        return sheet.name
+
+    def ratio(self, origin: Cell, target: str) -> Projection:
+        """How many times as long a step of a measured cell takes on another target.
+
+        Raises:
+            InputError: nothing published says how far that would be off.
+        """
+        source, other = self._source(origin), self._target(target)
+        if not self._projector.connects(source, other):
+            raise InputError(
+                f"configs/projection/timings.csv: too few CPUs have times beside GPUs to project {origin.target} to {target}"
+            )
+        return self._projector.project(source, other)
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Rows of projected.csv: a projected cell and a phase."""
+        for away in self._results.projected:
+            origin = away.origin
+            if not self._results.measurement(origin).is_file():
+                continue
+            told = self.ratio(origin, away.cell.target)
+            device = read_json(self._results.measurement(origin))["device_name"]
+            for phase in self._phases(origin):
+                low, middle, high = np.percentile(phase.seconds, [25, 50, 75])
+                yield {
+                    **away.cell.keys,
+                    "phase": phase.name,
+                    "batch_size": phase.batch_size,
+                    "projected_s": float(middle) * told.ratio,
+                    "projected_low_s": float(low) * told.low,
+                    "projected_high_s": float(high) * told.high,
+                    "projected_ratio": told.ratio,
+                    "projected_from": origin.target,
+                    "from_device": device,
+                    "measured_s": float(middle),
+                    "projected_to": self._target(away.cell.target),
+                    "by": "peaks" if self._results.target(origin.target).device == "cpu" else "fit",
+                    "basis": "projected",
+                }

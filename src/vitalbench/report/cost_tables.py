@@ -1,0 +1,113 @@
+"""The tables of the page that are about money and about hardware that is not here."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from markupsafe import Markup
+
+from vitalbench.cost.projector import LEVEL
+from vitalbench.report.wording import seconds
+from vitalbench.results import Results
+from vitalbench.tables import read_table
+
+PHASES = {"train": "training", "epoch": "an epoch", "inference_1000": "1,000 records"}
+
+
+def _first_runs(results: Results, basis: str) -> list[dict[str, str]]:
+    """The rows of the first run of each design at every price."""
+    first: dict[tuple[str, ...], dict[str, str]] = {}
+    for row in read_table("cost", results.table("cost")):
+        if row["basis"] == basis:
+            first.setdefault(tuple(row[name] for name in ("dataset", "task", "design", "target", "phase", "sku")), row)
+    return [*first.values()]
+
+
+def _price(row: dict[str, str]) -> str:
+    return f"{row['provider']} {row['sku']}, {row['purchase']}, {row['region']}"
+
+
+def _date(row: dict[str, str]) -> Markup:
+    return Markup('<span class="nowrap">{}</span>').format(row["price_date"])
+
+
+def cost_rows(results: Results) -> list[list[Any]]:
+    """Measured: the first run of each design at every price."""
+    rows = []
+    for row in _first_runs(results, "measured"):
+        usd, low, high, hours = (float(row[name]) for name in ("usd", "usd_low", "usd_high", "hours"))
+        rows.append(
+            [
+                row["design"],
+                PHASES.get(row["phase"], row["phase"]),
+                _price(row),
+                f"{float(row['usd_per_hour']):.4f}",
+                _date(row),
+                f"{hours:.5f}",
+                f"{usd:.6f}",
+                f"{low:.6f} to {high:.6f}",
+            ]
+        )
+    return rows
+
+
+def projected_rows(results: Results) -> list[list[Any]]:
+    """Projected: the same on targets that are not here, each with its interval."""
+    rows = []
+    for row in _first_runs(results, "projected"):
+        usd, low, high, rate = (float(row[name]) for name in ("usd", "usd_low", "usd_high", "usd_per_hour"))
+        span = seconds(low / rate * 3600), seconds(high / rate * 3600)
+        rows.append(
+            [
+                row["design"],
+                row["target"],
+                row["projected_from"],
+                PHASES.get(row["phase"], row["phase"]),
+                seconds(float(row["hours"]) * 3600),
+                f"{span[0]} to {span[1]}",
+                _price(row),
+                f"{rate:.4f}",
+                _date(row),
+                f"{usd:.6f}",
+                f"{low:.6f} to {high:.6f}",
+            ]
+        )
+    return rows
+
+
+def unpriced(results: Results) -> str:
+    """The targets that cells are projected to and no price is named for; empty where there is none."""
+    targets = dict.fromkeys(cell.cell.target for cell in results.projected)
+    without = [name for name in targets if not results.suite["targets"][name]["prices"]]
+    return ", ".join(without)
+
+
+@dataclass(frozen=True)
+class Errors:
+    """How far projections are off: a row for all pairs by what was left out, a row a pair of devices; and the intervals' level."""
+
+    whole: list[list[Any]]
+    pairs: list[list[Any]]
+    level: str
+
+
+_LEFT_OUT = {
+    "device": "the GPU projected to",
+    "model": "the model",
+    "cpu": "the CPU projected from",
+}
+
+
+def projection_errors(results: Results) -> Errors | None:
+    """The projector's error on published times; None where the suite projects nothing."""
+    if not results.projected:
+        return None
+    found: dict[bool, list[list[Any]]] = {True: [], False: []}
+    for row in read_table("projection", results.table("projection")):
+        whole = row["source"] == "all"
+        shares = (
+            f"{float(row[name]):.1%}"
+            for name in ("projected_error", "blend_error", "peak_error", "bandwidth_error", "held")
+        )
+        pair = [] if whole else [row["source"], row["projected_to"]]
+        found[whole].append([_LEFT_OUT[row["left_out"]], *pair, row["times"], *shares])
+    return Errors(found[True], found[False], f"{LEVEL:.0%}")

@@ -1,0 +1,116 @@
+"""Cells whose target is not here: projected from what was measured, in tables and columns of their own."""
+
+import csv
+
+import pytest
+
+from tests.conftest import resolved
+from vitalbench import cli
+from vitalbench.config.published import Device
+from vitalbench.cost.sheets import sheet_of
+from vitalbench.errors import InputError
+from vitalbench.files import read_json, write_json
+from vitalbench.layout import MEASUREMENT, RUN
+from vitalbench.measure.phases import Phase
+from vitalbench.report.cost_tables import projected_rows, projection_errors, unpriced
+from vitalbench.results import Results
+from vitalbench.tables import read_table
+
+CELL = {"dataset": "ptbxl", "task": "superdiagnostic", "design": "s4d", "target": "cpu", "seed": 0, "fold": 0}
+LIMITS = {"flops": {"rate": 0.25e12, "source": "measured"}, "bytes": {"rate": 20e9, "source": "measured"}}
+
+
+def phase(name: str, seconds: list[float], **more) -> dict:
+    return Phase(name, seconds, items=32, batch_size=32, exclusive=True, limits=LIMITS, **more).to_json()
+
+
+@pytest.fixture
+def suite(project, monkeypatch):
+    """The suite quick, of which one cell was measured."""
+    monkeypatch.chdir(project)
+    resolved(project)
+    results = project / "results/quick"
+    run = results / RUN.format(**CELL)
+    write_json(run / "status.json", {"status": "measured", "reason": "", "run_id": "abc"})
+    write_json(run / "timing.json", {"phases": [{"name": "epoch", "items": 3200}]})
+    write_json(run / "provenance.json", {"facts": {"steps": 1000, "steps_an_epoch": 100}})
+    phases = [phase("train_step", [0.9, 1.0, 1.1]), phase("inference", [0.32] * 3)]
+    write_json(results / MEASUREMENT.format(**CELL), {"device_name": "a cpu", "phases": phases})
+    return results
+
+
+def rows_of(suite, **wanted) -> list[dict[str, str]]:
+    table = "projected" if "phase" in wanted and wanted["phase"] == "train_step" else "cost"
+    rows = read_table(table, suite / f"tables/{table}.csv")
+    return [row for row in rows if all(row[key] == value for key, value in wanted.items())]
+
+
+def test_a_measured_cell_is_projected_from_a_cpu_by_the_ratio_of_peaks(suite):
+    assert cli.run(["cost", "--results", str(suite)]) == 0
+    found = {row["target"]: row for row in rows_of(suite, phase="train_step")}
+    assert set(found) == {"a100-40", "h100", "rtx4090"}
+    step = found["h100"]
+    assert float(step["projected_s"]) == pytest.approx(1.0 * 0.25 / 66.9)
+    assert float(step["projected_low_s"]) < 0.9 * 0.25 / 66.9 < 1.1 * 0.25 / 66.9 < float(step["projected_high_s"])
+    assert (step["projected_from"], step["from_device"], step["basis"]) == ("cpu", "a cpu", "projected")
+    assert (step["by"], step["projected_to"]) == ("peaks", "NVIDIA H100 80GB HBM3")
+    assert found["rtx4090"]["projected_to"] == "rtx4090"  # no fp32 times of it were published
+
+
+def test_projected_costs_are_rows_of_their_own(suite):
+    assert cli.run(["cost", "--results", str(suite)]) == 0
+    measured = rows_of(suite, basis="measured", phase="train")
+    assert {row["target"] for row in measured} == {"cpu"}
+    away = rows_of(suite, basis="projected", phase="train", target="h100", sku="p5.48xlarge")
+    assert [row["run_id"] for row in away] == [""]
+    assert float(away[0]["hours"]) == pytest.approx(1000 * 0.25 / 66.9 / 3600)
+    assert float(away[0]["usd"]) == pytest.approx(float(away[0]["hours"]) * 55.04)
+    assert float(away[0]["usd_low"]) < float(away[0]["usd"]) < float(away[0]["usd_high"])
+    assert not [row for row in measured if row["projected_from"]]
+
+
+def test_the_matrix_says_projected_and_not_run_once_its_origin_failed(suite):
+    assert {
+        r.status for r in Results(suite).cells if (r.cell.design, r.cell.target, r.cell.seed) == ("s4d", "h100", 0)
+    } == {"projected"}
+    other = [r for r in Results(suite).cells if (r.cell.design, r.cell.target, r.cell.seed) == ("s4d", "h100", 1)]
+    assert [(r.status, "whose cell is not-run" in r.reason) for r in other] == [("not-run", True)]
+
+
+def test_a_training_of_another_size_is_projected_too(suite, capsys):
+    assert cli.run(["cost", "--results", str(suite), "--records", "3200", "--epochs", "2"]) == 0
+    rows = [row for row in csv.DictReader(capsys.readouterr().out.splitlines()) if row["phase"] == "train"]
+    away = [float(row["hours"]) for row in rows if row["target"] == "h100"]
+    assert away == pytest.approx([200 * 0.25 / 66.9 / 3600] * 2)
+
+
+def test_without_rates_of_the_cpu_there_is_one_line(suite):
+    path = suite / MEASUREMENT.format(**CELL)
+    left = read_json(path)
+    for told in left["phases"]:
+        told["limits"] = {}
+    write_json(path, left)
+    with pytest.raises(InputError, match="no rates of the device"):
+        cli.run(["cost", "--results", str(suite)])
+
+
+def test_the_page_tells_what_is_projected_and_how_far_off_that_is(suite):
+    assert cli.run(["cost", "--results", str(suite)]) == 0
+    (suite / "tables/projection.csv").write_text(
+        "left_out,source,projected_to,times,projected_error,blend_error,peak_error,bandwidth_error,held\n"
+        "device,all,all,2,0.1,0.2,0.3,0.4,0.9\ndevice,A,B,2,0.1,0.2,0.3,0.4,0.9\n"
+    )
+    results = Results(suite)
+    assert {row[1] for row in projected_rows(results)} == {"a100-40", "h100"}
+    assert unpriced(results) == "rtx4090"
+    errors = projection_errors(results)
+    assert errors is not None
+    assert errors.whole == [["the GPU projected to", "2", "10.0%", "20.0%", "30.0%", "40.0%", "90.0%"]]
+    assert errors.pairs[0][1:3] == ["A", "B"]
+
+
+def test_a_target_stands_for_the_device_with_published_times_or_for_its_own_sheet(configs):
+    known = {"NVIDIA H100 80GB HBM3": Device("NVIDIA H100 80GB HBM3", 66.9, 3350)}
+    assert sheet_of("h100", configs.target("h100"), known) is known["NVIDIA H100 80GB HBM3"]
+    assert sheet_of("h200", configs.target("h200"), known) == Device("h200", 67, 4800)
+    assert sheet_of("cpu", configs.target("cpu"), known) is None
