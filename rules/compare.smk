@@ -32,12 +32,28 @@ rule cost:
     output:
         in_suite(layout.TABLE.format(table="cost")),
         in_suite(layout.TABLE.format(table="projected")),
+        in_suite(layout.TABLE.format(table="reached")),
     log:
         in_suite("log/cost.txt"),
     params:
         suite=subpath(input.suite, ancestor=2),
     shell:
         "vitalbench cost --results {params.suite} 2>&1 | tee {log}"
+
+
+rule storage:
+    input:
+        runs=rules.train.input,
+        stores=rules.data.input.stores,
+        prices=stage_slice("storage"),
+    output:
+        in_suite(layout.TABLE.format(table="storage")),
+    log:
+        in_suite("log/storage.txt"),
+    params:
+        suite=subpath(input.prices, ancestor=3),
+    shell:
+        "vitalbench storage --results {params.suite} 2>&1 | tee {log}"
 
 
 # How far projections are off, on published times: told where the suite has one.
@@ -75,5 +91,6 @@ rule compare:
     input:
         rules.tables.output,
         rules.cost.output,
+        rules.storage.output,
         rules.comparison.output,
         rules.projection.output if any(cell.projected_from for cell in PLAN.cells) else [],

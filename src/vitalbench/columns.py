@@ -34,6 +34,48 @@ _SCORE = _columns(
 )
 
 TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
+    "storage": (
+        "a part of what a suite keeps of a data set, and a price",
+        _columns(
+            "dataset | as above",
+            "part | raw: the release; processed: the store; augmented: nothing; checkpoints: with weights; runs; backup; total",
+            "bytes | of it, a backup being one copy of all others | byte",
+            "provider | who sells it",
+            "sku | what is sold",
+            "region | where",
+            "tier | hot, cool or archive",
+            "usd_per_gb_month | of 10^9 bytes; requests, retrieval and what leaves the cloud aside | USD",
+            "price_date | when the price was read",
+            "price_source | where",
+            "usd_month | bytes x price | USD",
+            "basis | measured: counted here; projected: of other records, or of a copy that is not there",
+        ),
+    ),
+    "reached": (
+        "a run and a level of its task's primary metric",
+        _CELL
+        + _columns(
+            "run_id | of the run",
+            "metric | the task's primary metric, macro",
+            "split | val: it is scored after every epoch",
+            "level | asked for by the task, or by the command | the metric's",
+            "reached | whether an epoch came up to it",
+            "epochs | until the first that did | count",
+            "steps | optimiser steps until then | count",
+            "best | of all epochs | the metric's",
+            "best_epoch | which one",
+            "provider | of the target's first price; empty where it names none",
+            "sku | what is sold",
+            "region | where",
+            "purchase | on-demand, spot or owned",
+            "usd_per_hour | of the machine | USD/h",
+            "price_date | when the price was read",
+            "price_source | where",
+            "hours | until then: measured step x steps, and features that are kept once; empty where nothing was timed | h",
+            "usd | hours x price | USD",
+            "basis | measured time",
+        ),
+    ),
     "projected": (
         "a timed phase of a cell whose target is not here, projected from the target it was measured on",
         _CELL

@@ -129,12 +129,18 @@ def test_errors_by_pair_are_means_of_what_was_asked():
 
 
 def test_a_scale_holds_the_next_group_and_is_endless_for_too_few():
-    assert scale([[1.0], [2.0], [3.0]]) == math.inf  # with a fourth that is missed, three of four are 75 %
-    assert scale([[1.0], [2.0], [3.0], [4.0]]) == 4.0
-    assert (
-        scale([[1.0]] * 4 + [[1.0, *[9.0] * 11]]) == 9.0
-    )  # of as many misses more than a fifth, though of one group in five
+    one, two, three, four = ([("s", float(miss))] for miss in (1, 2, 3, 4))
+    assert scale([one, two, three]) == math.inf  # with a fourth that is missed, three of four are 75 %
+    assert scale([one, two, three, four]) == 4.0
     assert scale([]) == math.inf
+
+
+def test_a_scale_holds_every_source_by_itself():
+    steady = [[("steady", 1.0)]] * 9
+    assert scale(steady) == 1.0
+    assert (
+        scale([*steady, [("other", 1.0), ("other", 1.0), ("other", 9.0)]]) == 9.0
+    )  # a tenth of the groups, a third of its source
 
 
 def test_a_cpu_is_not_projected_to_a_cpu_nor_by_too_few_of_them(published):

@@ -3,14 +3,19 @@
 import argparse
 import math
 from pathlib import Path
+from typing import Any
 
+from vitalbench.amounts import shown_usd
+from vitalbench.config.plan import Cell
 from vitalbench.config.prices import Price, parse_prices, read_prices
 from vitalbench.cost.absent import Absent
+from vitalbench.cost.reached import reached_rows
 from vitalbench.cost.table import Scale, cost_rows, electricity
-from vitalbench.errors import InputError
+from vitalbench.errors import GateError, InputError
 from vitalbench.files import read_json
 from vitalbench.layout import RESOLVED, STAGE_SLICE
 from vitalbench.measure.clock import utc_now
+from vitalbench.progress import say
 from vitalbench.results import Results
 from vitalbench.tables import table_text, write_table
 
@@ -30,6 +35,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         metavar="X",
         help="the electricity of one's own devices too, at their target's power_w",
+    )
+    parser.add_argument(
+        "--reach",
+        type=float,
+        nargs="+",
+        metavar="LEVEL",
+        help="instead: time and cost until the validation AUROC came up to each level",
+    )
+    parser.add_argument(
+        "--budget",
+        type=float,
+        metavar="USD",
+        help="instead: exit code 1 where the suite's trainings, each at its target's first price, come to more",
     )
     parser.add_argument(
         "--out", type=Path, help="default: tables/cost.csv of the suite; with any of the options above, the screen"
@@ -64,6 +82,32 @@ def _own(results: Results, usd_per_kwh: float) -> dict[str, Price]:
     return own
 
 
+def _levels(levels: list[float]) -> list[float]:
+    for level in levels:
+        if not 0 < level < 1:
+            raise InputError(f"vitalbench cost: --reach {level}: an AUROC lies between 0 and 1")
+    return levels
+
+
+def _hold(results: Results, rows: list[dict[str, Any]], budget: float) -> None:
+    """The alarm: what the trainings come to against a budget."""
+    if not (math.isfinite(budget) and budget > 0):
+        raise InputError(f"vitalbench cost: --budget {budget}: it must be a positive number")
+    first: dict[tuple[Any, ...], float] = {}
+    for row in rows:
+        if row["phase"] == "train" and row.get("run_id"):
+            first.setdefault(
+                tuple(row[name] for name in ("dataset", "task", "design", "target", "seed", "fold")), row["usd"]
+            )
+    total = sum(first.values())
+    unpriced = sum(bool(run.cell not in {Cell(*key) for key in first}) for run in results.measured)
+    beside = f"; {unpriced} runs have no price or no step" if unpriced else ""
+    told = f"{len(first)} trainings come to {shown_usd(total)} at their targets' first prices{beside}"
+    if total > budget:
+        raise GateError(f"{results.folder}: {told}, more than the budget of {shown_usd(budget)}")
+    say(f"{told}, within the budget of {shown_usd(budget)}")
+
+
 def run(args: argparse.Namespace) -> None:
     """Price."""
     results = Results(args.results)
@@ -72,14 +116,25 @@ def run(args: argparse.Namespace) -> None:
     else:
         text = read_json(args.results / STAGE_SLICE.format(stage="cost"))["prices"]
         prices = parse_prices(text, Path(read_json(args.results / RESOLVED)["price_file"]))
+    if args.reach:
+        rows = [*reached_rows(results, prices, _levels(args.reach))]
+        if args.out:
+            write_table("reached", rows, args.out)
+        else:
+            print(table_text("reached", rows), end="")
+        return
     scale = _scale(args)
     own = _own(results, args.usd_per_kwh) if args.usd_per_kwh is not None else {}
     published = read_json(args.results / STAGE_SLICE.format(stage="projection"))["published"]
     absent = Absent(results, published) if results.projected else None
     rows = [*cost_rows(results, prices, scale, own, absent)]
+    if args.budget is not None:
+        _hold(results, rows, args.budget)
+        return
     if (args.prices or scale or own) and not args.out:  # the suite's own table keeps the prices the suite names
         print(table_text("cost", rows), end="")
-    else:
-        write_table("cost", rows, args.out or results.table("cost"))
-        if not args.out:
-            write_table("projected", absent.rows() if absent else [], results.table("projected"))
+        return
+    write_table("cost", rows, args.out or results.table("cost"))
+    if not args.out:
+        write_table("projected", absent.rows() if absent else [], results.table("projected"))
+        write_table("reached", reached_rows(results, prices), results.table("reached"))

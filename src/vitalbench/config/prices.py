@@ -92,6 +92,11 @@ def price_file(knobs: Knobs, configs: Path) -> Path:
         if not path.is_file():
             raise ConfigError(f"{knobs.said_in('price_file')}: {path}: no such file")
         return path
+    return newest_prices(configs)
+
+
+def newest_prices(configs: Path) -> Path:
+    """The newest file of configs/prices, by its name."""
     files = sorted((configs / "prices").glob("*.csv"))
     if not files:
         raise ConfigError(f"{configs / 'prices'}: no price file; one is named <date>.csv")

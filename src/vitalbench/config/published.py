@@ -32,11 +32,16 @@ class Device:
 
 @dataclass(frozen=True)
 class Timing:
-    """A step of a workload on a device; a workload is a model, what is done with it and the batch it is done on."""
+    """A step of a workload on a device; a workload is a model, what is done with it and the batch it is done on.
+
+    Attributes:
+        source: where it was published.
+    """
 
     workload: tuple[str, str, str]
     device: str
     seconds: float
+    source: str = ""
 
 
 def _rows(text: str, path: Path, columns: tuple[str, ...]) -> Iterator[tuple[str, dict[str, str]]]:
@@ -96,7 +101,9 @@ def parse_timings(text: str, path: Path, devices: dict[str, Device]) -> list[Tim
         workload = (row["workload"], row["mode"], row["batch"])
         if (workload, row["device"]) in found:
             raise ConfigError(f"{where}: {' '.join(workload)} on {row['device']} stands there twice")
-        found[workload, row["device"]] = Timing(workload, row["device"], _positive(where, row, "seconds"))
+        found[workload, row["device"]] = Timing(
+            workload, row["device"], _positive(where, row, "seconds"), row["source"]
+        )
     return list(found.values())
 
 

@@ -137,6 +137,7 @@ class Task(TaskData):
     primary: str
     direction: Literal["higher", "lower"]
     margin: Positive
+    reach: list[Annotated[float, Field(gt=0, lt=1)]] = []  # levels of the primary metric that time and cost are told to
 
     @model_validator(mode="after")
     def _metric_exists(self) -> Self:
@@ -152,6 +153,12 @@ class Task(TaskData):
             raise PydanticCustomError("direction", "direction of '{m}' is {d}", {"m": self.primary, "d": better})
         if len(set(self.classes)) < len(self.classes):
             raise PydanticCustomError("classes", "a class is named twice")
+        if self.reach and self.primary != "auroc":
+            raise PydanticCustomError(
+                "reach",
+                "reach is told of auroc, which is scored after every epoch; primary is '{m}'",
+                {"m": self.primary},
+            )
         if MACRO in self.classes:
             raise PydanticCustomError("classes", "no class may be named 'macro', the label of the mean over classes")
         return self

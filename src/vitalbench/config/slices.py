@@ -21,6 +21,7 @@ from vitalbench.config.plan import Plan
 from vitalbench.config.prices import parse_prices, price_file, price_text
 from vitalbench.config.published import published_texts
 from vitalbench.config.schema import TaskData
+from vitalbench.config.storage_prices import read_storage_prices, storage_file
 from vitalbench.config.target import EXECUTION, NUMERICS
 from vitalbench.config.watching import Watching
 from vitalbench.errors import ConfigError
@@ -33,8 +34,9 @@ _ENTRY = {
     "evaluate": ("vitalbench.evaluate.run",),
     "tables": ("vitalbench.report.tables",),
     "compare": ("vitalbench.evaluate.compare",),
-    "cost": ("vitalbench.cost.table",),
+    "cost": ("vitalbench.cost.table", "vitalbench.cost.reached"),
     "projection": ("vitalbench.cost.held_out",),
+    "storage": ("vitalbench.cost.storage",),
     "claims": ("vitalbench.claims.ledger",),
     "report": ("vitalbench.report.page",),
     "search": ("vitalbench.search.choice",),
@@ -228,6 +230,9 @@ def slices(plan: Plan, folder: ConfigFolder, results: Path) -> dict[Path, dict[s
     found[stage("evaluate")] |= {"bootstrap": plan.suite.bootstrap, "seed": plan.suite.bootstrap_seed}
     prices = price_file(plan.knobs, folder.path)
     found[stage("cost")] |= {"prices": price_text(prices)}
+    storage = storage_file(folder.path)
+    read_storage_prices(storage)  # what is wrong with it is told before any job starts
+    found[stage("storage")] |= {"prices": price_text(storage), "file": within(storage, folder.path.parent)}
     found[stage("projection")] |= {"published": published_texts(folder.path)}
     found[suite / layout.WATCH_SLICE] = _watch_slice(plan, prices)
     found[suite / layout.RESOLVED] = {

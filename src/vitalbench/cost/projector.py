@@ -17,6 +17,7 @@ from vitalbench.config.published import Device, Timing
 from vitalbench.cost.device_fit import DeviceFit, pairs
 
 LEVEL = 0.8  # of the intervals
+Miss = tuple[str, float]  # where the times were published, and by how much they were missed
 
 
 @dataclass(frozen=True)
@@ -28,22 +29,25 @@ class Projection:
     high: float
 
 
-def scale(groups: Iterable[list[float]]) -> float:
+def scale(groups: Iterable[list[Miss]]) -> float:
     """The smallest scale that would have held at `LEVEL` what was left out, and so the next group, counted both ways.
 
     Once each group has one weight, as in hierarchical conformal prediction (Dunn, Wasserman and Ramdas 2023,
     doi:10.1080/01621459.2022.2060112): a group that is not among these has as much weight as each of them and is taken to be missed
-    by any scale. Once each miss has one weight, whichever group it is of.
+    by any scale. Once each miss of a source has one weight, for every source by itself: some publish times that vary more.
     """
-    filled = [np.array(group) for group in groups if group]
+    filled = [group for group in groups if group]
     if not filled:
         return math.inf
-    misses = np.concatenate(filled)
+    misses = np.array([miss for group in filled for _, miss in group])
     weights = np.concatenate([np.full(len(group), 1 / len(group) / (len(filled) + 1)) for group in filled])
     order = np.argsort(misses)
     enough = np.cumsum(weights[order]) >= LEVEL - 1e-9
     by_group = float(misses[order][enough.argmax()]) if enough.any() else math.inf
-    return max(by_group, float(np.quantile(misses, LEVEL, method="higher")))
+    by_source: dict[str, list[float]] = defaultdict(list)
+    for source, miss in (told for group in filled for told in group):
+        by_source[source].append(miss)
+    return max(by_group, *(float(np.quantile(own, LEVEL, method="higher")) for own in by_source.values()))
 
 
 class Projector:
@@ -60,14 +64,14 @@ class Projector:
         self._timings = timings
         self._fit = DeviceFit(self._gpu_times, devices)
 
-    def _misses(self, left_out: list[Timing], others: list[Timing], to: str | None = None) -> list[float]:
+    def _misses(self, left_out: list[Timing], others: list[Timing], to: str | None = None) -> list[Miss]:
         """By how many standard errors a fit to other times misses the ratios of those left out."""
         fitted = DeviceFit(others, self._devices, self._fit.variances)
         found = []
         for source, target in pairs(left_out):
             if to is None or target.device == to:
                 middle, error = fitted.log_ratio(source.device, target.device)
-                found.append(abs(math.log(target.seconds / source.seconds) - middle) / error)
+                found.append((source.source, abs(math.log(target.seconds / source.seconds) - middle) / error))
         return found
 
     @cached_property
@@ -93,11 +97,12 @@ class Projector:
     @cached_property
     def _across(self) -> float:
         """Half of an interval between a CPU and a GPU, in log seconds: by what the ratio of peaks misses of each CPU."""
-        by_cpu: dict[str, list[float]] = defaultdict(list)
+        by_cpu: dict[str, list[Miss]] = defaultdict(list)
         for source, target in pairs(self._timings):
             if (self._devices[source.device].kind, self._devices[target.device].kind) == ("cpu", "gpu"):
                 known = math.log(target.seconds / source.seconds)
-                by_cpu[source.device].append(abs(known - self._log_peaks(source.device, target.device)))
+                missed = abs(known - self._log_peaks(source.device, target.device))
+                by_cpu[source.device].append((source.source, missed))
         return scale(by_cpu.values())
 
     def _log_peaks(self, source: str, target: str) -> float:

@@ -3,7 +3,7 @@
 A cell whose target is not here has the same rows, projected from the cell that was measured in its place.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -96,13 +96,19 @@ def electricity(target: str, power_w: float | None, devices: int, usd_per_kwh: f
     )
 
 
-def _prices_of(results: Results, target: str, prices: dict[str, Price], own: dict[str, Price]) -> Iterator[Price]:
+def _prices_of(results: Results, target: str, prices: Mapping[str, Price], own: Mapping[str, Price]) -> Iterator[Price]:
     for key in results.suite["targets"][target]["prices"]:
         if key not in prices:
             raise ConfigError(f"target '{target}': no price is named {key!r}; {choices(key, prices)}")
         yield prices[key]
     if target in own:
         yield own[target]
+
+
+def first_price(results: Results, target: str, prices: Mapping[str, Price]) -> Price | None:
+    """The first price a target names; None where it names none."""
+    named = results.suite["targets"][target]["prices"]
+    return next(_prices_of(results, target, prices, {})) if named else None
 
 
 def _spent(results: Results, run: CellResult, scale: Scale | None) -> dict[str, tuple[float, float, float]]:

@@ -1,14 +1,16 @@
 """The tables of the page that are about money and about hardware that is not here."""
 
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
 from markupsafe import Markup
 
+from vitalbench.amounts import shown_size
 from vitalbench.cost.projector import LEVEL
 from vitalbench.report.wording import seconds
 from vitalbench.results import Results
-from vitalbench.tables import read_table
+from vitalbench.tables import number, read_table
 
 PHASES = {"train": "training", "epoch": "an epoch", "inference_1000": "1,000 records"}
 
@@ -23,7 +25,10 @@ def _first_runs(results: Results, basis: str) -> list[dict[str, str]]:
 
 
 def _price(row: dict[str, str]) -> str:
-    return f"{row['provider']} {row['sku']}, {row['purchase']}, {row['region']}"
+    machine = f", {row['gpus']} GPUs" if int(row["gpus"]) > 1 else ""
+    return ", ".join(
+        part for part in (f"{row['provider']} {row['sku']}{machine}", row["purchase"], row["region"]) if part
+    )
 
 
 def _date(row: dict[str, str]) -> Markup:
@@ -72,6 +77,52 @@ def projected_rows(results: Results) -> list[list[Any]]:
             ]
         )
     return rows
+
+
+def _mean(rows: list[dict[str, str]], column: str) -> float | None:
+    values = [value for value in (number(row[column]) for row in rows) if value is not None]
+    return fmean(values) if values else None
+
+
+def reached_rows(results: Results) -> list[list[Any]]:
+    """How long designs took to a level of their task's metric on validation records, and what it cost: over runs that did."""
+    groups: dict[tuple[str, ...], list[dict[str, str]]] = {}
+    for row in read_table("reached", results.table("reached")):
+        groups.setdefault(tuple(row[name] for name in ("task", "design", "target", "level")), []).append(row)
+    shown = []
+    for (task, design, target, level), rows in groups.items():
+        reached = [row for row in rows if row["reached"] == "true"]
+        epochs, hours, usd = (_mean(reached, name) for name in ("epochs", "hours", "usd"))
+        best = max(float(row["best"]) for row in rows)
+        shown.append(
+            [
+                task,
+                design,
+                target,
+                f"{float(level):g}",
+                f"{len(reached)} of {len(rows)}",
+                "" if epochs is None else f"{epochs:.1f}",
+                "" if hours is None else seconds(hours * 3600),
+                "" if usd is None else f"{usd:.6f}",
+                reached[0]["sku"] if usd is not None else "",
+                f"{best:.3f}",
+            ]
+        )
+    return shown
+
+
+def storage_table(results: Results) -> tuple[list[str], list[list[Any]]]:
+    """What is kept, a row a part, and what a month of it costs at each cloud's hot tier."""
+    rows = [row for row in read_table("storage", results.table("storage")) if row["tier"] == "hot"]
+    skus = list(dict.fromkeys(f"{row['provider']} {row['sku']}" for row in rows))
+    found: dict[tuple[str, str], list[Any]] = {}
+    for row in rows:
+        line = found.setdefault(
+            (row["dataset"], row["part"]),
+            [row["dataset"], row["part"], shown_size(int(float(row["bytes"]))), row["basis"]],
+        )
+        line.append(f"{float(row['usd_month']):.4f}")
+    return ["Data set", "what", "#size", "basis", *(f"#{sku}, USD a month" for sku in skus)], [*found.values()]
 
 
 def unpriced(results: Results) -> str:

@@ -7,7 +7,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 import vitalbench
 from vitalbench.files import read_json, write_text
 from vitalbench.layout import REPORT
-from vitalbench.report.cost_tables import cost_rows, projected_rows, projection_errors, unpriced
+from vitalbench.report.cost_tables import (
+    cost_rows,
+    projected_rows,
+    projection_errors,
+    reached_rows,
+    storage_table,
+    unpriced,
+)
 from vitalbench.report.page_tables import cell_rows, data_rows, efficiency_rows, ledger_of, timing_rows
 from vitalbench.report.task_section import task_section
 from vitalbench.report.wording import badge, count
@@ -110,6 +117,8 @@ def write_report(results: Results) -> Path:
         timing=timing,
         exclusive_note="as far as this workflow goes; foreign work is told in the last column" if timing else "",
         cost=cost_rows(results),
+        reached=reached_rows(results),
+        storage=storage_table(results),
         projected=projected_rows(results),
         unpriced=unpriced(results),
         errors=projection_errors(results),
