@@ -10,8 +10,9 @@ from vitalbench.claims.facts import Facts
 from vitalbench.claims.ledger import judge
 from vitalbench.claims.side_by_side import add_efficiency
 from vitalbench.config.claims_file import Claim
-from vitalbench.config.published import read_devices, read_timings, sheets_of
-from vitalbench.cost.projector import projector
+from vitalbench.config.published import parse_published, published_texts
+from vitalbench.cost.projector import Projector
+from vitalbench.cost.sheets import sheets_of
 from vitalbench.files import write_json
 from vitalbench.tables import write_table
 
@@ -43,11 +44,9 @@ def test_hours_of_a_training_are_projected_as_far_apart_as_its_batches(tmp_path)
 def test_a_gpu_that_is_not_here_gets_the_batches_of_one_that_is(tmp_path, configs):
     facts = Facts()
     add_efficiency(facts, efficiency(tmp_path, "a100-40"), configs)
-    known = read_devices(configs.path / "projection/devices.csv")
+    known, timings = parse_published(published_texts(configs.path), configs.path)
     sheets, meant = sheets_of({name: configs.target(name) for name in configs.names("targets")}, known)
-    told = projector(read_timings(configs.path / "projection/timings.csv", known), sheets).project(
-        meant["a100-40"], meant["h100"]
-    )
+    told = Projector(timings, sheets).project(meant["a100-40"], meant["h100"])
     name = "projected.ptbxl.efficiency.h100.fast.batch_s"
     assert facts.numbers[name] == pytest.approx(2.0 * told.ratio)
     assert facts.intervals[name] == pytest.approx((1.0 * told.low, 3.0 * told.high))

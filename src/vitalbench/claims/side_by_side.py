@@ -14,8 +14,9 @@ from vitalbench.claims.facts import Facts
 from vitalbench.config.claim_facts import EFFICIENCY, PROJECTED, TIMES, TRAINING_TIMES
 from vitalbench.config.expression import Interval
 from vitalbench.config.folder import ConfigFolder
-from vitalbench.config.published import read_devices, read_timings, sheets_of
-from vitalbench.cost.projector import LEVEL, Projection, Projector, projector
+from vitalbench.config.published import parse_published, published_texts
+from vitalbench.cost.projector import LEVEL, Projection, Projector
+from vitalbench.cost.sheets import sheets_of
 from vitalbench.results import Results
 from vitalbench.tables import number, read_table
 
@@ -92,15 +93,13 @@ class _Elsewhere:
     """Targets that are not here, by the published step times of others."""
 
     def __init__(self, folder: ConfigFolder) -> None:
-        self._times = folder.path / "projection"
         self.targets = {name: folder.target(name) for name in folder.names("targets")}
-        known = read_devices(self._times / "devices.csv")
-        self._known = known
+        known, self._timings = parse_published(published_texts(folder.path), folder.path)
         self._sheets, self.meant = sheets_of(self.targets, known)
 
     @cached_property
     def _fitted(self) -> Projector:
-        return projector(read_timings(self._times / "timings.csv", self._known), self._sheets)
+        return Projector(self._timings, self._sheets)
 
     def ratio(self, source: str, target: str) -> Projection:
         """How many times as long a step takes."""

@@ -13,7 +13,7 @@ from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.published import Device, parse_published, published_texts
 from vitalbench.cost.held_out import by_pair, held_out
 from vitalbench.cost.projector import LEVEL, Projector
-from vitalbench.cost.sheets import sheet_of
+from vitalbench.cost.sheets import sheets_of
 from vitalbench.errors import ConfigError, choices
 from vitalbench.files import read_json
 from vitalbench.layout import STAGE_SLICE
@@ -35,16 +35,6 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, metavar="FILE", help="with --errors: a table instead of the screen")
     parser.add_argument("--results", type=Path, help="with --errors: results/<suite>, whose figures are used")
     parser.add_argument("--configs", type=Path, default=Path("configs"))
-
-
-def _sheets(configs: ConfigFolder, known: dict[str, Device]) -> tuple[dict[str, Device], dict[str, str]]:
-    """All data sheets by device, and the device that each target stands for."""
-    sheets, meant = dict(known), {name: name for name in known}
-    for name in configs.names("targets"):
-        sheet = sheet_of(name, configs.target(name), known)
-        if sheet is not None:
-            sheets[sheet.name], meant[name] = sheet, sheet.name
-    return sheets, meant
 
 
 def _with_cpu(
@@ -104,7 +94,7 @@ def run(args: argparse.Namespace) -> None:
         raise ConfigError("vitalbench project: needs --seconds and --from, or --errors")
     if not 0 < args.seconds < float("inf"):
         raise ConfigError(f"--seconds {args.seconds}: it must be a positive number")
-    sheets, meant = _sheets(configs, known)
+    sheets, meant = sheets_of({name: configs.target(name) for name in configs.names("targets")}, known)
     _with_cpu(args, configs, sheets, meant)
     fitted = Projector(timings, sheets)
     source = _meant(args.source, "--from", meant, configs)

@@ -17,3 +17,13 @@ def sheet_of(name: str, target: Target, known: Mapping[str, Device]) -> Device |
         return None
     same = next((device for device in known.values() if target.match and re.search(target.match, device.name)), None)
     return same or Device(name, target.peak_tflops["fp32"], target.bandwidth_gb_s)
+
+
+def sheets_of(targets: Mapping[str, Target], known: Mapping[str, Device]) -> tuple[dict[str, Device], dict[str, str]]:
+    """All data sheets by device, and the device that each name stands for: a known device its own, a target that is a GPU one."""
+    sheets, meant = dict(known), {name: name for name in known}
+    for name, target in targets.items():
+        sheet = sheet_of(name, target, known)
+        if sheet is not None:
+            sheets[sheet.name], meant[name] = sheet, sheet.name
+    return sheets, meant
