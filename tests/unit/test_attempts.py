@@ -42,3 +42,15 @@ def test_a_file_that_is_no_start_is_named(tmp_path):
     (tmp_path / "00001").write_text("1 2 three\n")
     with pytest.raises(InputError, match="00001: holds no start"):
         Attempts(tmp_path).starts()
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff" * 112, b"1 2 three\n"])
+def test_what_holds_no_start_is_set_aside_and_counted_and_no_number_is_given_twice(tmp_path, content):
+    start(tmp_path, at=0, reached=10)
+    (tmp_path / "00001").write_bytes(content)
+    (told,) = Attempts(tmp_path).set_aside()
+    assert told == f"{tmp_path / '00001'}: holds no start of a run"
+    assert Attempts(tmp_path).set_aside() == []
+    assert start(tmp_path, at=5, reached=7).files() == [tmp_path / "00002"]
+    assert start(tmp_path, at=6, reached=7).lost() == [(1, 1, 0.5)]
+    assert Attempts(tmp_path).count == 3

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import shutil
 import signal
 
 import numpy as np
@@ -197,6 +198,29 @@ def test_a_damaged_checkpoint_falls_back_to_the_one_before_and_says_so(run, whol
     assert f"checkpoint {newest.name} is damaged ({TENSORS}: sealed as " in "\n".join(run.said)
     assert f"goes on from checkpoint {before.name}; 1 batches" in "\n".join(run.said)
     assert keeper.told()["lost_steps"] == 1
+    assert bytes_of(again.model) == bytes_of(whole().model)
+
+
+def test_a_damaged_count_of_what_was_lost_is_told_and_keeps_nothing_from_going_on(run, whole, tmp_path):
+    with pytest.raises(CutOff):
+        run(minutes=EVERY_STEP, dies_at=3)
+    (tmp_path / "checkpoints/run/attempts/00001").write_bytes(b"")
+    again, keeper = run()
+    said = "\n".join(run.said)
+    assert "warning: what an earlier start of the run lost is not known: " in said
+    assert "goes on from checkpoint epoch-00001-batch-0000003; how far it had come beyond that is not known" in said
+    assert keeper.told()["n_resumed"] == 1
+    assert bytes_of(again.model) == bytes_of(whole().model)
+
+
+def test_a_file_in_a_checkpoints_place_is_a_damaged_one(run, whole, tmp_path):
+    with pytest.raises(CutOff):
+        run(minutes=EVERY_STEP, dies_at=3)
+    before, newest = listed(tmp_path / "checkpoints/run")[-2:]
+    shutil.rmtree(newest)
+    newest.write_text("no folder")
+    again, _ = run()
+    assert f"goes on from checkpoint {before.name}" in "\n".join(run.said)
     assert bytes_of(again.model) == bytes_of(whole().model)
 
 

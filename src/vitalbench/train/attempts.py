@@ -14,6 +14,7 @@ from vitalbench.errors import InputError
 from vitalbench.files import write_text
 
 _WIDTH = 16
+_DAMAGED = "damaged-"
 
 
 @dataclass
@@ -43,9 +44,9 @@ class Start:
 
     @classmethod
     def read(cls, path: Path) -> "Start":
-        """The start a file holds."""
-        words = path.read_text(encoding="ascii").split()
+        """The start a file holds; InputError where it holds none."""
         try:
+            words = path.read_text(encoding="ascii").split()
             return cls(*(field.type(word) for field, word in zip(fields(cls), words, strict=True)))  # type: ignore[operator]
         except ValueError:
             raise InputError(f"{path}: holds no start of a run") from None
@@ -63,15 +64,32 @@ class Attempts:
         """The files, in the order of the starts."""
         return sorted(path for path in self.folder.glob("[0-9]*") if path.is_file())
 
+    @property
+    def count(self) -> int:
+        """How many starts there were, those that were set aside among them."""
+        aside = self.folder.glob(f"{_DAMAGED}[0-9]*")
+        return max((int(path.name.removeprefix(_DAMAGED)) for path in (*self.files(), *aside)), default=0)
+
     def starts(self) -> list[Start]:
         """Every start so far, in order."""
         return [Start.read(path) for path in self.files()]
+
+    def set_aside(self) -> list[str]:
+        """Rename what holds no start, as a power cut may leave one: a line for each. What those starts lost is not known."""
+        told = []
+        for path in self.files():
+            try:
+                Start.read(path)
+            except InputError as error:
+                path.rename(path.with_name(f"{_DAMAGED}{path.name}"))
+                told.append(str(error))
+        return told
 
     def begin(self, epoch: int, step: int, seconds: float, setup: float, resume: float) -> None:
         """Note a start."""
         self.close()
         self._now = Start(epoch, step, seconds, setup, resume, step, seconds)
-        path = self.folder / f"{len(self.files()) + 1:05d}"
+        path = self.folder / f"{self.count + 1:05d}"
         write_text(path, self._now.row() + "\n")
         self._open = os.open(path, os.O_WRONLY)
 

@@ -63,6 +63,9 @@ def best_of(checkpoints: list[Path]) -> Path | None:
 
 def _remove(folder: Path) -> None:
     """Remove a folder; under another name first, so that a process killed meanwhile leaves no half of it."""
+    if folder.is_file():  # something else put it there; it is damaged like any other
+        folder.unlink()
+        return
     gone = folder.with_name(f".gone.{folder.name}")
     if gone.exists():
         shutil.rmtree(gone)

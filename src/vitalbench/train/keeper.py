@@ -108,12 +108,16 @@ class Keeper(Unkept):
             state.read(found, self._together.rank)
             self._last = found.name
         resuming = self._setup.lap()
+        for damaged in self._attempts.set_aside():
+            self._say(f"warning: what an earlier start of the run lost is not known: {damaged}")
         again = bool(self._attempts.files())
         self._attempts.begin(course.epoch, course.taken, course.total_seconds, setup, resuming)
         if again:
             _, steps, seconds = self._attempts.lost()[-1]
             where = f"checkpoint {found.name}" if found else "the beginning: there is no checkpoint"
             self._say(f"goes on from {where}; {steps} batches ({seconds:.1f} s) are done again")
+        elif found is not None and self._together.first:  # the others' counts live no longer than they do
+            self._say(f"goes on from checkpoint {found.name}; how far it had come beyond that is not known")
         super().resume(state, clock)
         self._since_saved.lap()
 
@@ -199,7 +203,7 @@ class Keeper(Unkept):
         """What the interruptions of the run cost, as JSON: for provenance and timing."""
         starts, lost = self._attempts.starts(), self._attempts.lost()
         return {
-            "n_resumed": len(lost),
+            "n_resumed": max(self._attempts.count - 1, 0),
             "lost_steps": sum(steps for _, steps, _ in lost),
             "lost_seconds": round(sum(seconds for _, _, seconds in lost), 4),
             "resume_seconds": round(sum(start.resume for start in starts[1:]), 4),
