@@ -15,8 +15,8 @@ from vitalbench import cli
 from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.plan import make_plan
 from vitalbench.config.slices import write_slices
-from vitalbench.errors import InputError, Interrupted
-from vitalbench.files import file_digest, read_json, write_json
+from vitalbench.errors import GateError, InputError, Interrupted
+from vitalbench.files import file_digest, only_one_in, read_json, write_json
 from vitalbench.results import Results
 from vitalbench.split.assign import assign
 from vitalbench.split.audit import audit, read_table, receipt
@@ -201,6 +201,28 @@ def test_what_cannot_be_restored_is_one_line(interrupted):
     write_json(path, read_json(path) | {"backup": None})
     with pytest.raises(InputError, match="no backup folder is configured; name it with --backup FOLDER"):
         cli.run(["runs", "restore", CELL, "--results", str(RESULTS)])
+
+
+def test_a_cell_that_failed_is_listed_as_such_and_goes_on_once_it_is_told_to(interrupted, capsys):
+    (saved,) = (RUN / "checkpoints").iterdir()
+    keys = {"dataset": "ptbxl", "task": "superdiagnostic", "design": "mortal", "target": "cpu", "seed": 0, "fold": 0}
+    told = {"status": "failed", "reason": "OSError: no space left", "run_id": saved.name}
+    write_json(RUN / "status.json", keys | told)
+    (row,) = listing(capsys)
+    assert (row["resumable"], row["why_not"]) == ("no", "failed: `runs resume` lets it go on")
+    cli.run(["runs", "resume", CELL, "--results", str(RESULTS)])
+    assert f"{CELL}: the next `snakemake` goes on with it\n" in capsys.readouterr().out
+    (row,) = listing(capsys)
+    assert row["resumable"] == "yes"
+    train()
+    assert read_json(RUN / "provenance.json")["interruptions"]["n_resumed"] == 1
+
+
+def test_what_a_process_is_at_work_on_is_neither_restored_nor_resumed(interrupted):
+    before = sorted(RUN.rglob("*"))
+    with only_one_in(RUN), pytest.raises(GateError, match="another process is at work on this"):
+        cli.run(["runs", "restore", CELL, "--results", str(RESULTS)])
+    assert sorted(RUN.rglob("*")) == before
 
 
 def test_a_backup_that_cannot_be_written_warns_once_and_stops_nothing(results, capsys):

@@ -1,7 +1,8 @@
-"""List what is saved of a suite's runs, bring one back from its second copies, or let one go on that a budget stopped.
+"""List what is saved of a suite's runs, bring one back from its second copies, or let a stopped or failed one go on.
 
 `list` shows every run that has checkpoints, and whether a job would go on from them. `restore RUN` takes a cell's path or a
-run's id, and brings its checkpoints back from the backup folder. `resume CELL` lets cells go on that a budget stopped.
+run's id, and brings its checkpoints back from the backup folder. `resume CELL` lets cells go on that a budget stopped, or that
+failed for a reason that is mended (a full disk, say).
 """
 
 import argparse
@@ -13,11 +14,11 @@ from typing import Any
 from vitalbench import layout
 from vitalbench.amounts import shown_age, shown_size
 from vitalbench.errors import InputError, choices
-from vitalbench.files import read_json
+from vitalbench.files import only_one_in, read_json
 from vitalbench.progress import say
 from vitalbench.results import Results
 from vitalbench.train.cell import STATUS
-from vitalbench.train.saved_runs import SavedRun, restore, saved_runs, second_copy, stopped_by_budget
+from vitalbench.train.saved_runs import SavedRun, may_be_resumed, restore, saved_runs, second_copy, stopped_by_budget
 
 COLUMNS = ("run", "cell", "status", "epoch", "last_checkpoint", "age_s", "bytes", "resumable", "why_not", "damaged")
 
@@ -33,7 +34,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     restoring.add_argument("--to", type=Path, metavar="FOLDER", help="a folder in the place of the run's own")
     restoring.add_argument("--backup", metavar="FOLDER", help="default: the knob `backup` the suite was resolved with")
-    resuming = actions.add_parser("resume", help="let cells go on that a budget stopped")
+    resuming = actions.add_parser("resume", help="let cells go on that a budget stopped, or that failed")
     resuming.add_argument(
         "cells", metavar="CELL", nargs="+", help="<data set>/<task>/<design>/<target>/seed<S>-fold<F>"
     )
@@ -100,7 +101,10 @@ def _restore(results: Results, run: str, to: Path | None, backup: str | None) ->
     if backup is None:
         raise InputError(f"{slice_of}: no backup folder is configured; name it with --backup FOLDER")
     cell, copy = second_copy(results, run, backup)
-    restored, problems = restore(copy, to or results.run(cell))
+    into = to or results.run(cell)
+    into.mkdir(parents=True, exist_ok=True)
+    with only_one_in(into):  # a run at work there would prune what is brought back, and go on elsewhere
+        restored, problems = restore(copy, into)
     for problem in problems:
         say(problem)
     back = f"{len(restored)} checkpoints of run {copy.name} are back, the newest {restored[-1]}"
@@ -112,11 +116,13 @@ def _resume(results: Results, named: list[str]) -> None:
     for path in named:
         if path not in by_path:
             raise InputError(f"{results.folder}: no cell is named {path!r}; {choices(path, by_path)}")
-        if not stopped_by_budget(by_path[path]):
+        if not may_be_resumed(by_path[path]):
             raise InputError(f"{path}: not stopped by a budget: {by_path[path].status} {by_path[path].reason}".rstrip())
     for path in named:
-        (by_path[path].folder / STATUS).unlink()
-        print(f"{path}: the next `snakemake` goes on with it, under the budget it is given then")
+        told = ", under the budget it is given then" if stopped_by_budget(by_path[path]) else ""
+        with only_one_in(by_path[path].folder):
+            (by_path[path].folder / STATUS).unlink()
+        print(f"{path}: the next `snakemake` goes on with it{told}")
 
 
 def run(args: argparse.Namespace) -> None:

@@ -54,6 +54,11 @@ def stopped_by_budget(result: CellResult) -> bool:
     return result.status == "not-allowed" and result.reason.startswith(BUDGET) and bool(result.run_id)
 
 
+def may_be_resumed(result: CellResult) -> bool:
+    """Whether `vitalbench runs resume` takes a cell's status back: a budget stopped it, or it failed (a full disk, a crash)."""
+    return stopped_by_budget(result) or (result.status == "failed" and bool(result.run_id))
+
+
 def _hindrance(folder: Path, sound: list[Path], current: str | None, result: CellResult) -> str:
     if (folder / ENDED).is_file():
         return "ended"
@@ -61,6 +66,8 @@ def _hindrance(folder: Path, sound: list[Path], current: str | None, result: Cel
         return "stopped by a budget: `runs resume` lets it go on"
     if folder.name != current:
         return "another configuration, code or data"
+    if sound and result.run_id == folder.name and result.status == "failed":
+        return "failed: `runs resume` lets it go on"
     return "" if sound else "no sound checkpoint"
 
 
