@@ -22,9 +22,9 @@ from vitalbench.config.plan import make_plan
 from vitalbench.config.slices import write_slices
 from vitalbench.errors import InputError
 from vitalbench.files import read_json, write_json
-from vitalbench.layout import PROGRESS, SUITE_SLICE
+from vitalbench.layout import PROGRESS, SUITE_SLICE, WATCH_SLICE
 from vitalbench.results import Results
-from vitalbench.watch.cells import look
+from vitalbench.watch.cells import Seen, look
 from vitalbench.watch.progress_file import write_progress
 from vitalbench.watch.view import view
 
@@ -93,6 +93,42 @@ def test_all_of_a_running_cell_is_shown_at_any_width(suite, width):
     ):  # fmt: skip
         assert said.replace(" ", "") in together.replace(" ", ""), said
         assert width < 60 or said in text, said  # whole, wherever the line is long enough
+
+
+def test_a_budget_that_will_not_suffice_is_told_and_one_of_the_suite_is_shown(suite, capsys):
+    folder = runs(suite)["s4d", 0]
+    write_progress(folder, progress(budget_usd=0.12, budget_hours=0.03))
+    text = shown(suite)
+    assert "budget 0.12 USD: not enough (projected)" in text
+    assert "budget 0.03 h: not enough (projected)" in text
+    write_progress(folder, progress(budget_usd=0.16, budget_hours=0.05))
+    assert "not enough" not in shown(suite)
+    path = suite / WATCH_SLICE
+    write_json(path, read_json(path) | {"budget_suite_usd": 2.5})
+    cli.run(["watch", "--once", "--results", str(suite)])
+    assert "budget of the suite 2.5 USD" in " ".join(capsys.readouterr().out.split())
+
+
+def test_what_someone_may_have_to_see_to_is_shown_first_and_what_never_began_last(suite):
+    left = runs(suite)
+    write_progress(left["s4d", 0], progress(writer=DEAD))
+    write_json(left["s4d", 1] / "status.json", {"status": "measured", "reason": ""})
+    write_progress(left["s4d", 1], progress(stage="ended", status="measured"))
+    cells = look(suite)
+    never = [Seen(f"ptbxl/x/y/cpu/seed{number}-fold0", "not-run", "not here") for number in range(40)]
+    console = Console(file=io.StringIO(), width=120, color_system=None)
+    console.print(view("suite", [*never, *cells, *never]))
+    lines = [line for line in console.file.getvalue().splitlines() if "  gone" in line or "  measured" in line]
+    assert [line.split()[0].split("/", 2)[2] for line in lines[-2:]] == ["s4d/cpu/seed0-fold0", "s4d/cpu/seed1-fold0"]
+    assert "more" in console.file.getvalue()
+
+
+def test_a_status_that_was_taken_back_is_no_process_that_was_lost(suite):
+    folder = runs(suite)["s4d", 0]
+    write_progress(folder, progress(stage="ended", status="not-allowed", writer=DEAD))
+    assert states(suite)["s4d/cpu/seed0-fold0"] == "interrupted"
+    write_progress(folder, progress(stage="ended", status="measured"))
+    assert states(suite)["s4d/cpu/seed0-fold0"] == "running"  # about to write its status
 
 
 def test_without_a_price_hours_are_shown_and_it_says_so(suite):

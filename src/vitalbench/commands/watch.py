@@ -9,11 +9,12 @@ import sys
 import threading
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
 
 from vitalbench.files import write_text
 from vitalbench.watch.cells import INTERRUPTED, RUNNING, WAITING, Seen, look
+from vitalbench.watch.of_job import read_watch
 from vitalbench.watch.view import view
 
 _EVERY = 1.0  # seconds
@@ -29,18 +30,22 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--svg", type=Path, metavar="FILE", help="write what was shown last as a picture too")
 
 
+def _view(folder: Path, cells: list[Seen]) -> RenderableType:
+    return view(str(folder), cells, read_watch(folder).budget_suite_usd)
+
+
 def _live(console: Console, folder: Path) -> list[Seen]:
     """Show until nothing is left to run, or Ctrl-C; returns what was shown last."""
     cells = look(folder)
     pause = threading.Event()
     # Whoever starts it in the background of a shell leaves SIGINT ignored; on a terminal Ctrl-C ends it all the same.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    with Live(view(str(folder), cells), console=console, auto_refresh=False) as live:
+    with Live(_view(folder, cells), console=console, auto_refresh=False) as live:
         try:
             while any(seen.state in (RUNNING, WAITING, INTERRUPTED) for seen in cells):
                 pause.wait(_EVERY)
                 cells = look(folder)
-                live.update(view(str(folder), cells), refresh=True)
+                live.update(_view(folder, cells), refresh=True)
         except KeyboardInterrupt:
             return cells
     return cells
@@ -51,12 +56,12 @@ def run(args: argparse.Namespace) -> None:
     console = Console(file=sys.stdout)
     if args.once or not console.is_terminal:
         cells = look(args.results)
-        console.print(view(str(args.results), cells))
+        console.print(_view(args.results, cells))
     else:
         cells = _live(console, args.results)
     if args.svg:
         width = console.width if console.is_terminal else _PICTURE
         with Path("/dev/null").open("w", encoding="utf-8") as nowhere:
             picture = Console(record=True, width=width, file=nowhere, force_terminal=True, color_system="truecolor")
-            picture.print(view(str(args.results), cells))
+            picture.print(_view(args.results, cells))
         write_text(args.svg, picture.export_svg(title="vitalbench watch"))

@@ -52,9 +52,10 @@ def _seen(path: str, folder: Path, planned: bool) -> Seen:
         return Seen(path, UNREADABLE, damage, None, planned)
     if progress is None:
         return Seen(path, WAITING, "", None, planned)
-    if progress.stage == "interrupted":
-        return Seen(path, INTERRUPTED, "the next run of the workflow goes on with it", progress, planned)
     why = silence(progress.writer, progress.written)
+    # Ended, and its status was taken back: `runs resume`, or Snakemake before it runs a cell again.
+    if progress.stage == "interrupted" or (progress.stage == "ended" and why):
+        return Seen(path, INTERRUPTED, "the next run of the workflow goes on with it", progress, planned)
     return Seen(path, GONE if why else RUNNING, why, progress, planned)
 
 

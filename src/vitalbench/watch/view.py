@@ -16,6 +16,7 @@ _BAR = 24
 _ENDED_SHOWN = 12
 _STYLES = {RUNNING: "bold cyan", "measured": "green", WAITING: "dim", INTERRUPTED: "yellow"}
 _GAP = "   "
+_HEEDED = (GONE, UNREADABLE, "failed", "refused", INTERRUPTED)
 
 
 def plain(text: str) -> str:
@@ -75,8 +76,13 @@ def _time(progress: Progress) -> list[str]:
     if left is not None:
         told.append(f"{shown_age(left)} left (projected)")
     if progress.budget_hours is not None:
-        told.append(f"budget {progress.budget_hours:g} h")
+        in_all = (progress.seconds + (left or 0.0)) / 3600
+        told.append(f"budget {progress.budget_hours:g} h{_short(in_all, progress.budget_hours)}")
     return told
+
+
+def _short(in_all: float, budget: float) -> str:
+    return ": not enough (projected)" if in_all > budget else ""
 
 
 def _cost(progress: Progress) -> list[str]:
@@ -89,7 +95,8 @@ def _cost(progress: Progress) -> list[str]:
     if left is not None:
         told.append(f"{shown_usd(_usd(progress, progress.seconds + left))} in all (projected)")
     if progress.budget_usd is not None:
-        told.append(f"budget {progress.budget_usd:g} USD")
+        in_all = _usd(progress, progress.seconds + (left or 0.0))
+        told.append(f"budget {progress.budget_usd:g} USD{_short(in_all, progress.budget_usd)}")
     return [*told, f"at {progress.usd_per_hour:g} USD/h ({plain(progress.price_key)})"]
 
 
@@ -132,7 +139,13 @@ def _other(seen: Seen) -> Text:
     return line
 
 
-def _heading(name: str, cells: Sequence[Seen]) -> RenderableType:
+def _foremost(cells: Sequence[Seen]) -> list[Seen]:
+    """First what someone may have to see to, then what has run, the latest first, then what the plan did not let begin."""
+    latest = sorted(cells, key=lambda seen: seen.progress.written if seen.progress else "", reverse=True)
+    return sorted(latest, key=lambda seen: 0 if seen.state in _HEEDED else 1 if seen.progress else 2)
+
+
+def _heading(name: str, cells: Sequence[Seen], budget_usd: float | None) -> RenderableType:
     counts = Counter(seen.state for seen in cells)
     order = [RUNNING, WAITING, INTERRUPTED, GONE, UNREADABLE]
     states = [*(state for state in order if counts[state]), *sorted(set(counts) - set(order))]
@@ -141,22 +154,24 @@ def _heading(name: str, cells: Sequence[Seen]) -> RenderableType:
     usd = sum(_usd(progress, progress.seconds + progress.other_seconds) for progress in told)
     unpriced = " without the cells that have no price" if any(p.usd_per_hour is None for p in told) else ""
     items = [f"{counts[state]} {plain(state)}" for state in states]
-    taken = f"{hours:.3g} h and {shown_usd(usd)} of training jobs so far{unpriced}"
-    return Group(Text(name, style="bold", overflow="fold"), _Line([*items, taken]))
+    items.append(f"{hours:.3g} h and {shown_usd(usd)} of training jobs so far{unpriced}")
+    items += [f"budget of the suite {budget_usd:g} USD"] if budget_usd is not None else []
+    return Group(Text(name, style="bold", overflow="fold"), _Line(items))
 
 
-def view(name: str, cells: Sequence[Seen]) -> RenderableType:
+def view(name: str, cells: Sequence[Seen], budget_usd: float | None = None) -> RenderableType:
     """The whole view of a suite's cells.
 
     Args:
         name: of the suite's folder.
+        budget_usd: for all the suite's training jobs together; None without one.
     """
     running = [seen for seen in cells if seen.state == RUNNING]
-    quiet = [seen for seen in cells if seen.state not in (RUNNING, WAITING)]
-    lines: list[RenderableType] = [_heading(plain(name), cells), Text(), *map(_running, running)]
-    lines += [_other(seen) for seen in quiet[-_ENDED_SHOWN:]]
+    quiet = _foremost([seen for seen in cells if seen.state not in (RUNNING, WAITING)])
+    lines: list[RenderableType] = [_heading(plain(name), cells, budget_usd), Text(), *map(_running, running)]
+    lines += [_other(seen) for seen in quiet[:_ENDED_SHOWN]]
     if len(quiet) > _ENDED_SHOWN:
-        lines.append(Text(f"and {len(quiet) - _ENDED_SHOWN} before them", style="dim"))
+        lines.append(Text(f"and {len(quiet) - _ENDED_SHOWN} more", style="dim"))
     waiting = [seen for seen in cells if seen.state == WAITING]
     if waiting:
         lines.append(
