@@ -26,6 +26,10 @@ def file_of(quick, record: str):
     return folder / "release" / records.loc[record, "file"]
 
 
+def read_records_of(cell) -> list[str]:
+    return pd.read_parquet(cell.folder / "predictions.parquet")["record_id"].tolist()
+
+
 @pytest.mark.parametrize("design", ["s4d", "xresnet1d101"])
 def test_a_record_gets_the_probabilities_that_the_run_gave_it(quick, tmp_path, capsys, design):
     cell = run_of(quick, design)
@@ -42,6 +46,7 @@ def test_a_record_gets_the_probabilities_that_the_run_gave_it(quick, tmp_path, c
         assert (found["decided"] == np.where(found["probability"] >= found["threshold"], "yes", "no")).all()
         said = capsys.readouterr().out
         assert f"{row['record_id']}, split {split}" in said
+        assert "The record is generated, as are those the run was trained on." in said
     ElementTree.parse(tmp_path / "f.svg")
 
 
@@ -73,6 +78,29 @@ def test_a_record_of_another_rate_or_none_is_refused_in_one_line(quick, tmp_path
     with pytest.raises(InputError, match=r"allowed: \.pdf, \.png, \.svg"):
         cli.run(["predict", str(run_of(quick).folder), str(tmp_path / "fast"), "--out", str(tmp_path / "f.jpg")])
     assert not (tmp_path / "f.png").exists()
+
+
+def test_a_record_that_would_be_kept_out_of_the_store_is_refused_and_one_that_is_questioned_says_so(
+    quick, tmp_path, capsys
+):
+    cell = run_of(quick)
+    read = wfdb.rdrecord(str(file_of(quick, read_records_of(cell)[0])), physical=False)
+
+    def predict(name: str, digital) -> int:
+        wfdb.wrsamp(
+            name, fs=100, units=read.units, sig_name=read.sig_name, d_signal=digital, fmt=read.fmt,
+            adc_gain=read.adc_gain, baseline=read.baseline, write_dir=str(tmp_path),
+        )  # fmt: skip
+        return cli.run(["predict", str(cell.folder), str(tmp_path / name), "--out", str(tmp_path / "f.png")])
+
+    missing, flat = read.d_signal.copy(), read.d_signal.copy()
+    missing[:, 5] = 7
+    flat[:600, 5] = 7
+    with pytest.raises(InputError, match=r"missing: no record for the run's data set: missing-lead: lead AVF$"):
+        predict("missing", missing)
+    assert not (tmp_path / "f.png").exists()
+    assert predict("flat", flat) == 0
+    assert "Questioned by the data set's checks: flat-lead: lead AVF." in capsys.readouterr().out
 
 
 def test_a_model_other_than_the_run_left_is_refused(quick, tmp_path):

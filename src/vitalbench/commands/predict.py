@@ -13,6 +13,7 @@ import pandas as pd
 from vitalbench.config.strict import validated
 from vitalbench.config.target import Target
 from vitalbench.data.datasets import Record, UnreadableRecord, load
+from vitalbench.data.quality import sample_checks
 from vitalbench.data.standardise import sample_digest
 from vitalbench.data.store import read_records
 from vitalbench.errors import InputError, choices
@@ -28,7 +29,12 @@ _FORMATS = (".png", ".svg", ".pdf")
 _EXTENSIONS = (".hea", ".dat", ".mat")
 _CPU = {"device": "cpu", "threads": 1, "scheduler": {"mem_mb": 4000, "runtime_min": 10}}
 _NOTICE = "A research result, not a diagnosis."
-_GENERATED = "The run was trained on generated records: what it says of a person's record means nothing."
+_ORIGIN = {  # by whether the run's records, and this one, are generated
+    (True, True): "The record is generated, as are those the run was trained on.",
+    (True, False): "The run was trained on generated records: what it says of a person's record means nothing.",
+    (False, True): "The record is generated: it is no person's.",
+    (False, False): "",
+}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,6 +61,15 @@ def _read(run: AppliedRun, file: Path) -> Record:
     except UnreadableRecord as problem:
         raise InputError(f"{file}: {problem.check}: {problem}") from None
     return record
+
+
+def _questions(run: AppliedRun, record: Record, file: Path) -> str:
+    """What the data set's checks find in the samples; refused is what would have kept the record out of its store."""
+    found = sample_checks(record, run.dataset.signal, run.dataset.quality)
+    told = "; ".join(f"{check}: {detail}" for check, detail in found)
+    if any(check in run.dataset.quality.quarantine for check, _ in found):
+        raise InputError(f"{file}: no record for the run's data set: {told}")
+    return f"Questioned by the data set's checks: {told}." if told else ""
 
 
 def _seen(run: AppliedRun, record: Record) -> str:
@@ -98,9 +113,10 @@ def run(args: argparse.Namespace) -> None:
         raise InputError(f"--out {args.out}: {choices(args.out.suffix, list(_FORMATS))}")
     applied = AppliedRun(find_run(args.run, args.results))
     record = _read(applied, args.file)
+    questions = _questions(applied, record, args.file)
     signal = physical(record)
     found = _table(applied, applied.probabilities(signal, validated(Target, _CPU, "predict")))
-    notices = [_NOTICE, _GENERATED if applied.generated and not record.generated else "", _seen(applied, record)]
+    notices = [_NOTICE, _ORIGIN[applied.generated, record.generated], questions, _seen(applied, record)]
     print(found.round(4).to_string(index=False, na_rep=""))
     print("\n".join(line for line in notices if line))
     if args.csv:

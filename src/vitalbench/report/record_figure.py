@@ -1,6 +1,7 @@
 """One record as it was recorded, and beside it what a run says of it."""
 
 import io
+import textwrap
 from collections.abc import Sequence
 
 import matplotlib as mpl
@@ -13,14 +14,18 @@ from numpy.typing import NDArray
 from vitalbench.report.figures import STYLE
 
 _LARGEST_POINTS = 4000  # of a lead; more than a page can show
+_TITLE_LETTERS = (
+    130  # of a line of the title; more run off the page, and what is written there is what the record is worth
+)
 _INK, _POINT, _RANGE = "#111827", "#0072B2", "#9ca3af"
 
 
 def _leads(axes: Axes, signal: NDArray[np.float32], names: Sequence[str], rate_hz: float) -> None:
-    """Leads below one another, each at its own height, so far apart that their middle 99 % stay clear of each other."""
+    """Leads below one another, each at its own height, so far apart that all but a lone spike stays clear of the others."""
     step = -(-signal.shape[1] // _LARGEST_POINTS)
-    low, high = np.percentile(signal, [0.5, 99.5], axis=1)
-    apart = max(float((high - low).max()), 0.5)
+    # A QRS complex is a hundredth of a record: what leaves that out draws the peaks of one lead over the next.
+    low, high = np.percentile(signal, [0.1, 99.9], axis=1) - np.median(signal, axis=1)
+    apart = max(1.1 * float((high[1:] - low[:-1]).max(initial=0.0)), 0.5)
     at = np.arange(signal.shape[1])[::step] / rate_hz
     for place, (name, lead) in enumerate(zip(names, signal, strict=True)):
         axes.plot(at, lead[::step] - np.median(lead) - place * apart, color=_INK, linewidth=0.6)
@@ -47,7 +52,7 @@ def _probabilities(axes: Axes, found: pd.DataFrame) -> None:
     axes.set_yticks(range(len(found)), found["class"])
     axes.set_ylim(len(found) - 0.5, -0.5)
     axes.set_xlim(-0.02, 1.02)
-    axes.set_xlabel("model (point), calibrated (bar, interval grey),\nthreshold (orange)")
+    axes.set_xlabel("probability\nmodel: point; calibrated: mark, interval: grey;\nthreshold: orange")
     axes.grid(axis="y", visible=False)
 
 
@@ -69,7 +74,7 @@ def record_figure(
         left, right = figure.subplots(1, 2, width_ratios=[2.2, 1])
         _leads(left, signal, leads, rate_hz)
         _probabilities(right, found)
-        figure.suptitle(title, fontsize=9, x=0.01, ha="left")
+        figure.suptitle(textwrap.fill(title, _TITLE_LETTERS), fontsize=9, x=0.01, ha="left")
         out = io.BytesIO()
         date = {"Date": None} if form == "svg" else {"CreationDate": None} if form == "pdf" else {}
         figure.savefig(out, format=form, dpi=150, metadata=date)
