@@ -206,6 +206,8 @@ def test_storage_counts_what_is_there_and_prices_a_copy_of_it(suite, capsys):
 
 def test_a_level_is_told_of_the_metric_that_every_epoch_has(project):
     task = project / "configs/tasks/superdiagnostic.yaml"
-    task.write_text(task.read_text().replace("primary: auroc", "primary: fmax"))
-    with pytest.raises(ConfigError, match="reach is told of auroc"):
+    task.write_text(
+        task.read_text().replace("primary: auroc", "primary: ece").replace("direction: higher", "direction: lower")
+    )
+    with pytest.raises(ConfigError, match="lower is better for 'ece'"):
         resolved(project)

@@ -29,7 +29,16 @@ def progress(**changes) -> Progress:
         "written": utc_now(),
         "seconds": 90.0,
         "training": Training(
-            epoch=2, epochs=4, batch=3, batches=10, loss=0.5, val_loss=0.25, records_per_s=800.0, left_s=60.0
+            epoch=2,
+            epochs=4,
+            batch=3,
+            batches=10,
+            loss=0.5,
+            val_loss=0.25,
+            metric="auroc",
+            val_metric=0.875,
+            records_per_s=800.0,
+            left_s=60.0,
         ),
         "memory_bytes": 1_200_000_000,
         "gpus": [Gpu(name="NVIDIA H200", use=0.87, memory=12_300_000_000, memory_total=141_000_000_000)],

@@ -5,16 +5,14 @@ import math
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import roc_auc_score
 from torch import nn
 
 from vitalbench.config.design import EarlyStopping, Train, Window
 from vitalbench.data.store import Store
 from vitalbench.models import build
 from vitalbench.train.batches import Batches, Scale, window_samples
-from vitalbench.train.context import TrainingFailure
+from vitalbench.train.context import Judge, TrainingFailure
 from vitalbench.train.engine import Examples, prepare_torch, score, train
-from vitalbench.train.window_scores import macro_auroc
 
 SETTINGS = Train(epochs=3, batch_size=16, learning_rate=0.01, schedule="one-cycle", clip_norm=1.0)
 WINDOW = Window(seconds=2.5, stride_seconds=2.5, aggregate="mean")
@@ -32,7 +30,7 @@ def examples(batches: Batches, rows: range, labels: np.ndarray | None = None) ->
     return Examples(chosen, y, [f"r{row}" for row in chosen])
 
 
-def run(configs, batches, settings, training, validation, seed=0, model=None):
+def run(configs, batches, settings, training, validation, seed=0, model=None, judge=None):
     target = configs.target("cpu")
     accelerator = prepare_torch(target, seed)
     options = {"layers": [1, 1], "width": 16}
@@ -48,6 +46,7 @@ def run(configs, batches, settings, training, validation, seed=0, model=None):
         seed=seed,
         target=target,
         say=lambda _: None,
+        judge=judge,
     )
     return trained, accelerator
 
@@ -87,25 +86,6 @@ def test_history_counts_steps_and_epochs(configs, batches):
     assert [row["steps"] for row in trained.history] == [3, 6, 9]
     assert trained.kept_epoch == 3
     assert all(math.isfinite(row["val_loss"]) for row in trained.history)
-
-
-def test_an_epoch_tells_how_well_the_validation_records_are_ranked(configs, batches):
-    training, validation = examples(batches, range(40)), examples(batches, range(40, 60))
-    trained, accelerator = run(configs, batches, SETTINGS, training, validation)
-    found = score(accelerator, trained.model, batches, validation.rows, "multilabel")
-    areas = [roc_auc_score(y, p) for y, p in zip(validation.labels.T, found.T, strict=True) if 0 < y.sum() < len(y)]
-    assert trained.history[-1]["val_auroc"] == pytest.approx(np.mean(areas))
-
-
-def test_the_area_is_that_of_sklearn_with_ties_and_unlabelled_records():
-    rng = np.random.default_rng(0)
-    y = (rng.random((200, 4)) < [0.5, 0.1, 0.9, 0.0]).astype(np.float32)
-    p = np.round(rng.random((200, 4)), 1)
-    known = rng.random(200) < 0.8
-    areas = [roc_auc_score(y[known, at], p[known, at]) for at in range(3)]  # the fourth class has no positive
-    y[~known] = np.nan
-    assert macro_auroc(y, p) == pytest.approx(np.mean(areas))
-    assert macro_auroc(y[:, 3:], p[:, 3:]) is None
 
 
 def test_early_stopping_keeps_the_best_epoch(configs, batches, monkeypatch):
@@ -165,6 +145,36 @@ def test_a_batch_of_which_no_record_is_at_fault_by_itself_is_named_whole(configs
     monkeypatch.setattr("vitalbench.train.step.loss_function", lambda _: lambda logits, _: logits.sum() / 0.0)
     with pytest.raises(TrainingFailure, match=r"no record by itself; those of the batch: (r\d+, ){7}r\d+ and 8 more$"):
         run(configs, batches, SETTINGS, examples(batches, range(40)), examples(batches, range(0)))
+
+
+def test_a_validation_loss_that_is_not_finite_names_the_records(configs, batches, monkeypatch):
+    read = type(batches.store).read
+
+    def spoilt(self, rows, *place):
+        found = read(self, rows, *place)
+        found[rows == 45] = np.nan
+        return found
+
+    monkeypatch.setattr(type(batches.store), "read", spoilt)
+    with pytest.raises(TrainingFailure, match=r"^the validation loss is nan: without a finite value: r45$"):
+        run(configs, batches, SETTINGS, examples(batches, range(40)), examples(batches, range(40, 60)))
+
+
+def test_validation_records_are_judged_by_their_probabilities_which_changes_nothing(configs, batches):
+    seen = []
+
+    def value(labels, probabilities):
+        seen.append(probabilities)
+        return float((labels - probabilities).mean()) if len(seen) > 1 else None
+
+    training, validation = examples(batches, range(40)), examples(batches, range(40, 60))
+    plain, _ = run(configs, batches, SETTINGS, training, validation)
+    judged, accelerator = run(configs, batches, SETTINGS, training, validation, judge=Judge("gap", value))
+    assert bytes_of(judged.model) == bytes_of(plain.model)
+    assert "val_gap" not in plain.history[0]
+    assert np.array_equal(seen[-1], score(accelerator, judged.model, batches, validation.rows, "multilabel"))
+    told = [float((validation.labels - one).mean()) for one in seen]
+    assert [row["val_gap"] for row in judged.history] == [None, *told[1:]]
 
 
 def test_an_epoch_takes_every_record_once_and_another_order_each_time(batches):

@@ -87,9 +87,9 @@ def test_all_of_a_running_cell_is_shown_at_any_width(suite, width):
     assert max(map(len, text.splitlines())) <= width
     together = re.sub(r"\s+", " ", text)
     for said in (
-        "epoch 2 of 4", "loss 0.5000", "validation loss 0.2500", "800 records/s", "1.2 GB of host memory",
-        "NVIDIA H200 87% busy", "12.3 GB of 141.0 GB", "2 min so far", "1 min left (projected)", "0.09 USD so far",
-        "0.15 USD in all (projected)", "budget 2 USD", "budget 1.5 h", "at 3.6 USD/h (somewhere)",
+        "epoch 2 of 4", "loss 0.5000", "validation loss 0.2500", "validation auroc 0.8750", "800 records/s",
+        "1.2 GB of host memory", "NVIDIA H200 87% busy", "12.3 GB of 141.0 GB", "2 min so far", "1 min left (projected)",
+        "0.09 USD so far", "0.15 USD in all (projected)", "budget 2 USD", "budget 1.5 h", "at 3.6 USD/h (somewhere)",
     ):  # fmt: skip
         assert said.replace(" ", "") in together.replace(" ", ""), said
         assert width < 60 or said in text, said  # whole, wherever the line is long enough

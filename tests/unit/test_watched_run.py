@@ -2,7 +2,10 @@
 
 import shutil
 
+import numpy as np
+import pandas as pd
 import pytest
+from sklearn.metrics import roc_auc_score
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from tests.workflow.small_suite import make_suite, run_of
@@ -94,6 +97,18 @@ def test_a_run_that_ended_has_its_last_word_in_the_progress_file(suite):
     assert 0 < last.seconds < 300
     (seen,) = look(suite)
     assert (seen.path, seen.state) == (CELL, "measured")
+
+
+def test_a_run_is_judged_by_the_metric_that_it_is_scored_by(suite):
+    train(suite)
+    run = run_of(suite, "plain", "one")
+    scored = pd.read_parquet(run / "predictions.parquet").query("split == 'val'")
+    truths = scored.filter(like="y_true:")
+    judged = truths.columns[truths.nunique() > 1]
+    told = [roc_auc_score(scored[name], scored[name.replace("true", "prob")]) for name in judged]
+    training = read_progress(run).training
+    assert (training.metric, training.val_metric) == ("auroc", pytest.approx(np.mean(told)))
+    assert pd.read_csv(run / "history.csv")["val_auroc"].iloc[-1] == pytest.approx(np.mean(told))
 
 
 class Costly(Spent):

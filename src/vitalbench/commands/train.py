@@ -1,9 +1,11 @@
 """Run one cell: train its design and leave predictions, weights, history, timings and status.json."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from vitalbench.errors import InputError, choices
+from vitalbench.evaluate.judge import judge_of
 from vitalbench.results import Results
 from vitalbench.train.job import job_of
 from vitalbench.train.observer import Unobserved
@@ -25,5 +27,6 @@ def run(args: argparse.Namespace) -> int:
     if args.cell not in cells:
         raise InputError(f"{args.results}: no cell is named {args.cell!r}; {choices(args.cell, cells)}")
     job = job_of(results, cells[args.cell])
+    job = replace(job, judge=judge_of(job.task, results.task(job.cell.task).primary))
     status = run_spread(job, observers_of(results, job) if speaks(job.target.launched) else Unobserved())
     return int(status == "failed" and is_rank())

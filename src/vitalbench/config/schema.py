@@ -153,10 +153,10 @@ class Task(TaskData):
             raise PydanticCustomError("direction", "direction of '{m}' is {d}", {"m": self.primary, "d": better})
         if len(set(self.classes)) < len(self.classes):
             raise PydanticCustomError("classes", "a class is named twice")
-        if self.reach and self.primary != "auroc":
+        if self.reach and self.primary in LOWER_IS_BETTER:
             raise PydanticCustomError(
                 "reach",
-                "reach is told of auroc, which is scored after every epoch; primary is '{m}'",
+                "reach names levels to come up to; lower is better for '{m}'",
                 {"m": self.primary},
             )
         if MACRO in self.classes:

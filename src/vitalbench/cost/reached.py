@@ -6,27 +6,26 @@ from dataclasses import asdict
 from typing import Any
 
 from vitalbench.config.prices import Price
+from vitalbench.config.schema import LOWER_IS_BETTER
 from vitalbench.cost.table import first_price, hours
 from vitalbench.files import read_json
 from vitalbench.measure.phases import Phase
 from vitalbench.results import CellResult, Results
 
-METRIC = "auroc"  # what the engine scores after every epoch
 
-
-def _epochs(run: CellResult) -> list[tuple[int, int, float]]:
+def _epochs(run: CellResult, metric: str) -> list[tuple[int, int, float]]:
     """Epoch, optimiser steps so far and the metric of every epoch that has one."""
     path = run.folder / "history.csv"
     if not path.is_file():
         return []
     with path.open(encoding="utf-8", newline="") as stream:
-        rows = [row for row in csv.DictReader(stream) if row.get(f"val_{METRIC}")]
-    return [(int(row["epoch"]), int(row["steps"]), float(row[f"val_{METRIC}"])) for row in rows]
+        rows = [row for row in csv.DictReader(stream) if row.get(f"val_{metric}")]
+    return [(int(row["epoch"]), int(row["steps"]), float(row[f"val_{metric}"])) for row in rows]
 
 
 def _levels(results: Results, run: CellResult, asked: Sequence[float] | None) -> Sequence[float]:
     task = results.task(run.cell.task)
-    if task.primary != METRIC:
+    if task.primary in LOWER_IS_BETTER:
         return ()
     return task.reach if asked is None else asked
 
@@ -40,7 +39,8 @@ def reached_rows(
         levels: in the place of those the tasks ask for.
     """
     for run in results.scored:
-        told = _epochs(run)
+        metric = results.task(run.cell.task).primary
+        told = _epochs(run, metric)
         if not told:
             continue
         path = results.measurement(run.cell)
@@ -55,7 +55,7 @@ def reached_rows(
             yield {
                 **run.cell.keys,
                 "run_id": run.run_id,
-                "metric": METRIC,
+                "metric": metric,
                 "split": "val",
                 "level": level,
                 "reached": first is not None,

@@ -15,6 +15,7 @@ import numpy as np
 
 from vitalbench.data.store import Store
 from vitalbench.errors import GateError, Interrupted, VitalbenchError
+from vitalbench.evaluate.judge import judge_of
 from vitalbench.files import only_one_in, read_json, write_json
 from vitalbench.measure.clock import Stopwatch, utc_now
 from vitalbench.measure.device import device_here, mismatch
@@ -56,7 +57,7 @@ def _scored(trial: TrialJob, context: Context, outcome: Outcome) -> dict[str, An
     if not np.isfinite(outcome.probabilities).all():
         raise TrainingFailure("the model predicts values that are not finite")
     labels, task = context.labels[at], context.task
-    value = objective(context.records.iloc[at], labels, outcome.probabilities, task, trial.metric)
+    value = objective(labels, outcome.probabilities, task, trial.metric)
     history = [{name: row[name] for name in _HISTORY} for row in outcome.history]
     facts = {name: outcome.facts[name] for name in _FACTS if name in outcome.facts}
     return {"value": value, "history": history, "facts": facts}
@@ -77,7 +78,7 @@ def _trained(trial: TrialJob, log: RunLog, keeper: Keeper, observer: Unobserved)
     store = Fenced(Store(job.store), records["row"].to_numpy(dtype=np.intp), why)
     context = Context(
         job.dataset, job.task, job.design, job.target, store, records, labels_of(records, job.task),
-        job.cell.seed, log.tell, keeper, observer,
+        job.cell.seed, log.tell, keeper, observer, judge=judge_of(job.task, trial.metric),
     )  # fmt: skip
     recipe = importlib.import_module(f"vitalbench.train.recipes.{job.design.recipe.replace('-', '_')}")
     try:

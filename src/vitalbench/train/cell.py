@@ -227,6 +227,7 @@ def _run(job: Job, run_id: str, log: RunLog, keeper: Keeper, observer: Unobserve
         observer,
         job.pretrained.encoder if job.pretrained else None,
         _bytes_of(job.store),
+        job.judge,
     )
     recipe = importlib.import_module(f"vitalbench.train.recipes.{job.design.recipe.replace('-', '_')}")
     started = utc_now()

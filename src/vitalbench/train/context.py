@@ -30,6 +30,19 @@ class NotAllowed(Exception):
 
 
 @dataclass(frozen=True)
+class Judge:
+    """What the validation records are judged by after each epoch, to be told; no course of a training depends on it.
+
+    Attributes:
+        name: of the metric.
+        value: of labels and probabilities, (records, classes) both; None where it is not defined there.
+    """
+
+    name: str
+    value: Callable[[NDArray[np.float32], NDArray[np.float64]], float | None]
+
+
+@dataclass(frozen=True)
 class Context:
     """Everything a recipe may use.
 
@@ -41,6 +54,7 @@ class Context:
         observer: what it hands to the engine too, so that whoever watches is told.
         start: the encoder's weights by name that the design starts from; none where it starts from nothing.
         stored_bytes: of the data set's store on the disk.
+        judge: what it hands to the engine where a model is asked the task's classes.
     """
 
     dataset: DatasetBuild
@@ -56,6 +70,7 @@ class Context:
     observer: Unobserved = field(default_factory=Unobserved)
     start: Callable[[], dict[str, Any]] | None = None
     stored_bytes: int = 0
+    judge: Judge | None = None
 
     def positions(self, *splits: str) -> NDArray[np.intp]:
         """Positions, in `records` and `labels`, of the records of some splits."""

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from vitalbench.config.design import Train
 from vitalbench.config.schema import Kind
@@ -18,7 +18,7 @@ from vitalbench.measure.clock import Stopwatch, nothing_to_wait_for
 from vitalbench.train.ahead import Ahead
 from vitalbench.train.allocator import keep_freed_memory
 from vitalbench.train.batches import Batches
-from vitalbench.train.context import TrainingFailure
+from vitalbench.train.context import Judge, TrainingFailure
 from vitalbench.train.course import Course
 from vitalbench.train.keeper import Unkept
 from vitalbench.train.losses import Loss, loss_function, probabilities
@@ -36,7 +36,6 @@ from vitalbench.train.strategy import (
     over_processes,
 )
 from vitalbench.train.switches import set_switches
-from vitalbench.train.window_scores import WindowScores, macro_auroc
 
 
 def synchroniser(target: Target) -> Callable[[], None]:
@@ -102,20 +101,44 @@ class Trained:
         return self.course.kept_epoch
 
 
+class Votes:
+    """Probabilities of records from those of their windows, aggregated as the design says."""
+
+    def __init__(self, batches: Batches, records: int, kind: Kind) -> None:
+        self._most = batches.window is not None and batches.window.aggregate == "max"
+        self._windows, self._records, self._kind = len(batches.starts), records, kind
+        self._found: Tensor | None = None
+
+    def add(self, logits: Tensor, some: slice) -> None:
+        """A window of some of the records; what `logits` has beyond them was borrowed."""
+        p = probabilities(logits, self._kind).double().cpu()[: some.stop - some.start]
+        if self._found is None:
+            self._found = torch.zeros(self._records, p.shape[1], dtype=torch.float64)
+        found = self._found
+        found[some] = torch.maximum(found[some], p) if self._most else found[some] + p / self._windows
+
+    def of_all(self, accelerator: Accelerator) -> NDArray[np.float64]:
+        """(records, classes), over all processes."""
+        if self._found is None:
+            raise TrainingFailure("there is no record to score")
+        found = over_processes(accelerator, self._found)
+        if self._kind in ("multiclass", "softlabel"):
+            found /= found.sum(dim=1, keepdim=True)
+        scored: NDArray[np.float64] = found.clamp(0, 1).numpy()
+        return scored
+
+
 def score(
     accelerator: Accelerator, model: nn.Module, batches: Batches, rows: NDArray[np.intp], kind: Kind
 ) -> NDArray[np.float64]:
     """Probabilities of records, (records, classes): every window scored, then aggregated as the design says."""
     model.eval()
-    found = WindowScores(batches, len(rows))
+    votes = Votes(batches, len(rows), kind)
     average_statistics(accelerator, model)
     with evaluating(model):
         for x, some in Ahead(batches.windows(rows)):
-            found.add(probabilities(model(x.to(accelerator.device)), kind)[: some.stop - some.start], some)
-    scored = found.whole(accelerator, kind)
-    if scored is None:
-        raise TrainingFailure("there is no record to score")
-    return scored
+            votes.add(model(x.to(accelerator.device)), some)
+    return votes.of_all(accelerator)
 
 
 def validation_loss(
@@ -124,13 +147,9 @@ def validation_loss(
     batches: Batches,
     examples: Examples,
     kind: Kind | Loss,
-    scores: WindowScores | None = None,
+    votes: Votes | None = None,
 ) -> float:
-    """Mean loss over all windows of the validation records.
-
-    Args:
-        scores: is given their probabilities, where what is asked of them is a task's labels.
-    """
+    """Mean loss over all windows of the validation records; their probabilities go to `votes`."""
     model.eval()
     average_statistics(accelerator, model)
     loss, total, count = loss_function(kind), 0.0, 0
@@ -138,8 +157,8 @@ def validation_loss(
         for x, some in Ahead(batches.windows(examples.rows)):
             own = some.stop - some.start
             logits = model(x.to(accelerator.device))[:own]
-            if scores is not None and isinstance(kind, str):  # of an empty share too: all processes put theirs together
-                scores.add(probabilities(logits, kind), some)
+            if votes is not None:
+                votes.add(logits, some)
             if own:
                 y = torch.from_numpy(examples.labels[some]).to(accelerator.device)
                 total += float(loss(logits, y)) * own
@@ -148,12 +167,30 @@ def validation_loss(
     return float(sums[0] / sums[1])
 
 
-def _val_auroc(accelerator: Accelerator, scores: WindowScores, validation: Examples, kind: Kind | Loss) -> float | None:
-    """Macro AUROC of the validation records; None where their labels are no classes that are there or not."""
-    if not isinstance(kind, str) or kind == "softlabel":
-        return None
-    whole = scores.whole(accelerator, kind)
-    return None if whole is None else macro_auroc(validation.labels, whole)
+def _validated(
+    accelerator: Accelerator,
+    model: nn.Module,
+    batches: Batches,
+    examples: Examples,
+    kind: Kind | Loss,
+    judge: Judge | None,
+) -> tuple[float | None, dict[str, float | None]]:
+    """The loss of the validation records, and what they are judged by, as a history has it; all processes take part.
+
+    Raises:
+        TrainingFailure: the loss is not finite; the records at fault are named.
+    """
+    if not len(examples):
+        return None, {}
+    votes = Votes(batches, len(examples), kind) if isinstance(kind, str) else None
+    loss = validation_loss(accelerator, model, batches, examples, kind, votes)
+    if not math.isfinite(loss):
+        wrong = ~np.isfinite(votes.of_all(accelerator)).all(axis=1) if votes else np.zeros(len(examples), bool)
+        told = f": {named(examples.names, np.flatnonzero(wrong).tolist())}" if wrong.any() else ""
+        raise TrainingFailure(f"the validation loss is {loss}{told}")
+    if votes is None or judge is None:
+        return loss, {}
+    return loss, {f"val_{judge.name}": judge.value(examples.labels, votes.of_all(accelerator))}
 
 
 def train(
@@ -170,6 +207,7 @@ def train(
     say: Callable[[str], None],
     keeper: Unkept | None = None,
     observer: Unobserved | None = None,
+    judge: Judge | None = None,
 ) -> Trained:
     """Train a model. With early stopping the weights of the best validation epoch are kept, without it those of the last.
 
@@ -177,9 +215,10 @@ def train(
         kind: of the task, whose loss is taken; or a loss, where what is asked of a record is not a task's labels.
         keeper: saves the run as it goes, and goes on from what was saved; without one the run is not saved.
         observer: is told how the run goes, before each time that it may be saved.
+        judge: of the validation records, for those who watch.
 
     Raises:
-        TrainingFailure: the loss is not finite; the records at fault are named. Interrupted: a signal came; the run is saved.
+        TrainingFailure: a loss is not finite; the records at fault are named. Interrupted: a signal came; the run is saved.
         Stop: the observer's word; the run is saved.
     """
     steps = batches.steps(len(training), settings.drop_last)
@@ -209,11 +248,8 @@ def train(
                 course.took(loss, made.waited)
                 with keeper.between_steps(state):
                     observer.batch(course, loss)
-            scores = WindowScores(batches, len(validation))
             with keeper.breakable(state):
-                val = (
-                    validation_loss(accelerator, model, batches, validation, kind, scores) if len(validation) else None
-                )
+                val, judged = _validated(accelerator, model, batches, validation, kind, judge)
             keeper.take_time(course)
             course.steps += steps
             row = {
@@ -221,13 +257,14 @@ def train(
                 "steps": course.steps,
                 "train_loss": course.loss / steps,
                 "val_loss": val,
-                "val_auroc": _val_auroc(accelerator, scores, validation, kind),
                 "learning_rate": step.optimiser.param_groups[0]["lr"],
                 "seconds": round(course.seconds, 4),
                 "data_wait_s": round(made.waited, 4),
                 "lost_s": round(keeper.lost_seconds(epoch), 4),
+                **judged,
             }
             shown = "" if val is None else f", validation {val:.4f}"
+            shown += "".join(f", {judge.name} {value:.4f}" for value in judged.values() if judge and value is not None)
             pace = f"{len(training) / course.seconds:.0f} records/s, {(settings.epochs - epoch) * course.seconds:.0f} s left"
             say(f"epoch {epoch}/{settings.epochs}: loss {course.loss / steps:.4f}{shown}; {pace}")
             course.kept_epoch, course.ended = epoch, epoch == settings.epochs

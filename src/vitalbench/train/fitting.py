@@ -140,6 +140,7 @@ def train(fitting: Fitting, made: Stepped, batches: Batches) -> tuple[Trained, d
     trained = engine.train(
         fitting.accelerator, model, batches, settings, made.asked, training, validation,
         seed=context.seed, target=context.target, say=context.say, keeper=context.keeper, observer=context.observer,
+        judge=context.judge,
     )  # fmt: skip
     fitting.phases.append(
         Phase(

@@ -17,6 +17,7 @@ from vitalbench.errors import GateError
 from vitalbench.files import digest, file_digest, read_json
 from vitalbench.results import Results
 from vitalbench.train.chosen import Chosen, read_chosen
+from vitalbench.train.context import Judge
 from vitalbench.train.pretrained import PretrainedRun
 
 T = TypeVar("T", bound=Strict)
@@ -41,6 +42,7 @@ class Job:
     backup: Path | None = None  # the folder of this run's copies
     chosen: Chosen | None = None
     pretrained: PretrainedRun | None = None  # what the design starts from
+    judge: Judge | None = None  # of validation records; no course of a training depends on it
 
     @property
     def label(self) -> str:

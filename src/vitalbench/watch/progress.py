@@ -86,7 +86,7 @@ class ProgressFile(Listener):
         self._begun: Begun | None = None
         self._pace: _Pace | None = None
         self._place = (1, 0, 0, 0.0)  # epoch, batch, batches taken, sum of the epoch's losses: replaced whole
-        self._val_loss: float | None = None
+        self._validated: dict[str, Any] = {}  # the last epoch's row that has a validation loss
         self._gpus = Gpus()
         self._say: Callable[[str], None] = lambda _: None
         self._failed = False
@@ -102,9 +102,8 @@ class ProgressFile(Listener):
 
     def start(self, begun: Begun, course: Course) -> None:
         """Training begins."""
-        self._val_loss = next(
-            (row["val_loss"] for row in reversed(course.history) if row.get("val_loss") is not None), None
-        )
+        rows = (row for row in reversed(course.history) if row.get("val_loss") is not None)
+        self._validated = dict(next(rows, {}))
         self._place = (course.epoch, course.batch, course.taken, course.loss)
         self._gpus = Gpus.of(self._target)
         self._pace = _Pace(begun, course.taken)
@@ -115,10 +114,10 @@ class ProgressFile(Listener):
         self._place = (course.epoch, course.batch, course.taken, course.loss)
 
     def epoch(self, course: Course, row: dict[str, Any]) -> None:
-        """Note the validation loss."""
+        """Note what the validation said."""
         self._place = (course.epoch, course.batch, course.taken, course.loss)
         if row.get("val_loss") is not None:
-            self._val_loss = float(row["val_loss"])
+            self._validated = dict(row)
 
     def end(self) -> None:
         """Training is over."""
@@ -161,6 +160,8 @@ class ProgressFile(Listener):
         if begun is None or pace is None:
             return None
         epoch, batch, taken, loss = self._place
+        validated = self._validated
+        metric = next((name[4:] for name in validated if name.startswith("val_") and name != "val_loss"), "")
         done = epoch > begun.epochs or self._stage not in ("training", "setting up")
         return Training(
             epoch=min(epoch, begun.epochs),
@@ -168,7 +169,9 @@ class ProgressFile(Listener):
             batch=begun.steps if epoch > begun.epochs else batch,
             batches=begun.steps,
             loss=_finite(loss / batch) if batch else None,
-            val_loss=_finite(self._val_loss),
+            val_loss=_finite(validated.get("val_loss")),
+            metric=metric,
+            val_metric=_finite(validated.get(f"val_{metric}")),
             records_per_s=None if done else pace.records_per_s(taken),
             left_s=None if done else pace.left_s(taken),
         )

@@ -31,6 +31,7 @@ class Training(Strict):
         batch: done, of `batches` in the epoch under way.
         loss: mean over the epoch's batches so far.
         val_loss: of the last epoch that has one.
+        metric, val_metric: what the validation records are judged by, and their value after that epoch.
         records_per_s: over the last seconds.
         left_s: projected from the pace of this process: the batches left, validations included, scoring left out.
     """
@@ -41,6 +42,8 @@ class Training(Strict):
     batches: Whole
     loss: Value | None = None
     val_loss: Value | None = None
+    metric: Words = ""
+    val_metric: Value | None = None
     records_per_s: Number | None = None
     left_s: Number | None = None
 

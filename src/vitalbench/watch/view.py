@@ -52,6 +52,7 @@ def _numbers(progress: Progress, training: Training) -> list[str]:
     found = [
         ("loss", training.loss, "{:.4f}"),
         ("validation loss", training.val_loss, "{:.4f}"),
+        (f"validation {plain(training.metric)}", training.val_metric, "{:.4f}"),
         ("", training.records_per_s, "{:,.0f} records/s"),
     ]
     told = [f"{name} {form.format(value)}".strip() for name, value, form in found if value is not None]
