@@ -16,6 +16,7 @@ from vitalbench.cost.sheets import sheets_of
 from vitalbench.files import write_json
 from vitalbench.tables import write_table
 
+H100 = "projected.ptbxl.efficiency.h100.fast.batch_s"
 BATCHES = {"batch_s": 2.0, "batch_low_s": 1.0, "batch_high_s": 3.0, "epoch_h": 0.4, "training_h": 4.0}
 
 
@@ -43,7 +44,7 @@ def test_hours_of_a_training_are_projected_as_far_apart_as_its_batches(tmp_path)
 
 def test_a_gpu_that_is_not_here_gets_the_batches_of_one_that_is(tmp_path, configs):
     facts = Facts()
-    add_efficiency(facts, efficiency(tmp_path, "a100-40"), configs)
+    add_efficiency(facts, efficiency(tmp_path, "a100-40"), configs, [H100])
     known, timings = parse_published(published_texts(configs.path), configs.path)
     sheets, meant = sheets_of({name: configs.target(name) for name in configs.names("targets")}, known)
     told = Projector(timings, sheets).project(meant["a100-40"], meant["h100"])
@@ -79,7 +80,7 @@ def test_a_gpu_that_is_not_here_gets_the_batches_of_one_that_is(tmp_path, config
 )
 def test_what_cannot_be_projected_says_why(tmp_path, configs, made, why):
     facts = Facts()
-    add_efficiency(facts, efficiency(tmp_path, **made), configs)
+    add_efficiency(facts, efficiency(tmp_path, **made), configs, [H100])
     check = "projected.ptbxl.efficiency.h100.fast.batch_s"
     row = judge(Claim(id="c", location="l", text="t", reported=1.0, unit="s", method="projection", check=check), facts)
     assert row["verdict"] == "not-run"

@@ -5,13 +5,13 @@ is another ratio. What is projected is steps x batch on the target that was time
 the ratio of step times that published ones give (cost/projector.py), whose interval comes on top of that of the batches.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from vitalbench.claims.facts import Facts
-from vitalbench.config.claim_facts import EFFICIENCY, PROJECTED, TIMES, TRAINING_TIMES
+from vitalbench.config.claim_facts import EFFICIENCY, PROJECTED, TIMES, TRAINING_TIMES, targets_named
 from vitalbench.config.expression import Interval
 from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.published import parse_published, published_texts
@@ -63,11 +63,14 @@ def _rows(results: Results) -> Iterator[_Row]:
 _OF_ANOTHER = ("batch_times", "batch_times_low", "batch_times_high", "training_times")
 
 
-def add_efficiency(facts: Facts, results: Results, folder: ConfigFolder | None = None) -> None:
+def add_efficiency(
+    facts: Facts, results: Results, folder: ConfigFolder | None = None, named: Iterable[str] = ()
+) -> None:
     """The table of designs side by side, where the suite has one.
 
     Args:
-        folder: where the targets and the published times are that other targets are projected by; None projects to none.
+        folder: where the targets and the published times are that other targets are projected by.
+        named: the facts that are asked for; nothing is projected to a target that none of them names.
     """
     rows = list(_rows(results))
     for row in rows:
@@ -85,17 +88,20 @@ def add_efficiency(facts: Facts, results: Results, folder: ConfigFolder | None =
         if TRAINING_TIMES in row.numbers:
             name = row.name("projected", f"{TRAINING_TIMES}.{row.over}")
             facts.add(name, row.numbers[TRAINING_TIMES], row.ends(TRAINING_TIMES, "batch_times{}"))
-    if rows and folder is not None and (folder.path / "projection").is_dir():
-        _add_elsewhere(facts, results, rows, _Elsewhere(folder))
+    if not rows or folder is None:
+        return
+    timed = {row.target for row in rows}
+    absent = [name for name in targets_named(named, folder.names("targets")) if name not in timed]
+    if absent:
+        _add_elsewhere(facts, results, rows, _Elsewhere(folder, [*absent, *sorted(timed)]), absent)
 
 
 class _Elsewhere:
     """Targets that are not here, by the published step times of others."""
 
-    def __init__(self, folder: ConfigFolder) -> None:
-        self.targets = {name: folder.target(name) for name in folder.names("targets")}
+    def __init__(self, folder: ConfigFolder, targets: list[str]) -> None:
         known, self._timings = parse_published(published_texts(folder.path), folder.path)
-        self._sheets, self.meant = sheets_of(self.targets, known)
+        self._sheets, self.meant = sheets_of({name: folder.target(name) for name in targets}, known)
 
     @cached_property
     def _fitted(self) -> Projector:
@@ -106,12 +112,9 @@ class _Elsewhere:
         return self._fitted.project(self.meant[source], self.meant[target])
 
 
-def _add_elsewhere(facts: Facts, results: Results, rows: list[_Row], elsewhere: _Elsewhere) -> None:
+def _add_elsewhere(facts: Facts, results: Results, rows: list[_Row], elsewhere: _Elsewhere, targets: list[str]) -> None:
     """What the same batches are projected to take on the targets that were not timed."""
-    timed = sorted({row.target for row in rows})
-    for target in elsewhere.targets:
-        if target in timed:
-            continue
+    for target in targets:
         for row in rows:
             why = _not_projected(results, row, target, elsewhere)
             if why:

@@ -3,7 +3,8 @@
 from vitalbench.claims.counted import add_counted, add_saving
 from vitalbench.claims.facts import Facts
 from vitalbench.claims.side_by_side import add_efficiency
-from vitalbench.config.claim_facts import declared_by, newest_prices, target_facts
+from vitalbench.config.claim_facts import declared_by, newest_prices, target_facts, targets_named
+from vitalbench.config.claims_file import facts_of
 from vitalbench.config.folder import ConfigFolder
 from vitalbench.results import Results
 
@@ -17,9 +18,11 @@ def declared_facts(folder: ConfigFolder) -> Facts:
         for fact, value in declared_by(name, expected, dataset.signal.model_dump()).items():
             facts.add(fact, value)
         facts.missing[name] = f"needs the whole {dataset.title} {dataset.version}"
-    for key, price in newest_prices(folder.path).items():
+    named = list(facts_of(folder.documents))
+    prices = newest_prices(folder.path) if any(fact.startswith("price.") for fact in named) else {}
+    for key, price in prices.items():
         facts.add(f"price.{key}", price.usd_per_hour, note=f"USD/h on {price.price_date}, {price.price_source}")
-    for name in folder.names("targets"):
+    for name in targets_named(named, folder.names("targets")):
         target = folder.target(name)
         for fact, value in target_facts(name, target.model_dump()).items():
             facts.add(fact, value, note=target.source or "")
@@ -34,5 +37,5 @@ def suite_facts(results: Results, folder: ConfigFolder) -> Facts:
             facts.add(fact, value)
         add_counted(facts, results, name, dataset)
     add_saving(facts, results)
-    add_efficiency(facts, results, folder)
+    add_efficiency(facts, results, folder, facts_of(folder.documents))
     return facts

@@ -45,6 +45,17 @@ def target_facts(name: str, target: Mapping[str, Any]) -> dict[str, float]:
     return dict(flat(f"target.{name}", {key: target[key] for key in _RATES}))
 
 
+def targets_named(facts: Iterable[str], targets: Iterable[str]) -> list[str]:
+    """The targets whose declared or projected numbers are among some facts; no other's file is read for them."""
+    named = list(facts)
+    looked = ((target, (f"target.{target}.", f".{EFFICIENCY}.{target}.")) for target in targets)
+    return [
+        target
+        for target, (declared, projected) in looked
+        if any(fact.startswith(declared) or (fact.startswith("projected.") and projected in fact) for fact in named)
+    ]
+
+
 def newest_prices(configs: Path) -> dict[str, Price]:
     """Each price as the newest file of configs/prices has it; the files are named by date."""
     found: dict[str, Price] = {}

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from vitalbench import layout
 from vitalbench.config.checkpointing import Checkpointing
-from vitalbench.config.claim_facts import newest_prices, target_facts
+from vitalbench.config.claim_facts import newest_prices, target_facts, targets_named
 from vitalbench.config.claims_file import facts_of
 from vitalbench.config.code import code_digest
 from vitalbench.config.dataset import Dataset, DatasetBuild
@@ -156,17 +156,18 @@ def _text(path: Path) -> str:
 
 def _claims_slice(folder: ConfigFolder) -> dict[str, Any]:
     """The claims files, and of prices, targets and published times what their claims name."""
-    named = [fact.split(".", 1) for fact in facts_of(folder.documents)]
-    prices = newest_prices(folder.path) if any(beginning == "price" for beginning, _ in named) else {}
+    facts = list(facts_of(folder.documents))
+    keys = [fact.removeprefix("price.") for fact in facts if fact.startswith("price.")]
+    prices = newest_prices(folder.path) if keys else {}
     told: dict[str, Any] = {
         "files": {path.name: _text(path) for path in sorted((folder.path / "claims").glob("*.yaml"))},
-        "prices": {key: asdict(prices[key]) for beginning, key in named if beginning == "price"},
+        "prices": {key: asdict(prices[key]) for key in keys},
+        "targets": {
+            name: target_facts(name, folder.target(name).model_dump())
+            for name in targets_named(facts, folder.names("targets"))
+        },
     }
-    if any(beginning in ("target", "projected") for beginning, _ in named):
-        told["targets"] = {
-            name: target_facts(name, folder.target(name).model_dump()) for name in folder.names("targets")
-        }
-    if any(beginning == "projected" for beginning, _ in named):
+    if any(fact.startswith("projected.") for fact in facts):
         told["times"] = {path.name: _text(path) for path in sorted((folder.path / "projection").glob("*.csv"))}
     return told
 
