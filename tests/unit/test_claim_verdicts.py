@@ -5,12 +5,14 @@ import shutil
 import pytest
 
 from tests.conftest import ROOT
+from vitalbench import cli
 from vitalbench.claims.facts import Facts
 from vitalbench.claims.ledger import claim_rows, judge
 from vitalbench.claims.markdown import found_of, reported_of
 from vitalbench.claims.sources import declared_facts
 from vitalbench.config.claims_file import Claim, Document, Stated
 from vitalbench.config.folder import ConfigFolder
+from vitalbench.errors import InputError
 
 
 def claim(**more) -> Claim:
@@ -113,6 +115,12 @@ def test_a_price_is_of_the_newest_file_that_has_it_and_says_of_when(tmp_path):
 def test_numbers_that_leave_an_expression_without_a_result_are_no_verdict():
     row = judge(claim(check="1 / measured.x", method="measured"), Facts({"measured.x": 0.0}))
     assert (row["verdict"], row["reason"]) == ("untestable", "'1 / measured.x': division by zero")
+
+
+def test_a_folder_is_no_document(tmp_path):
+    with pytest.raises(InputError, match="is a folder; name a file"):
+        cli.run(["claims", "--configs", str(ROOT / "configs"), "--markdown", str(tmp_path)])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_is_reported_is_written_as_the_document_means_it():

@@ -29,6 +29,8 @@ def run(args: argparse.Namespace) -> None:
     """Judge."""
     if args.results is None and args.markdown is None:
         raise InputError("vitalbench claims: needs --results results/<suite>, or --markdown FILE")
+    if args.markdown and args.markdown.is_dir():
+        raise InputError(f"vitalbench claims: --markdown {args.markdown}: is a folder; name a file")
     folder = ConfigFolder(args.configs)
     check_claims(folder)
     if args.results is None:

@@ -94,9 +94,12 @@ class _Card:
         """Whom it was trained and scored on."""
         release = provenance["release"]
         whole = "" if release["complete"] else ", not the whole release"
+        licence = (
+            "made here, so under no licence of the release's" if self.source == "generated" else self.dataset.licence
+        )
         yield "## Data\n"
         yield (
-            f"{self.dataset.title} {self.dataset.version} ({self.source}{whole}), {self.dataset.licence}. Classes: "
+            f"{self.dataset.title} {self.dataset.version} ({self.source}{whole}), {licence}. Classes: "
             f"{', '.join(self.task.classes)}. Split by {split_words(self.task.split)}.\n"
         )
         split = pd.read_csv(self.results.split(self.cell.dataset, self.cell.task, self.cell.fold), dtype=str)
