@@ -17,7 +17,7 @@ from vitalbench.files import write_json
 from vitalbench.tables import write_table
 
 H100 = "projected.ptbxl.efficiency.h100.fast.batch_s"
-BATCHES = {"batch_s": 2.0, "batch_low_s": 1.0, "batch_high_s": 3.0, "epoch_h": 0.4, "training_h": 4.0}
+BATCHES = {"rounds": 3, "batch_s": 2.0, "batch_low_s": 1.0, "batch_high_s": 3.0, "epoch_h": 0.4, "training_h": 4.0}
 
 
 def efficiency(folder, target="cpu", tf32=False, precision="fp32"):
@@ -40,6 +40,15 @@ def test_hours_of_a_training_are_projected_as_far_apart_as_its_batches(tmp_path)
         (6, 10),
     )
     assert not [fact for fact in facts.numbers if fact.startswith("measured.") and fact.endswith("_h")]
+
+
+def test_fewer_rounds_than_three_have_no_spread_to_be_judged_by(tmp_path, monkeypatch):
+    monkeypatch.setitem(BATCHES, "rounds", 2)
+    monkeypatch.setitem(BATCHES, "parameters", 7)
+    facts = Facts()
+    add_efficiency(facts, efficiency(tmp_path))
+    assert facts.numbers["measured.ptbxl.efficiency.cpu.fast.parameters"] == 7
+    assert not [fact for fact in facts.numbers if "batch_s" in fact or "times" in fact or fact.startswith("projected.")]
 
 
 def test_a_gpu_that_is_not_here_gets_the_batches_of_one_that_is(tmp_path, configs):

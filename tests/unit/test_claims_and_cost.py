@@ -151,7 +151,14 @@ def test_what_was_measured_is_judged_though_it_is_scaled_by_a_declared_number():
 
 
 def test_designs_side_by_side_are_facts_of_their_target_and_of_the_design_they_are_held_against(tmp_path):
-    columns = {"dataset": "ptbxl", "size": "full", "target": "cpu", "batch_low_s": 1.0, "batch_high_s": 3.0}
+    columns = {
+        "dataset": "ptbxl",
+        "size": "full",
+        "target": "cpu",
+        "rounds": 3,
+        "batch_low_s": 1.0,
+        "batch_high_s": 3.0,
+    }
     slow = columns | {"design": "slow", "batch_s": 2.0}
     times = {"over": "slow", "batch_times": 4.0, "batch_times_low": 3.5, "batch_times_high": 4.5}
     fast = columns | {"design": "fast", "batch_s": 0.5, "batch_low_s": 0.4, "batch_high_s": 0.6} | times

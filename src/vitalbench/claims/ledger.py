@@ -25,7 +25,7 @@ def _unknown(claim: Claim, fact: str, facts: Facts, reason: str) -> dict[str, An
     if beginning == "projected" and target is not None:
         why = facts.unprojected[target]
     elif f".{EFFICIENCY}." in rest:
-        why = "waits for its designs side by side: `vitalbench efficiency --results`, in a suite that names them"
+        why = "waits for three rounds of its designs side by side: `vitalbench efficiency --results`, in a suite that names them"
     elif beginning == "measured" and dataset is not None:
         why = facts.missing[dataset]
     else:

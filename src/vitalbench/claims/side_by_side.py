@@ -30,7 +30,7 @@ def _number(text: str) -> float | None:
 
 def _scaled(value: float, middle: float, low: float, high: float) -> Interval:
     """As far below and above a value as a measured one goes below and above its median."""
-    return value * low / middle, value * high / middle
+    return value * (low / middle), value * (high / middle)
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,11 @@ def _rows(results: Results) -> Iterator[_Row]:
             yield _Row(row["dataset"], row["target"], row["design"], row["over"], numbers)
 
 
+_LEAST_ROUNDS = 3  # fewer have no spread to be judged by
 _OF_ANOTHER = ("batch_times", "batch_times_low", "batch_times_high", "training_times")
+
+
+_TIMED = ("batch_s", "batch_low_s", "batch_high_s", "features_s", "step_s", "record_times")
 
 
 def add_efficiency(
@@ -72,11 +76,16 @@ def add_efficiency(
         folder: where the targets and the published times are that other targets are projected by.
         named: the facts that are asked for; nothing is projected to a target that none of them names.
     """
-    rows = list(_rows(results))
-    for row in rows:
+    every = list(_rows(results))
+    rows = [row for row in every if row.numbers["rounds"] >= _LEAST_ROUNDS]
+    for row in every:
         for column, value in row.numbers.items():
-            if column not in (*PROJECTED[1:], *_OF_ANOTHER):
+            if column not in (*_TIMED, *PROJECTED[1:], *_OF_ANOTHER):
                 facts.add(row.name("measured", column), value)
+    for row in rows:
+        for column in _TIMED:
+            if column in row.numbers:
+                facts.add(row.name("measured", column), row.numbers[column])
         facts.intervals[row.name("measured", "batch_s")] = row.ends("batch_s")
         for column in PROJECTED[1:]:
             if column in row.numbers:
