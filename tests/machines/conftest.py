@@ -1,5 +1,6 @@
 """Real machinery: installed where it is not there, or a line says why a test of it is skipped."""
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,3 +48,19 @@ def split_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     found = snakemake(folder, "--cores", "2", "split", "--config", "suite=mortal")
     assert found.returncode == 0, found.stdout[-3000:]
     return folder
+
+
+@pytest.fixture(scope="session")
+def bare(split_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same project run on the bare machine, to its page."""
+    project = Path(shutil.copytree(split_project, tmp_path_factory.mktemp("bare") / "project"))
+    found = snakemake(project, "--cores", "2", "--config", "suite=mortal")
+    assert found.returncode == 0, found.stdout[-3000:]
+    return project
+
+
+def same_tables(one: Path, other: Path) -> None:
+    """Hold the tables without times against one another."""
+    for table in ("matrix", "metrics", "summary", "leakage", "quality"):
+        name = f"results/mortal/tables/{table}.csv"
+        assert (one / name).read_bytes() == (other / name).read_bytes(), table

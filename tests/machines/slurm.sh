@@ -10,6 +10,16 @@ folder=$(cd "$2" && pwd)
 conf=$folder/slurm.conf
 
 stop() {
+    # Jobs first: they would outlive the daemons.
+    if [ -e "$folder/slurmctld.pid" ] && [ "$(readlink /etc/slurm/slurm.conf || true)" = "$conf" ]; then
+        timeout 10 scancel --full --signal=KILL --state=RUNNING --user=root || true
+        timeout 10 scancel --user=root || true
+        tries=0
+        while [ "$tries" -lt 50 ] && [ -n "$(timeout 10 squeue --noheader || true)" ]; do
+            tries=$((tries + 1))
+            sleep 0.2
+        done
+    fi
     for daemon in slurmd slurmctld munged; do
         pid=$(cat "$folder/$daemon.pid" 2>/dev/null || true)
         [ -n "$pid" ] && kill "$pid" 2>/dev/null || true
@@ -42,7 +52,8 @@ SlurmctldHost=$host(127.0.0.1)
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
-AuthInfo=socket=$folder/munge.socket
+# A job that went back into the queue waits for the credential of its last start to expire: two minutes, were it not said here.
+AuthInfo=socket=$folder/munge.socket,cred_expire=20
 StateSaveLocation=$folder/state
 SlurmdSpoolDir=$folder/spool
 SlurmctldPidFile=$folder/slurmctld.pid
@@ -54,7 +65,7 @@ TaskPlugin=task/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 SchedulerType=sched/backfill
-SchedulerParameters=sched_interval=1,bf_interval=1,batch_sched_delay=0,requeue_delay=1
+SchedulerParameters=sched_interval=1,bf_interval=1,batch_sched_delay=0
 # A more urgent partition takes the node from a job of another, which is put back into the queue.
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
@@ -62,7 +73,7 @@ JobRequeue=1
 KillWait=5
 OverTimeLimit=0
 MinJobAge=600
-ReturnToService=2
+ReturnToService=1
 MpiDefault=none
 JobAcctGatherType=jobacct_gather/none
 AccountingStorageType=accounting_storage/none
