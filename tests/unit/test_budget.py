@@ -64,6 +64,31 @@ def test_a_run_stops_once_it_would_exceed_its_budget_and_says_by_what(knobs, wit
     assert str(stop.value) == said
 
 
+def test_long_before_that_an_alarm_is_said_once(monkeypatch, capsys):
+    taken, budget = held({"budget_usd": 2.0, "budget_hours": 100.0})
+    begun = Begun(epochs=10, steps=100, records=3200)
+    budget.start(begun, Course())
+    monkeypatch.setattr(budget._pause, "lap", lambda: 3.6)
+    for step in range(1, 61):
+        taken.seconds = 3.6 * step
+        budget.batch(Course(taken=step), 0.5)
+    told = [line for line in capsys.readouterr().err.splitlines() if "alarm" in line]
+    assert told == [
+        "budget alarm: at this pace 10 epochs come to 1 h x 4 USD/h = 4 of 2 USD (budget_usd); "
+        "unless it ends early it is stopped before that"
+    ]
+
+
+def test_within_the_budget_no_alarm_is_said(monkeypatch, capsys):
+    taken, budget = held({"budget_usd": 5.0})
+    budget.start(Begun(epochs=10, steps=100, records=3200), Course())
+    monkeypatch.setattr(budget._pause, "lap", lambda: 3.6)
+    for step in range(1, 61):
+        taken.seconds = 3.6 * step
+        budget.batch(Course(taken=step), 0.5)
+    assert "alarm" not in capsys.readouterr().err
+
+
 def test_it_stops_before_what_the_next_step_would_take(monkeypatch):
     taken, budget = held({"budget_hours": 1.0})
     budget.start(BEGUN, Course())

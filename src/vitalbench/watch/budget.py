@@ -1,9 +1,9 @@
 """A budget: hours, or USD, that a cell or a suite may take. A run that would take more is stopped between two steps.
 
 It is held against what has been taken and the longest pause between two steps so far, validations and checkpoints included; so a
-run ends below its budget unless a pause is longer than any before it. A session, which a target may say ends after some hours, is
-held by each process against the steps that it is sure to need, each as short as the shortest yet: what does not fit even so is not
-tried any longer.
+run ends below its budget unless a pause is longer than any before it. Long before, where the pace so far would take all epochs
+beyond it, an alarm is said once. A session, which a target may say ends after some hours, is held by each process against the steps
+that it is sure to need, each as short as the shortest yet: what does not fit even so is not tried any longer.
 """
 
 import math
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from vitalbench.config.watching import Watch
 from vitalbench.measure.clock import Stopwatch
+from vitalbench.progress import say
 from vitalbench.train.course import Course
 from vitalbench.train.observer import BUDGET, Begun, Stop, Unobserved
 from vitalbench.watch.spent import Spent
@@ -80,7 +81,8 @@ class Budget(Unobserved):
         self._pause = Stopwatch()
         self._longest = 0.0
         self._session_hours = session_hours
-        self._steps, self._shortest = 0, math.inf
+        self._steps, self._shortest, self._walked = 0, math.inf, 0.0
+        self._alarmed: set[str] = set()
 
     def start(self, begun: Begun, course: Course) -> None:
         """Refuse to begin, or to go on, where nothing is left."""
@@ -94,9 +96,24 @@ class Budget(Unobserved):
         pause = self._pause.lap()
         self._longest, self._shortest = max(self._longest, pause), min(self._shortest, pause)
         self._steps += 1
+        self._walked += pause
         if self._begun:
             self._hold(self._begun, course)
             self._hold_session(self._begun, course)
+            if self._steps % _SETTLED == 0:
+                self._alarm(self._begun, course)
+
+    def _alarm(self, begun: Begun, course: Course) -> None:
+        """Say once of each budget that it will not suffice, at the mean pace of this process."""
+        left = begun.epochs * begun.steps - course.taken
+        for account in self._accounts:
+            seconds = self._spent.seconds + left * self._walked / self._steps
+            if account.knob not in self._alarmed and account.taken(seconds) > account.limit:
+                self._alarmed.add(account.knob)
+                said = f"{begun.epochs} epochs come to {account.told(seconds)}"
+                say(
+                    f"budget alarm: at this pace {said} ({account.knob}); unless it ends early it is stopped before that"
+                )
 
     def _hold_session(self, begun: Begun, course: Course) -> None:
         left = (begun.least or begun.epochs) * begun.steps - course.taken
