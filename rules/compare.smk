@@ -93,4 +93,6 @@ rule compare:
         rules.cost.output,
         rules.storage.output,
         rules.comparison.output,
-        rules.projection.output if any(cell.projected_from for cell in PLAN.cells) else [],
+        rules.projection.output
+        if any(cell.projected_from for cell in PLAN.cells)
+        else [],
