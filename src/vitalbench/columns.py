@@ -91,6 +91,7 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "measured_s | of one repeat there, median | s",
             "projected_to | the device that the target stands for: one with published times, or its own data sheet",
             "by | fit: to times of GPUs; peaks: the ratio of peak rates, from a CPU",
+            "outside | what no published time speaks for: a step shorter than all of them, which its launches may prolong",
             "basis | projected",
         ),
     ),

@@ -53,7 +53,13 @@ def test_a_measured_cell_is_projected_from_a_cpu_by_the_ratio_of_peaks(suite):
     assert float(step["projected_s"]) == pytest.approx(1.0 * 0.25 / 66.9)
     assert float(step["projected_low_s"]) < 0.9 * 0.25 / 66.9 < 1.1 * 0.25 / 66.9 < float(step["projected_high_s"])
     assert (step["projected_from"], step["from_device"], step["basis"]) == ("cpu", "a cpu", "projected")
-    assert (step["by"], step["projected_to"]) == ("peaks", "NVIDIA H100 80GB HBM3")
+    assert (step["by"], step["projected_to"], step["outside"]) == ("peaks", "NVIDIA H100 80GB HBM3", "")
+    fast = [row for row in read_table("projected", suite / "tables/projected.csv") if row["phase"] == "inference"]
+    assert all(
+        row["outside"].startswith("shorter than any published step, 0.0019 s")
+        for row in fast
+        if row["target"] == "h100"
+    )
     assert found["rtx4090"]["projected_to"] == "rtx4090"  # no fp32 times of it were published
 
 

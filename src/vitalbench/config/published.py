@@ -12,6 +12,7 @@ from vitalbench.errors import ConfigError, choices
 _TIMINGS = ("workload", "mode", "batch", "device", "seconds", "source", "file")
 _DEVICES = ("device", "kind", "arithmetic", "tflops", "bandwidth_gb_s", "source")
 _KINDS = ("gpu", "cpu")
+PER_IMAGE = "image"  # the batch of a time that is a step's over its images
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from vitalbench.config.plan import Cell
-from vitalbench.config.published import Device, parse_published
+from vitalbench.config.published import PER_IMAGE, Device, parse_published
 from vitalbench.cost.projector import Projection, Projector
 from vitalbench.cost.sheets import sheet_of
 from vitalbench.errors import InputError
@@ -78,6 +78,16 @@ class Absent:
             )
         return self._projector.project(source, other)
 
+    @cached_property
+    def _shortest(self) -> float:
+        """Seconds of the shortest step that was published of a GPU; times of an image out of a batch are none."""
+        steps = [t for t in self._timings if self._known[t.device].kind == "gpu" and t.workload[2] != PER_IMAGE]
+        return min(timing.seconds for timing in steps)
+
+    def _outside(self, seconds: float) -> str:
+        short = f"shorter than any published step, {self._shortest:.2g} s: launches may prolong it"
+        return short if seconds < self._shortest else ""
+
     def rows(self) -> Iterator[dict[str, Any]]:
         """Rows of projected.csv: a projected cell and a phase."""
         for away in self._results.projected:
@@ -100,6 +110,7 @@ class Absent:
                     "from_device": device,
                     "measured_s": float(middle),
                     "projected_to": self._target(away.cell.target),
+                    "outside": self._outside(float(middle) * told.ratio),
                     "by": "peaks" if self._results.target(origin.target).device == "cpu" else "fit",
                     "basis": "projected",
                 }

@@ -111,6 +111,33 @@ def reached_rows(results: Results) -> list[list[Any]]:
     return shown
 
 
+def projected_steps(results: Results) -> list[list[Any]]:
+    """Projected phases of the first cell of each design and target."""
+    first: dict[tuple[str, ...], dict[str, str]] = {}
+    for row in read_table("projected", results.table("projected")):
+        place = tuple(row[name] for name in ("dataset", "task", "design", "target", "phase", "batch_size"))
+        first.setdefault(place, row)
+    rows = []
+    for row in first.values():
+        middle, low, high = (
+            seconds(float(row[name])) for name in ("projected_s", "projected_low_s", "projected_high_s")
+        )
+        rows.append(
+            [
+                row["design"],
+                row["target"],
+                row["projected_to"],
+                row["phase"],
+                row["batch_size"],
+                f"{seconds(float(row['measured_s']))} on {row['projected_from']}, {row['from_device']}",
+                middle,
+                f"{low} to {high}",
+                row["outside"],
+            ]
+        )
+    return rows
+
+
 def storage_table(results: Results) -> tuple[list[str], list[list[Any]]]:
     """What is kept, a row a part, and what a month of it costs at each cloud's hot tier."""
     rows = [row for row in read_table("storage", results.table("storage")) if row["tier"] == "hot"]

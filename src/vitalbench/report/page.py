@@ -10,6 +10,7 @@ from vitalbench.layout import REPORT
 from vitalbench.report.cost_tables import (
     cost_rows,
     projected_rows,
+    projected_steps,
     projection_errors,
     reached_rows,
     storage_table,
@@ -120,6 +121,7 @@ def write_report(results: Results) -> Path:
         reached=reached_rows(results),
         storage=storage_table(results),
         projected=projected_rows(results),
+        projected_steps=projected_steps(results),
         unpriced=unpriced(results),
         errors=projection_errors(results),
         efficiency=efficiency_rows(results),
