@@ -9,12 +9,13 @@ from vitalbench import cli
 from vitalbench.config.published import Device
 from vitalbench.cost.sheets import sheet_of
 from vitalbench.errors import InputError
+from vitalbench.evaluate.time_ratio import spent_by_design
 from vitalbench.files import read_json, write_json
 from vitalbench.layout import MEASUREMENT, RUN
 from vitalbench.measure.phases import Phase
-from vitalbench.report.cost_tables import projected_rows, projection_errors, unpriced
+from vitalbench.report.cost_tables import projected_rows, projected_steps, projection_errors, unpriced
 from vitalbench.results import Results
-from vitalbench.tables import read_table
+from vitalbench.tables import read_table, write_table
 
 CELL = {"dataset": "ptbxl", "task": "superdiagnostic", "design": "s4d", "target": "cpu", "seed": 0, "fold": 0}
 LIMITS = {"flops": {"rate": 0.25e12, "source": "measured"}, "bytes": {"rate": 20e9, "source": "measured"}}
@@ -56,9 +57,7 @@ def test_a_measured_cell_is_projected_from_a_cpu_by_the_ratio_of_peaks(suite):
     assert (step["by"], step["projected_to"], step["outside"]) == ("peaks", "NVIDIA H100 80GB HBM3", "")
     fast = [row for row in read_table("projected", suite / "tables/projected.csv") if row["phase"] == "inference"]
     assert all(
-        row["outside"].startswith("shorter than any published step, 0.0019 s")
-        for row in fast
-        if row["target"] == "h100"
+        row["outside"].startswith("shorter than any published step, 1.9 ms") for row in fast if row["target"] == "h100"
     )
     assert found["rtx4090"]["projected_to"] == "rtx4090"  # no fp32 times of it were published
 
@@ -107,7 +106,12 @@ def test_the_page_tells_what_is_projected_and_how_far_off_that_is(suite):
         "device,all,all,2,0.1,0.2,0.3,0.4,0.9\ndevice,A,B,2,0.1,0.2,0.3,0.4,0.9\n"
     )
     results = Results(suite)
-    assert {row[1] for row in projected_rows(results)} == {"a100-40", "h100"}
+    shown = projected_rows(results)
+    assert {row[1] for row in shown} == {"a100-40", "h100"}
+    assert len(shown) == len({tuple(row[:3]) for row in shown}) == 5 + 7  # a row a price, spot and on demand apart
+    steps = [row for row in projected_steps(results) if row[3] == "train_step"]
+    assert [row[1] for row in steps] == ["a100-40", "h100", "rtx4090"]
+    assert steps[1][5] == "1 s on cpu, a cpu"
     assert unpriced(results) == "rtx4090"
     errors = projection_errors(results)
     assert errors is not None
@@ -120,3 +124,13 @@ def test_a_target_stands_for_the_device_with_published_times_or_for_its_own_shee
     assert sheet_of("h100", configs.target("h100"), known) is known["NVIDIA H100 80GB HBM3"]
     assert sheet_of("h200", configs.target("h200"), known) == Device("h200", 67, 4800)
     assert sheet_of("cpu", configs.target("cpu"), known) is None
+
+
+def test_a_spot_price_is_another_price_than_the_same_machine_on_demand(suite):
+    row = {**CELL, "run_id": "abc", "phase": "train", "provider": "p", "sku": "m", "basis": "measured", "hours": 2.0}
+    rows = [row | {"purchase": "on-demand", "usd": 8.0}, row | {"purchase": "spot", "usd": 2.0}]
+    away = row | {"target": "h100", "basis": "projected", "purchase": "on-demand", "usd": 1.0}
+    write_table("cost", [*rows, away], suite / "tables/cost.csv")
+    write_table("timing", [], suite / "tables/timing.csv")
+    (spent,) = spent_by_design(Results(suite)).values()  # and what is projected is no time of a design
+    assert (spent.hours, spent.usd) == (2.0, 8.0)

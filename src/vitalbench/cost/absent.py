@@ -85,7 +85,7 @@ class Absent:
         return min(timing.seconds for timing in steps)
 
     def _outside(self, seconds: float) -> str:
-        short = f"shorter than any published step, {self._shortest:.2g} s: launches may prolong it"
+        short = f"shorter than any published step, {self._shortest * 1000:.2g} ms: launches may prolong it"
         return short if seconds < self._shortest else ""
 
     def rows(self) -> Iterator[dict[str, Any]]:

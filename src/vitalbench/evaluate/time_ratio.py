@@ -54,13 +54,14 @@ def spent_by_design(results: Results) -> dict[Place, Spent]:
         for row in read_table("timing", results.table("timing"))
         if row["phase"] == "train_step" and row["exclusive"] == "true"
     }
-    by_sku: dict[Place, dict[str, list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
+    by_price: dict[Place, dict[tuple[str, ...], list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
     for row in read_table("cost", results.table("cost")):
         hours, usd = number(row["hours"]), number(row["usd"])
+        price = row["provider"], row["sku"], row["purchase"]
         if row["phase"] == "train" and row["basis"] == "measured" and hours is not None and usd is not None:
-            by_sku[row["dataset"], row["task"], row["design"], row["target"]][row["sku"]].append((hours, usd))
+            by_price[row["dataset"], row["task"], row["design"], row["target"]][price].append((hours, usd))
     found = {}
-    for place, prices in by_sku.items():
+    for place, prices in by_price.items():
         step = steps.get(place)
         if step is not None and "true" in (step["disturbed"], step["throttled"]):
             continue

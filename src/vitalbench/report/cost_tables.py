@@ -20,7 +20,8 @@ def _first_runs(results: Results, basis: str) -> list[dict[str, str]]:
     first: dict[tuple[str, ...], dict[str, str]] = {}
     for row in read_table("cost", results.table("cost")):
         if row["basis"] == basis:
-            first.setdefault(tuple(row[name] for name in ("dataset", "task", "design", "target", "phase", "sku")), row)
+            place = ("dataset", "task", "design", "target", "phase", "provider", "sku", "purchase")
+            first.setdefault(tuple(row[name] for name in place), row)
     return [*first.values()]
 
 
@@ -55,26 +56,27 @@ def cost_rows(results: Results) -> list[list[Any]]:
     return rows
 
 
+def _usd(row: dict[str, str] | None) -> str:
+    if row is None:
+        return ""
+    usd, low, high = (float(row[name]) for name in ("usd", "usd_low", "usd_high"))
+    return f"{usd:.2g}, {low:.2g} to {high:.2g}"
+
+
 def projected_rows(results: Results) -> list[list[Any]]:
-    """Projected: the same on targets that are not here, each with its interval."""
-    rows = []
+    """Projected: the first cell of each design on each target that is not here, a row a price, what is paid for side by side."""
+    groups: dict[tuple[str, ...], dict[str, dict[str, str]]] = {}
     for row in _first_runs(results, "projected"):
-        usd, low, high, rate = (float(row[name]) for name in ("usd", "usd_low", "usd_high", "usd_per_hour"))
-        span = seconds(low / rate * 3600), seconds(high / rate * 3600)
+        groups.setdefault(
+            tuple(row[name] for name in ("dataset", "task", "design", "target", "provider", "sku", "purchase")), {}
+        )[row["phase"]] = row
+    rows = []
+    for phases in groups.values():
+        row = next(iter(phases.values()))
+        hours = f"{seconds(float(phases['train']['hours']) * 3600)}" if "train" in phases else ""
+        paid = [_usd(phases.get(name)) for name in PHASES]
         rows.append(
-            [
-                row["design"],
-                row["target"],
-                row["projected_from"],
-                PHASES.get(row["phase"], row["phase"]),
-                seconds(float(row["hours"]) * 3600),
-                f"{span[0]} to {span[1]}",
-                _price(row),
-                f"{rate:.4f}",
-                _date(row),
-                f"{usd:.6f}",
-                f"{low:.6f} to {high:.6f}",
-            ]
+            [row["design"], row["target"], _price(row), _date(row), f"{float(row['usd_per_hour']):.3f}", hours, *paid]
         )
     return rows
 
@@ -149,7 +151,7 @@ def storage_table(results: Results) -> tuple[list[str], list[list[Any]]]:
             [row["dataset"], row["part"], shown_size(int(float(row["bytes"]))), row["basis"]],
         )
         line.append(f"{float(row['usd_month']):.4f}")
-    return ["Data set", "what", "#size", "basis", *(f"#{sku}, USD a month" for sku in skus)], [*found.values()]
+    return ["Data set", "what", "#size", "basis", *(f"#{sku}" for sku in skus)], [*found.values()]
 
 
 def unpriced(results: Results) -> str:

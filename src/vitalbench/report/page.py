@@ -53,11 +53,12 @@ def _provenance(results: Results) -> list[tuple[str, str]]:
 
 
 def _headline(results: Results, devices: set[str]) -> str:
-    measured = len(results.measured)
+    measured, projected = len(results.measured), len(results.projected)
     return (
         f"{measured} of {len(results.cells)} cells measured"
         + (f" on {' and '.join(sorted(devices))}" if devices else "")
-        + ("; the others say why under Cells." if measured < len(results.cells) else ".")
+        + (f", {projected} projected" if projected else "")
+        + ("; the others say why under Cells." if measured + projected < len(results.cells) else ".")
     )
 
 

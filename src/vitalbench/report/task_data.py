@@ -150,7 +150,8 @@ class TaskData:
 
     def usd(self, design: str) -> float | None:
         """What training cost on that machine."""
-        wanted = {"design": design, "phase": "train", "sku": self.first_sku}
+        first = {name: self.cost[0][name] for name in ("provider", "sku", "purchase")} if self.cost else {}
+        wanted = first | {"design": design, "phase": "train"}
         return mean_of([row for row in self.cost if all(row[k] == v for k, v in wanted.items())], "usd")
 
     def disturbed(self, design: str) -> bool:
