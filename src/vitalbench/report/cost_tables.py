@@ -56,11 +56,11 @@ def cost_rows(results: Results) -> list[list[Any]]:
     return rows
 
 
-def _usd(row: dict[str, str] | None) -> str:
+def _usd(row: dict[str, str] | None, ends: bool = True) -> str:
     if row is None:
         return ""
     usd, low, high = (float(row[name]) for name in ("usd", "usd_low", "usd_high"))
-    return f"{usd:.2g}, {low:.2g} to {high:.2g}"
+    return f"{usd:.2g}, {low:.2g} to {high:.2g}" if ends else f"{usd:.2g}"
 
 
 def projected_rows(results: Results) -> list[list[Any]]:
@@ -74,7 +74,10 @@ def projected_rows(results: Results) -> list[list[Any]]:
     for phases in groups.values():
         row = next(iter(phases.values()))
         hours = f"{seconds(float(phases['train']['hours']) * 3600)}" if "train" in phases else ""
-        paid = [_usd(phases.get(name)) for name in PHASES]
+        paid = [
+            _usd(phases.get("train")),
+            *(_usd(phases.get(name), ends=False) for name in ("epoch", "inference_1000")),
+        ]
         rows.append(
             [row["design"], row["target"], _price(row), _date(row), f"{float(row['usd_per_hour']):.3f}", hours, *paid]
         )
@@ -150,7 +153,7 @@ def storage_table(results: Results) -> tuple[list[str], list[list[Any]]]:
             (row["dataset"], row["part"]),
             [row["dataset"], row["part"], shown_size(int(float(row["bytes"]))), row["basis"]],
         )
-        line.append(f"{float(row['usd_month']):.4f}")
+        line.append(f"{float(row['usd_month']):.2g}")
     return ["Data set", "what", "#size", "basis", *(f"#{sku}" for sku in skus)], [*found.values()]
 
 
