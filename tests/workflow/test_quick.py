@@ -226,7 +226,7 @@ def test_a_changed_value_in_one_design_runs_its_cells_and_the_tables_below(quick
         found = snakemake(quick.folder, "--cores", "2", "-n")
     finally:
         path.write_text(before)
-    below = dict.fromkeys(["tables", "cost", "comparison", "claims", "report", "ended"], 1)
+    below = dict.fromkeys(["tables", "cost", "storage", "comparison", "claims", "report", "ended"], 1)
     assert jobs(found.stdout) == {"train_cell": 2, "evaluate_cell": 2, "measure_design": 1, **below}
     assert set(re.findall(r"wildcards: .*design=([\w-]+)", found.stdout)) == {"s4d"}
     assert "Nothing to be done" in snakemake(quick.folder, "--cores", "2", "-n").stdout
