@@ -5,9 +5,12 @@ import sys
 
 import pytest
 
-from tests.conftest import resolved
+from tests.conftest import ROOT, resolved
 from vitalbench import cli
+from vitalbench.config.folder import ConfigFolder
 from vitalbench.errors import ConfigError, InputError
+
+SUITES = ", ".join(ConfigFolder(ROOT / "configs").names("suites"))
 
 
 def run(*arguments: str, cwd=None) -> subprocess.CompletedProcess:
@@ -22,8 +25,7 @@ def run(*arguments: str, cwd=None) -> subprocess.CompletedProcess:
         (["matrix", "--siute", "quick"], "nearest: --suite"),
         (
             ["matrix", "--suite", "quikc"],
-            "error: --suite: no suite is named 'quikc'; allowed: augmentation, frozen, ptbxl, quick, report-002, search; "
-            "nearest: quick",
+            f"error: --suite: no suite is named 'quikc'; allowed: {SUITES}; nearest: quick",
         ),
         (["evaluate", "missing.csv", "--task", "multilabel", "--out", "x"], "missing.csv: no such file"),
         (["audit", "--records", "missing.csv"], "missing.csv: no such file"),

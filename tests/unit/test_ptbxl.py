@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 
+from vitalbench.data.age_bands import age_bands
 from vitalbench.data.datasets import ptbxl
 from vitalbench.data.synthetic.ptbxl import STATEMENTS
 from vitalbench.data.wfdb_record import WATERMARK
@@ -95,7 +96,7 @@ def test_both_rates_of_the_release(tmp_path, configs):
 
 
 def test_ages_over_89_are_their_own_end_of_the_scale():
-    assert [ptbxl._age_band(age) for age in (17.0, 40.0, 60.0, 80.0, 300.0, float("nan"))] == [
+    assert age_bands(pd.Series([17.0, 40.0, 60.0, 80.0, 300.0, float("nan")])).tolist() == [
         "under 40", "40 to 59", "60 to 79", "80 and over", "80 and over", "unknown",
     ]  # fmt: skip
 

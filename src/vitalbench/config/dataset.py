@@ -39,6 +39,14 @@ class Signal(Strict):
         return round(self.rate_hz * self.seconds)
 
 
+class Harmonise(Strict):
+    """Which other shapes a release's records may have, and so are brought to the data set's `signal` (data/harmonise.py)."""
+
+    rates_hz: list[Count] = []  # beside signal.rate_hz: resampled
+    shortest_seconds: Positive | None = None  # shorter than signal.seconds: filled up with 0 mV; longer records are cut
+    more_leads: bool = False  # a record may have others beside signal.leads, which are found by name
+
+
 SampleCheck = Literal["invalid-sample", "missing-lead", "flat-lead", "clipping", "powerline", "amplitude"]
 
 
@@ -71,10 +79,14 @@ class StandIn(Strict):
     repeat_share: Fraction = 0.15
     separation: Positive = 3.0
     noise_mv: Annotated[float, Field(ge=0)] = 0.03
+    seconds: Positive | None = None  # of a recording, where records are windows of one
 
 
 class Expected(Strict):
-    """What the publisher's release holds when it is whole, with the source of these counts."""
+    """What the publisher's release holds when it is whole, with the source of these counts.
+
+    `records` counts what the release calls so: of a data set whose records are windows, the recordings they are cut from.
+    """
 
     source: str
     records: Count
@@ -90,9 +102,11 @@ class DatasetBuild(Strict):
     module: Name
     release: Name
     version: str
-    index_files: Annotated[list[str], Field(min_length=1)]
+    index_files: list[str] = []
+    header_folders: list[str] = []
     carry: list[str] = []
     signal: Signal
+    harmonise: Harmonise | None = None
     parts: Annotated[int, Field(ge=1, le=1024)] = 8
     codec: Codec = "none"
     encrypt: bool = False
@@ -100,6 +114,15 @@ class DatasetBuild(Strict):
     standin: StandIn | None = None
     download: Download | None = None
     expected: Expected | None = None
+
+    @model_validator(mode="after")
+    def _an_index(self) -> Self:
+        if bool(self.index_files) == bool(self.header_folders):
+            raise PydanticCustomError(
+                "index",
+                "either 'index_files', the tables that list the records, or 'header_folders', where headers are found that do",
+            )
+        return self
 
     @model_validator(mode="after")
     def _either_sealed_or_packed(self) -> Self:

@@ -3,22 +3,32 @@
 from pathlib import Path
 
 from vitalbench.config.dataset import Dataset, Source
+from vitalbench.config.header_files import has_headers
 from vitalbench.config.knobs import Knobs
 from vitalbench.config.schema import Suite
 from vitalbench.errors import ConfigError
 
 
 def _is_release(folder: Path, dataset: Dataset) -> bool:
+    if dataset.header_folders:
+        return has_headers(folder, dataset.header_folders)
     return all((folder / index).is_file() for index in dataset.index_files)
 
 
-def _local(dataset: Dataset, data_root: Path, said: str) -> Path | None:
+def local_release(dataset: Dataset, data_root: Path, said: str) -> Path | None:
+    """The folder of a data set's release below `data_root`; None where there is none.
+
+    Raises:
+        ConfigError: there is one that lacks a table which lists its records.
+    """
     folder = data_root / dataset.release
     if not folder.is_dir():
         return None
     for index in dataset.index_files:
         if not (folder / index).is_file():
             raise ConfigError(f"{said}: {folder}: {index} is not there, so this is no release of {dataset.title}")
+    if dataset.header_folders and not _is_release(folder, dataset):
+        return None  # a release of several data sets, of which this one is not here
     return folder.resolve()
 
 
@@ -68,7 +78,7 @@ def find_sources(
     data_root, said = Path(knobs.data_root).expanduser(), knobs.said_in("data_root")
     if not data_root.is_dir():
         raise ConfigError(f"{said}: {data_root}: no such folder")
-    local = {name: _local(dataset, data_root, said) for name, dataset in datasets.items()}
+    local = {name: local_release(dataset, data_root, said) for name, dataset in datasets.items()}
     if not any(local.values()):
         # Better told now than after a download that the folder was meant to spare.
         meant = [dataset for dataset in datasets.values() if _is_release(data_root, dataset)]

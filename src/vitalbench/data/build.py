@@ -72,7 +72,7 @@ class DataFolder:
         """Download and verify the files of one part's records."""
         module = load(self.config.module)
         rows = sound(self._rows(number))
-        files = [name for file in rows["file"] for name in record_files(module, str(file), self.config)]
+        files = [name for file in rows["file"].unique() for name in record_files(module, str(file), self.config)]
         self.remote.fetch(files, self.part(number).stem)
 
     def standardise(self, number: int) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vitalbench.config.dataset import DatasetBuild
+from vitalbench.config.header_files import listed_headers
 from vitalbench.config.publisher import Archive, Download
 from vitalbench.data.archive import unpack
 from vitalbench.data.checksums import LIST, Listed, content_hash, read_checksums, write_checksums
@@ -29,6 +30,18 @@ def _checksums_of(path: Path, source: object) -> dict[str, str]:
         raise InputError(f"{path}: no such file; `vitalbench acquire` fetches it") from None
     except UnicodeDecodeError:
         raise InputError(f"{source}: not a list of checksums") from None
+
+
+def index_names(config: DatasetBuild, names: Iterable[str]) -> list[str]:
+    """The files that list a release's records: its tables, or where it has none every header among `names`.
+
+    Raises:
+        InputError: there is no header where the data set looks for them.
+    """
+    headers = listed_headers(names, config.header_folders)
+    if config.header_folders and not headers:
+        raise InputError(f"{config.release}: no header below {' or '.join(config.header_folders)} is listed")
+    return [*config.index_files, *headers]
 
 
 @dataclass(frozen=True)
@@ -72,7 +85,8 @@ class Remote:
                 self._unpack(self.publisher.archive)
             else:
                 self._fetch_list()
-                self._fetch(self.listed().select(self.config.index_files), "index")
+                listed = self.listed()
+                self._fetch(listed.select(index_names(self.config, listed.files)), "index")
         return self.listed()
 
     def fetch(self, files: Iterable[str], label: str) -> None:

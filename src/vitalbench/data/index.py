@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vitalbench.config.dataset import DatasetBuild, Source
-from vitalbench.data.datasets import FAULT
+from vitalbench.data.datasets import FAULT, RECORDING, WINDOW
 from vitalbench.data.table_file import read_table, write_parquet
 from vitalbench.errors import InputError, choices
 from vitalbench.privacy.access_log import note
@@ -21,7 +21,7 @@ from vitalbench.privacy.vault import SealedWriter
 from vitalbench.progress import say
 
 _IDS = {"record_id": "record", "patient_id": "patient"}
-_NEEDED = (*_IDS, "file")  # without these there is no index
+_NEEDED = ("record_id", "patient_id", "file")  # without these there is no index
 _FAMILIES = ("labels:", "group:", "truth:")
 
 
@@ -50,7 +50,7 @@ def carried(index: pd.DataFrame, name: str, carry: list[str]) -> pd.DataFrame:
         raise InputError(
             f"data set '{name}': carry: the release has no column '{missing[0]}'; {choices(missing[0], index.columns)}"
         )
-    wanted = (*_NEEDED, FAULT, *carry)
+    wanted = (*_NEEDED, *WINDOW, FAULT, *carry)
     kept = [column for column in index.columns if column in wanted or column.startswith(_FAMILIES)]
     for column in kept:
         if column in wanted:
@@ -75,9 +75,11 @@ def part_index(index: pd.DataFrame, name: str, config: DatasetBuild, source: Sou
     hidden = hidden_ids(config, source)
     why = f"data set '{name}': hiding {' and '.join(hidden)}, which its 'carry' does not list,"
     key = need_key(why) if hidden else None
-    for column, kind in _IDS.items():
-        ids = spaced[column]
-        if key and column in hidden:
+    of_windows = {RECORDING: "record_id"} if RECORDING in spaced.columns else {}
+    for column in (*_IDS, *of_windows):
+        ids, as_this = spaced[column], of_windows.get(column, column)  # a recording's id is part of its windows' ids
+        kind = _IDS[as_this]
+        if key and as_this in hidden:
             ids = ids.map(pseudonyms(ids.unique(), kind, name, key))
         spaced[column] = name + "/" + ids
     part = {patient: part_of(patient, config.parts) for patient in spaced["patient_id"].unique()}

@@ -41,7 +41,7 @@ def sample_checks(record: Record, signal: Signal, limits: Quality) -> list[tuple
         if leads.any():
             found.append((check, "lead " + " ".join(np.array(signal.leads)[leads]) + detail))
 
-    digital = record.digital
+    digital = record.digital[:, : record.recorded]
     tell("invalid-sample", (digital == INVALID).any(axis=1))
     length, high, low = _longest_runs(digital)
     missing = length == digital.shape[1]

@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 
 from vitalbench.config.dataset import DatasetBuild, Source
+from vitalbench.config.header_files import header_files
 from vitalbench.data.checksums import Listed, content_hash, safe_name
-from vitalbench.data.datasets import FAULT, load, record_files, sound
+from vitalbench.data.datasets import FAULT, RECORDING, load, record_files, sound
+from vitalbench.data.fetch import index_names
 from vitalbench.data.index import part_index, write_index
 from vitalbench.data.standardise import store_key
 from vitalbench.data.wfdb_record import WATERMARK
@@ -24,7 +26,12 @@ _NAMED = 5  # how many stray files a message names
 def _stray_files(root: Path, index: pd.DataFrame) -> list[str]:
     """Sample files below the sound records' folders that no row of the index names, though it be at fault."""
     listed, folders = set(index["file"]), {Path(file).parent for file in sound(index)["file"]}
-    found = (path.relative_to(root) for folder in sorted(folders) for path in (root / folder).glob("*.dat"))
+    found = (
+        path.relative_to(root)
+        for folder in sorted(folders)
+        for kind in ("*.dat", "*.mat")
+        for path in (root / folder).glob(kind)
+    )
     return sorted(str(path) for path in found if str(path.with_suffix("")) not in listed)
 
 
@@ -37,6 +44,14 @@ def _inside(files: Iterable[str], root: Path) -> None:
             raise InputError(f"{root}: the index names a file outside the release: {file[:200]!r}") from None
 
 
+def index_digests(root: Path, config: DatasetBuild) -> dict[str, str]:
+    """The hash of each table that lists the records; where none does, one for all headers, which are read once more for it."""
+    if config.header_folders:
+        read = ([name, file_digest(root / name)] for name in header_files(root, config.header_folders))
+        return {"headers": digest(list(read))}
+    return {name: file_digest(root / name) for name in config.index_files}
+
+
 def _tell_faults(index: pd.DataFrame, root: Path) -> None:
     if len(sound(index)) == len(index):
         return
@@ -47,12 +62,18 @@ def _tell_faults(index: pd.DataFrame, root: Path) -> None:
     )
 
 
+def _release_records(index: pd.DataFrame) -> int:
+    """How many records of the release an index lists: where its rows are windows, the recordings they are cut from."""
+    return int(index[RECORDING].nunique()) if RECORDING in index.columns else len(index)
+
+
 def _downloaded(config: DatasetBuild, files: list[str], listed: Listed) -> dict[str, Any]:
     """What identifies a download: the hash of its whole tree is known from the list before any record is here."""
     if config.download is None:
         raise InputError(f"{config.release}: its configuration has no section 'download'")
     # An archive brings all that is listed; loose files are fetched where the data set uses them.
-    used = listed.select([*config.index_files, *files])
+    tables = index_names(config, listed.files)
+    used = listed.select(dict.fromkeys([*tables, *files]))
     content = content_hash(listed.files if config.download.archive else used)
     if config.download.content not in (None, content):
         raise InputError(
@@ -100,7 +121,8 @@ def acquire(
     if len(twice):
         rows = ", ".join(str(row + 1) for row in twice[:4])
         raise InputError(
-            f"{root}: {', '.join(config.index_files)}: one record is listed in several rows: {rows}, counted below the head"
+            f"{root}: {', '.join(config.index_files or config.header_folders)}: "
+            f"one record is listed in several rows: {rows}, counted below the head"
         )
     usable = sound(index)
     _inside(usable["file"], root)
@@ -108,7 +130,7 @@ def acquire(
     stray = _stray_files(root, index)
     if stray:
         say(f"{len(stray)} sample files are in no row of the index and are left alone: {', '.join(stray[:_NAMED])}")
-    expected = config.expected
+    expected, listed_here = config.expected, _release_records(index)
     description = {
         "source": source,
         "root": str(root.resolve()) if source == "local" else root.name,
@@ -116,14 +138,16 @@ def acquire(
         "records": len(index),
         "patients": int(usable["patient_id"].nunique()),
         "bad_rows": len(index) - len(usable),
-        "complete": bool(source != "generated" and expected and len(index) == expected.records),
+        "complete": bool(source != "generated" and expected and listed_here == expected.records),
         "stray_files": stray,
-        "index": {name: file_digest(root / name) for name in config.index_files},
+        "index": index_digests(root, config),
     }
-    if source != "generated" and expected and len(index) != expected.records:
-        say(f"{root}: {len(index):,} records; the release has {expected.records:,}: this is not the whole of it")
+    if source != "generated" and expected and listed_here != expected.records:
+        say(f"{root}: {listed_here:,} records; the release has {expected.records:,}: this is not the whole of it")
+    if RECORDING in index.columns:
+        description["recordings"] = listed_here
     if listed:
-        files = [name for file in usable["file"] for name in record_files(module, str(file), config)]
+        files = [name for file in usable["file"].unique() for name in record_files(module, str(file), config)]
         description |= _downloaded(config, files, listed)
     write_index(part_index(index, name, config, source), out.with_name("index.parquet"), store_key(config))
     write_json(out, description | {"digest": digest(description["index"])})

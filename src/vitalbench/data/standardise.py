@@ -57,9 +57,10 @@ def _state(path: Path) -> list[int] | None:
 
 def _inputs(rows: pd.DataFrame, config: DatasetBuild, module: ModuleType, root: Path, source: str, code: str) -> str:
     """The hash of everything a part's content depends on."""
-    files = [name for file in rows["file"] for name in record_files(module, str(file), config)]
+    # Windows of one recording are of the same files.
+    files = [name for file in rows["file"].unique() for name in record_files(module, str(file), config)]
     used = config.model_dump(
-        include={"module": True, "signal": True, "codec": True, "quality": True},
+        include={"module": True, "signal": True, "harmonise": True, "codec": True, "quality": True},
         exclude={"quality": {"max_quarantined"}},  # a question to the store
     )
     table = rows.to_json(orient="split", double_precision=15)
@@ -154,6 +155,9 @@ def _write_part(rows: pd.DataFrame, config: DatasetBuild, source: Source, root: 
                     f"{root / row['file']}: a generated record in a folder given as {config.release} {config.version}"
                 )
             checks = sample_checks(record, config.signal, config.quality)
+            if record.recorded is not None:
+                seconds = record.recorded / config.signal.rate_hz
+                checks.append(("filled-up", f"{seconds:.4g} of {config.signal.seconds:g} s recorded, the rest is 0 mV"))
             bad = [check for check, _ in checks if check in config.quality.quarantine]
             for check, detail in checks:
                 report(row, check, detail, "quarantined" if bad else "flagged")

@@ -13,6 +13,7 @@ from vitalbench.config.slices import data_code
 from vitalbench.data.build import DataFolder
 from vitalbench.data.datasets import UnreadableRecord, load
 from vitalbench.data.index import read_part
+from vitalbench.data.release import index_digests
 from vitalbench.data.standardise import part_files, sample_digest
 from vitalbench.data.store import read_records
 from vitalbench.data.versions import kept_files, version_of
@@ -80,12 +81,22 @@ def write_receipt(folder: DataFolder) -> None:
 def _source(folder: DataFolder, link: dict[str, Any], altered: bool) -> list[str]:
     """What differs of the source. An altered configuration may say wrongly where the release is: its files are left out then."""
     problems = differing("source", {"release.json": link["release.json"]}, folder.path)
-    problems += [] if altered else differing("source", link["files"], folder.root)
+    problems += [] if altered else _index(folder, link["files"])
     for name, inputs in link["parts"].items():
         path = part_files(folder.path / "parts" / name)["receipt"]
         if path.is_file() and _inputs(path) != inputs:
             problems.append(f"source: {path}: made of {_inputs(path)}, receipt {inputs}")
     return problems
+
+
+def _index(folder: DataFolder, files: dict[str, str]) -> list[str]:
+    """What differs of the tables that list the records, or of the headers where there are none."""
+    if not folder.config.header_folders:
+        return differing("source", files, folder.root)
+    here = index_digests(folder.root, folder.config)["headers"]
+    if here == files["headers"]:
+        return []
+    return [f"source: {folder.root}: headers {files['headers'][:SHOWN]} in the receipt, here {here[:SHOWN]}"]
 
 
 def _inputs(receipt: Path) -> str:

@@ -1,13 +1,15 @@
 """WFDB records: every declared property checked as they are read; written for stand-ins."""
 
 import os
+import struct
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vitalbench.config.dataset import Signal
+from vitalbench.config.dataset import Harmonise, Signal
 from vitalbench.data.datasets import Record, UnreadableRecord
+from vitalbench.data.harmonise import hold_shape, to_shape
 from vitalbench.data.header_lines import hold_name
 from vitalbench.data.sample_file import hold_size, hold_values, size_within
 from vitalbench.data.wfdb_formats import MARK, MARKS, Recording, ShortFile, read_header, read_samples
@@ -16,7 +18,8 @@ from vitalbench.files import write_text
 
 WATERMARK = "vitalbench stand-in: generated, not a recording of a person"
 
-
+# The header of a matrix in a MATLAB file of level 4: kind, rows, columns, whether imaginary, length of the name, the name.
+_MATLAB, _MATLAB_INT16, _MATLAB_NAME = struct.Struct("<5i4s"), 30, b"val\0"
 # Units a millivolt and the unit of 0 mV beyond which a header is wrong, whatever the amplifier.
 _GAINS = (1e-3, 1e9)
 _LARGEST_BASELINE = 2**31
@@ -70,56 +73,94 @@ def read_recording(path: Path, root: Path | None = None) -> Recording:
     )
 
 
-def read_wfdb(path: Path, signal: Signal, root: Path | None = None) -> Record:
+def _leads_of(record: Recording, signal: Signal, more_leads: bool) -> list[int]:
+    """Where the leads of a data set stand in a record: found by their names, which no position tells."""
+    names, wanted = [name.upper() for name in record.leads], [name.upper() for name in signal.leads]
+    missing = [name for name in wanted if names.count(name) != 1]
+    if missing or not (more_leads or len(names) == len(wanted)):
+        raise UnreadableRecord("wrong-leads", f"leads {' '.join(names) or 'none'}, not {' '.join(wanted)}")
+    return [names.index(name) for name in wanted]
+
+
+def _record(path: Path, record: Recording, leads: list[int]) -> Record:
+    """Some leads of a recording as they are stored, held against what samples and amplifiers can be."""
+    digital = record.digital[leads]
+    gains, baselines = [record.gain[lead] for lead in leads], [record.baseline[lead] for lead in leads]
+    if digital.dtype != np.int16 and (digital.min() < -32768 or digital.max() > 32767):
+        raise UnreadableRecord("wrong-range", "samples exceed 16 bits")
+    uncalibrated = [record.leads[lead] for lead in leads if not record.gain[lead]]
+    if uncalibrated:
+        raise UnreadableRecord(
+            "wrong-unit", f"lead {' '.join(uncalibrated)}: not calibrated, its gain is 0 or left out"
+        )
+    smallest, largest = _GAINS
+    if not all(smallest <= abs(gain) <= largest for gain in gains) or any(
+        abs(value) > _LARGEST_BASELINE for value in baselines
+    ):
+        raise UnreadableRecord("bad-header", f"{path.name}.hea: a gain or baseline that no amplifier has")
+    samples = np.ascontiguousarray(digital, dtype=np.int16)
+    if record.mark != MARK:
+        samples = np.where(samples == record.mark, np.int16(MARK), samples)
+    return Record(
+        digital=samples,
+        gain=np.array(gains, dtype=np.float32),
+        baseline=np.array(baselines, dtype=np.float32),
+        generated=any(WATERMARK in comment for comment in record.comments),
+    )
+
+
+def read_whole(path: Path, signal: Signal, root: Path | None = None, more_leads: bool = False) -> tuple[Record, float]:
+    """Read a recording of any rate and length, held against its own header.
+
+    Args:
+        path: without extension.
+        signal: whose leads are taken, by their names and in this order.
+        root: the release's folder, out of which no link is followed; the record's own by default.
+        more_leads: whether it may have others.
+
+    Returns:
+        The recording, and its samples a second.
+
+    Raises:
+        UnreadableRecord: a file is missing, short, long, damaged or elsewhere; the checksum, leads, unit or gain are wrong.
+    """
+    recording = read_recording(path, root)
+    leads = _leads_of(recording, signal, more_leads)
+    units = {recording.units[lead] for lead in leads}
+    if any(unit.lower() != "mv" for unit in units):
+        raise UnreadableRecord("wrong-unit", f"units {' '.join(sorted(units))}, not mV")
+    sums = recording.digital.sum(axis=1, dtype=np.int64) % 65536
+    if [value % 65536 for value in recording.checksum] != sums.tolist():
+        raise UnreadableRecord("bad-checksum", f"{path.name}: the samples do not match the checksums of their header")
+    return _record(path, recording, leads), recording.rate_hz
+
+
+def read_wfdb(path: Path, signal: Signal, root: Path | None = None, harmonise: Harmonise | None = None) -> Record:
     """Read one record and hold it against its own header and the data set's declared shape.
 
     Args:
         path: without extension.
         signal: the leads (in this order), rate and duration that every record of the data set has.
         root: the release's folder, out of which no link is followed; the record's own by default.
+        harmonise: which other shapes are brought to that one; by default none is.
 
     Raises:
         UnreadableRecord: a file is missing, short, long, damaged or elsewhere; the checksum, rate, leads or length differ.
     """
-    record = read_recording(path, root)
-    names = [name.upper() for name in record.leads]
-    wanted = [name.upper() for name in signal.leads]
-    if sorted(names) != sorted(wanted):
-        raise UnreadableRecord("wrong-leads", f"leads {' '.join(names) or 'none'}, not {' '.join(wanted)}")
-    if record.rate_hz != signal.rate_hz:
-        raise UnreadableRecord("wrong-rate", f"{record.rate_hz:.10g} Hz, not {signal.rate_hz}")
-    if any(unit.lower() != "mv" for unit in record.units):
-        raise UnreadableRecord("wrong-unit", f"units {' '.join(sorted(set(record.units)))}, not mV")
-    if record.digital.shape[1] != signal.samples:
-        raise UnreadableRecord("wrong-length", f"{record.digital.shape[1]} samples, not {signal.samples}")
-    sums = record.digital.sum(axis=1, dtype=np.int64) % 65536
-    if [value % 65536 for value in record.checksum] != sums.tolist():
-        raise UnreadableRecord("bad-checksum", f"{path.name}: the samples do not match the checksums of their header")
-    if record.digital.dtype != np.int16 and (record.digital.min() < -32768 or record.digital.max() > 32767):
-        raise UnreadableRecord("wrong-range", "samples exceed 16 bits")
-    uncalibrated = [name for name, gain in zip(record.leads, record.gain, strict=True) if not gain]
-    if uncalibrated:
-        raise UnreadableRecord(
-            "wrong-unit", f"lead {' '.join(uncalibrated)}: not calibrated, its gain is 0 or left out"
-        )
-    smallest, largest = _GAINS
-    if not all(smallest <= abs(gain) <= largest for gain in record.gain) or any(
-        abs(value) > _LARGEST_BASELINE for value in record.baseline
-    ):
-        raise UnreadableRecord("bad-header", f"{path.name}.hea: a gain or baseline that no amplifier has")
-    order = [names.index(name) for name in wanted]
-    digital = np.ascontiguousarray(record.digital[order], dtype=np.int16)
-    if record.mark != MARK:
-        digital = np.where(digital == record.mark, np.int16(MARK), digital)
-    return Record(
-        digital=digital,
-        gain=np.array(record.gain, dtype=np.float32)[order],
-        baseline=np.array(record.baseline, dtype=np.float32)[order],
-        generated=any(WATERMARK in comment for comment in record.comments),
-    )
+    record, rate_hz = read_whole(path, signal, root, bool(harmonise and harmonise.more_leads))
+    hold_shape(rate_hz, record.digital.shape[1], signal, harmonise)
+    return to_shape(record, rate_hz, signal)
 
 
-def write_wfdb(path: Path, digital: NDArray[np.int16], leads: tuple[str, ...], rate_hz: int, gain: int) -> None:
+def write_wfdb(
+    path: Path,
+    digital: NDArray[np.int16],
+    leads: tuple[str, ...],
+    rate_hz: int,
+    gain: int,
+    comments: tuple[str, ...] = (),
+    matlab: bool = False,
+) -> None:
     """Write one generated record in WFDB format 16 with the stand-in's watermark in its header.
 
     Args:
@@ -128,15 +169,20 @@ def write_wfdb(path: Path, digital: NDArray[np.int16], leads: tuple[str, ...], r
         leads: their names.
         rate_hz: samples a second.
         gain: units a millivolt.
+        comments: lines of the header behind its signals, before the watermark.
+        matlab: the samples go into a `.mat` of MATLAB's level 4, as the PhysioNet Challenges have them.
     """
     checksums = digital.astype(np.int64).sum(axis=1) % 65536
     lines = [f"{path.name} {len(leads)} {rate_hz} {digital.shape[1]}"]
+    file, form = (f"{path.name}.mat", f"16x1+{_MATLAB.size}") if matlab else (f"{path.name}.dat", "16")
     lines += [
-        f"{path.name}.dat 16 {gain}.0(0)/mV 16 0 {first} {checksum} 0 {lead}"
+        f"{file} {form} {gain}.0(0)/mV 16 0 {first} {checksum} 0 {lead}"
         for lead, first, checksum in zip(leads, digital[:, 0], checksums, strict=True)
     ]
-    path.with_suffix(".dat").write_bytes(np.ascontiguousarray(digital.T, dtype="<i2").tobytes())
-    path.with_suffix(".hea").write_text("\n".join([*lines, f"# {WATERMARK}"]) + "\n", encoding="ascii")
+    head = _MATLAB.pack(_MATLAB_INT16, *digital.shape, 0, len(_MATLAB_NAME), _MATLAB_NAME) if matlab else b""
+    path.with_name(file).write_bytes(head + np.ascontiguousarray(digital.T, dtype="<i2").tobytes())
+    said = [f"# {comment}" for comment in (*comments, WATERMARK)]
+    path.with_suffix(".hea").write_text("\n".join([*lines, *said]) + "\n", encoding="ascii")
 
 
 def mark_folder(root: Path) -> None:

@@ -8,6 +8,8 @@ A data set's module has three functions; its configuration (configs/datasets/<na
           patient_id   text
           file         the record's path below `root`, without extension where the format has several files
           labels:<set> a list of class names, one column a label set
+          recording_id, start_s, end_s
+                       where records are windows: of which recording, from when to when; the audit holds them against each other
           fault        optional: what is wrong with the row, empty where nothing is; a record with one is quarantined unread
         and whatever else a task or a reader needs: `group:<name>` columns become subgroups, a fold column an official split.
         Beyond these, only the columns that the data set's YAML lists under `carry` reach the store.
@@ -32,6 +34,8 @@ from vitalbench.config.dataset import DatasetBuild
 from vitalbench.errors import ConfigError, choices
 
 FAULT = "fault"  # the column of an index that says what is wrong with a row
+RECORDING = "recording_id"
+WINDOW = (RECORDING, "start_s", "end_s")  # the columns of an index whose rows are windows of recordings
 
 
 @dataclass(frozen=True)
@@ -43,12 +47,14 @@ class Record:
         gain: (leads,) units a millivolt.
         baseline: (leads,) the unit that stands for 0 mV.
         generated: the file carries the stand-in's watermark.
+        recorded: how many samples were recorded, where the record was filled up to the length all have; None for all.
     """
 
     digital: NDArray[np.int16]
     gain: NDArray[np.float32]
     baseline: NDArray[np.float32]
     generated: bool = False
+    recorded: int | None = None
 
 
 class UnreadableRecord(Exception):

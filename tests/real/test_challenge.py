@@ -1,0 +1,79 @@
+"""On real records of the 2021 Challenge: 20 of Georgia, 20 of Chapman and Ningbo, 10 of PTB-XL. Of reader and flow alone."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import wfdb
+
+from tests.conftest import build
+from vitalbench.data.datasets import challenge
+from vitalbench.data.snomed import vocabulary
+from vitalbench.split.audit import audit
+
+pytestmark = pytest.mark.slow
+HERE = {"georgia": 20, "chapman-ningbo": 20, "ptbxl-challenge": 10}
+
+
+@pytest.fixture(scope="module")
+def root(real_data):
+    return real_data / "challenge2021"
+
+
+@pytest.fixture(scope="module", params=HERE)
+def built(request, configs, root, tmp_path_factory):
+    """Each source's name, data set, and store."""
+    dataset = configs.dataset(request.param)
+    return request.param, dataset, build(request.param, dataset, "local", root, tmp_path_factory.mktemp("real"))
+
+
+@pytest.fixture
+def findings(built):
+    return pd.read_csv(built[2].with_name("quality.csv"))
+
+
+def test_every_record_is_stored_or_told_of(built, findings):
+    name, _dataset, store = built
+    records = pd.read_parquet(store.with_name("records.parquet"))
+    gone = findings[findings["action"] == "quarantined"]["record_id"].nunique()
+    assert len(records) + gone == HERE[name]
+
+
+def test_the_diagnoses_are_those_of_the_headers_as_the_library_reads_them(built, root):
+    _name, _dataset, store = built
+    own = vocabulary()["abbreviation"].to_dict()
+    for row in pd.read_parquet(store.with_name("records.parquet")).to_dict("records"):
+        comments = wfdb.rdheader(str(root / row["file"])).comments
+        said = next(line for line in comments if line.startswith("Dx:")).removeprefix("Dx:").strip().split(",")
+        assert sorted(row["labels:snomed"]) == sorted({own[code] for code in said})
+
+
+def test_a_resampled_record_is_the_recording_below_40_hz(built, root):
+    """A comparison by another way: the spectra of both, frequency by frequency."""
+    _name, dataset, store = built
+    for row in pd.read_parquet(store.with_name("records.parquet")).head(5).to_dict("records"):
+        ours = challenge.read_record(root, row, dataset)
+        theirs = wfdb.rdrecord(str(root / row["file"])).p_signal.T
+        window = np.hanning(1000), np.hanning(5000)
+        a = np.fft.rfft((ours.digital / ours.gain[:, None]) * window[0], axis=1)[:, 5:400] / 1000
+        b = np.fft.rfft(theirs * window[1], axis=1)[:, 5:400] / 5000
+        assert np.abs(a - b).max() < 0.002 * np.abs(b).max() + 2e-5
+
+
+def test_georgia_holds_one_recording_under_two_names(configs, root, tmp_path):
+    dataset = configs.dataset("georgia")
+    store = build("georgia", dataset, "local", root, tmp_path)
+    records = pd.read_parquet(store.with_name("records.parquet")).set_index("record_id")
+    pair = records.loc[["georgia/E07509", "georgia/E07510"]]
+    assert pair["digest"].nunique() == 1
+    assert pair["patient_id"].nunique() == 1
+    # Were each a patient of its own, a split might part them, and the audit would refuse it.
+    parted = records.reset_index()[["record_id"]].assign(patient_id=records.index)
+    parted["split"] = np.where(parted["record_id"] == "georgia/E07509", "train", "test")
+    checks, _ = audit(parted, records["digest"])
+    assert [(check.check, check.found) for check in checks if check.verdict == "leak"] == [("identical-samples", 1)]
+
+
+def test_the_records_at_hand_that_lack_leads_are_kept_out(configs, root, tmp_path):
+    store = build("chapman-ningbo", configs.dataset("chapman-ningbo"), "local", root, tmp_path)
+    told = pd.read_csv(store.with_name("quality.csv")).query("check == 'missing-lead'")
+    assert sorted(told["detail"]) == ["lead V2 V4 V6"] * 2

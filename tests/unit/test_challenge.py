@@ -1,0 +1,146 @@
+"""The 2021 Challenge's layout: what its headers say, what is refused of them, and the stand-in with the traps of releases."""
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+import wfdb
+
+from tests.conftest import build
+from vitalbench.data.datasets import challenge
+from vitalbench.data.quality import sample_checks
+from vitalbench.data.release import index_digests
+from vitalbench.errors import InputError
+from vitalbench.split.assign import assign
+
+
+@pytest.fixture(scope="module")
+def stores(configs, tmp_path_factory):
+    """A small stand-in of each source, built."""
+    found = {}
+    for name in ("georgia", "chapman-ningbo", "cpsc2018", "ptbxl-challenge"):
+        dataset = configs.dataset(name)
+        standin = dataset.standin.model_copy(update={"patients": 90})
+        small = dataset.model_copy(update={"standin": standin, "parts": 2})
+        found[name] = small, build(name, small, "generated", None, tmp_path_factory.mktemp(name))
+    return found
+
+
+@pytest.fixture
+def georgia(stores, tmp_path):
+    """A copy of Georgia's stand-in to be altered, and its data set."""
+    dataset, store = stores["georgia"]
+    shutil.copytree(store.parent / "release", tmp_path / "release")
+    return dataset, tmp_path / "release"
+
+
+def header(root):
+    return root / "training/georgia/g1/E00011.hea"
+
+
+def findings(store):
+    return pd.read_csv(store.with_name("quality.csv"))
+
+
+@pytest.mark.parametrize("name", ["georgia", "chapman-ningbo", "cpsc2018", "ptbxl-challenge"])
+def test_the_library_reads_the_stand_in_and_finds_the_same_samples(stores, name):
+    dataset, store = stores[name]
+    records = pd.read_parquet(store.with_name("records.parquet"))
+    for row in records.head(5).to_dict("records"):
+        theirs = wfdb.rdrecord(str(store.parent / "release" / row["file"]))
+        assert theirs.fs == 500
+        ours = challenge.read_record(store.parent / "release", row, dataset)
+        mean = (ours.digital[:, : ours.recorded] / ours.gain[:, None]).mean(axis=1)
+        assert np.allclose(mean, theirs.p_signal[: 5 * (ours.recorded or 1000)].mean(axis=0), atol=0.003)
+
+
+def test_one_recording_under_two_names_is_one_patient(stores):
+    _dataset, store = stores["georgia"]
+    records = pd.read_parquet(store.with_name("records.parquet"))
+    again = findings(store).query("check == 'duplicate'")
+    assert len(again) == 3
+    digests = records.groupby("digest")["patient_id"].nunique()
+    assert (digests == 1).all()
+    assert records["patient_id"].nunique() == len(records) - 3
+
+
+def test_short_records_are_filled_up_and_told(stores):
+    told = findings(stores["georgia"][1]).query("check == 'filled-up'")
+    assert set(told["detail"]) == {"5 of 10 s recorded, the rest is 0 mV"}
+    assert len(told) == 3
+
+
+def test_what_was_filled_up_is_no_flat_lead(stores, configs):
+    dataset, store = stores["georgia"]
+    index = challenge.read_index(store.parent / "release", dataset).set_index("record_id")
+    short = challenge.read_record(store.parent / "release", index.loc["E00002"].to_dict(), dataset)
+    assert short.recorded == 500
+    assert not [check for check, _ in sample_checks(short, dataset.signal, dataset.quality) if check == "flat-lead"]
+
+
+def test_records_that_lack_leads_are_kept_out(stores):
+    told = findings(stores["chapman-ningbo"][1]).query("check == 'missing-lead'")
+    assert set(told["detail"]) == {"lead V2 V4 V6"}
+    assert set(told["action"]) == {"quarantined"}
+
+
+def test_two_sources_in_one_data_set_are_told_apart(stores):
+    records = pd.read_parquet(stores["chapman-ningbo"][1].with_name("records.parquet"))
+    assert set(records["group:origin"]) == {"chapman_shaoxing", "ningbo"}
+    number = records["record_id"].str[-5:].astype(int)
+    assert ((number <= 10646) == (records["group:origin"] == "chapman_shaoxing")).all()
+
+
+def test_a_unit_is_a_millivolt_in_small_letters_too(stores):
+    _dataset, store = stores["ptbxl-challenge"]
+    text = next((store.parent / "release").rglob("*.hea")).read_text()
+    assert "/mv " in text
+    assert "# unnecessary comment" in text
+    assert len(pd.read_parquet(store.with_name("records.parquet"))) == 90
+
+
+def test_an_age_that_is_not_known_is_no_fault(stores):
+    records = pd.read_parquet(stores["georgia"][1].with_name("records.parquet"))
+    unknown = records[records["age"].isna()]
+    assert len(unknown) == 3
+    assert set(unknown["group:age_band"]) == {"unknown"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ("# Dx: ", "# Rx: ", "its header says no Dx"),
+        ("# Dx: ", "# Dx: sinus rhythm ", "Dx is no list of SNOMED CT codes"),
+        ("# Dx: ", "# Dx: 123456789,", "Dx holds a code that is none of the 133 of the vocabulary"),
+        ("# Sex: ", "# Sex: Georgia ", "Sex is neither Male, Female nor Unknown"),
+        ("# Age: ", "# Age: 9", "age is not 0 to 120 years, 300 (older than 89), -1 or NaN"),
+    ],
+)
+def test_a_header_at_fault_quarantines_its_record_alone(georgia, old, new, told):
+    dataset, root = georgia
+    file = header(root)
+    file.write_text(file.read_text().replace(old, new))
+    index = challenge.read_index(root, dataset).set_index("record_id")
+    assert index.loc["E00011", "fault"] == told
+    assert (index["fault"] != "").sum() == 1
+
+
+def test_no_header_is_no_release(configs, tmp_path):
+    with pytest.raises(InputError, match="no header lies below training/georgia or georgia"):
+        challenge.read_index(tmp_path, configs.dataset("georgia"))
+
+
+def test_a_changed_header_changes_the_releases_digest(georgia, tmp_path):
+    dataset, root = georgia
+    before = index_digests(root, dataset)
+    header(root).write_text(header(root).read_text().replace("# Age: ", "# Age: 1"))
+    assert index_digests(root, dataset) != before
+
+
+def test_the_split_is_80_10_10_and_keeps_copies_together(configs, stores):
+    records = pd.read_parquet(stores["georgia"][1].with_name("records.parquet"))
+    found = assign(records, configs.task("scored"), 0)
+    share = found["split"].value_counts(normalize=True)
+    assert 0.6 < share["train"] < 0.95
+    assert (found.groupby("patient_id")["split"].nunique() == 1).all()

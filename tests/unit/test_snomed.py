@@ -1,0 +1,90 @@
+"""The vocabulary of the twelve-lead sources, held against what the Challenge's organisers publish of it."""
+
+import pandas as pd
+import pytest
+
+from vitalbench.config.folder import ConfigFolder
+from vitalbench.data import snomed
+from vitalbench.data.datasets import ptbxl
+from vitalbench.data.synthetic.ptbxl import STATEMENTS
+
+LABELS = {
+    "scored": "scored",
+    "normal": "normal",
+    "arrhythmia": "arrhythmia",
+    "complex-arrhythmia": "complex",
+    "st-segment": "st",
+    "rare-conditions": "rare",
+}
+
+
+def test_it_has_the_published_133_codes_of_which_30_are_scored_as_26_classes():
+    table = snomed.vocabulary()
+    assert len(table) == 133
+    assert table.index.is_unique
+    assert table["abbreviation"].is_unique
+    assert int(table["scored"].sum()) == 30
+    assert len(snomed.classes("scored")) == 26
+
+
+@pytest.mark.parametrize(
+    ("pair", "counts_as"),
+    [
+        (("733534002", "164909002"), "LBBB"),
+        (("713427006", "59118001"), "RBBB"),
+        (("284470004", "63593006"), "PAC"),
+        (("427172004", "17338001"), "PVC"),
+    ],
+)
+def test_the_four_pairs_that_the_challenge_scores_as_one_are_one(pair, counts_as):
+    found = snomed.label_sets([[code] for code in pair])
+    assert found["scored"] == [[counts_as], [counts_as]]
+    assert found["snomed"][0] != found["snomed"][1]
+
+
+@pytest.mark.parametrize("task", LABELS)
+def test_the_tasks_ask_for_the_label_sets_classes(configs: ConfigFolder, task):
+    assert configs.task(task).labels == LABELS[task]
+    assert configs.task(task).classes == snomed.classes(LABELS[task])
+
+
+def test_every_label_set_stays_within_its_classes():
+    sets = snomed.label_sets([[code] for code in snomed.vocabulary().index])
+    for labels, carried in sets.items():
+        assert {name for row in carried for name in row} == set(snomed.classes(labels)), labels
+
+
+def test_normal_is_sinus_rhythm_and_nothing_else():
+    sinus, left_axis = "426783006", "39732003"
+    assert snomed.label_sets([[sinus], [sinus, left_axis], [left_axis], []])["normal"] == [["NORMAL"], [], [], []]
+
+
+def test_what_is_rare_is_carried_by_fewer_than_one_record_in_a_hundred():
+    counts = snomed.vocabulary().groupby("counted_as")[list(snomed.SOURCES)].sum().sum(axis=1)
+    share = counts / sum(snomed.RECORDS.values())
+    assert set(snomed.classes("rare")) == set(share.index[share < 0.01])
+    assert "AF" not in snomed.classes("rare")
+    assert "VF" in snomed.classes("rare")
+
+
+def test_every_statement_of_ptbxl_has_a_code_but_that_of_a_normal_record():
+    statements = pd.read_csv(STATEMENTS, index_col=0).index
+    without = [name for name in statements if not snomed.from_statements([name])]
+    assert without == ["NORM"]
+
+
+def test_the_codes_of_ptbxls_statements_agree_with_the_challenges_own_counts(configs):
+    """Where one statement alone stands behind a code, both count the same records but for those that 1.0.3 took out."""
+    expected = configs.dataset("ptbxl").expected.labels
+    counts = expected["rhythm"] | expected["form"] | expected["subdiagnostic"]
+    table = snomed.vocabulary()
+    for abbreviation, statement in (
+        ("AF", "AFIB"),
+        ("SB", "SBRAD"),
+        ("STach", "STACH"),
+        ("IRBBB", "IRBBB"),
+        ("QAb", "QWAVE"),
+    ):
+        challenge = table.loc[table["abbreviation"] == abbreviation, "ptb-xl"].item()
+        assert abs(challenge - counts[statement]) <= 38, abbreviation
+    assert ptbxl.STATEMENTS == STATEMENTS
