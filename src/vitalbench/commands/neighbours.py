@@ -30,6 +30,8 @@ def run(args: argparse.Namespace) -> None:
     if not store.is_file():
         raise InputError(f"{store}: no such file; `vitalbench store` builds it")
     hold_parts(store)
+    if neighbours.of_windows(store):
+        say(f"{store}: its records are windows of recordings, of which near-duplicates are not looked for")
     found = neighbours.find(store, args.threads)
     neighbours.write(found, neighbours.store_content(store), args.data / NEIGHBOURS)
     write_receipt(args.data)

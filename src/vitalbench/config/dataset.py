@@ -104,6 +104,7 @@ class DatasetBuild(Strict):
     version: str
     index_files: list[str] = []
     header_folders: list[str] = []
+    annotations: Annotated[str, Field(pattern=r"^[a-z0-9]{1,8}$")] | None = None
     carry: list[str] = []
     signal: Signal
     harmonise: Harmonise | None = None

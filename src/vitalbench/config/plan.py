@@ -275,10 +275,9 @@ def make_plan(folder: ConfigFolder, knobs: Knobs) -> Plan:
     check_claims(folder)
     found = find_sources(datasets, suite, knobs)
     for task_name, fold in ((task, fold) for grid in suite.grids for task in grid.tasks for fold in grid.folds):
-        if fold >= tasks[task_name].split.folds:
-            raise ConfigError(
-                f"{file}: fold {fold}: task '{task_name}' has folds 0 to {tasks[task_name].split.folds - 1}"
-            )
+        rounds = tasks[task_name].split.rounds
+        if fold >= rounds:
+            raise ConfigError(f"{file}: fold {fold}: task '{task_name}' has folds 0 to {rounds - 1}")
     plan = Plan(
         name=name,
         suite=suite,

@@ -69,9 +69,13 @@ class Suite(Strict):
 
 
 class Split(Strict):
-    """Who may be trained on. `official` reads the release's own folds; `patient-hash` draws patients by a hash of their id."""
+    """Who may be trained on.
 
-    method: Literal["official", "patient-hash"]
+    `official` reads the release's own folds; `patient-hash` draws patients by a hash of their id; `named` reads from a column which
+    split a record is in, of a release that states its own and has no others.
+    """
+
+    method: Literal["official", "patient-hash", "named"]
     column: str | None = None
     folds: Annotated[int, Field(ge=3)] = 10
     val: Annotated[list[Count], Field(min_length=1)] = [9]
@@ -79,9 +83,11 @@ class Split(Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.method == "official" and self.column is None:
+        if self.method in ("official", "named") and self.column is None:
             raise PydanticCustomError(
-                "split_column", "method 'official' needs the key 'column', a column of the records table"
+                "split_column",
+                "method '{method}' needs the key 'column', a column of the records table",
+                {"method": self.method},
             )
         if set(self.val) & set(self.test):
             raise PydanticCustomError("split_overlap", "val and test share a fold; they must be disjoint")
@@ -93,6 +99,11 @@ class Split(Strict):
                 {"folds": self.folds},
             )
         return self
+
+    @property
+    def rounds(self) -> int:
+        """How many folds there are to train on: a split that is named has itself alone."""
+        return 1 if self.method == "named" else self.folds
 
 
 METRICS = {
@@ -122,7 +133,7 @@ class TaskData(Strict):
     """What a split and a training depend on."""
 
     kind: Kind
-    unit: Literal["record"]
+    unit: Literal["record", "window"]
     labels: str
     classes: Annotated[list[str], Field(min_length=1)]
     unlabelled: Literal["drop", "keep"] = "drop"

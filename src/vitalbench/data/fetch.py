@@ -38,7 +38,7 @@ def index_names(config: DatasetBuild, names: Iterable[str]) -> list[str]:
     Raises:
         InputError: there is no header where the data set looks for them.
     """
-    headers = listed_headers(names, config.header_folders)
+    headers = listed_headers(names, config.header_folders, config.annotations)
     if config.header_folders and not headers:
         raise InputError(f"{config.release}: no header below {' or '.join(config.header_folders)} is listed")
     return [*config.index_files, *headers]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from vitalbench.config.dataset import DatasetBuild, Source
-from vitalbench.config.header_files import header_files
+from vitalbench.config.header_files import annotation_file, header_files
 from vitalbench.data.checksums import Listed, content_hash, safe_name
 from vitalbench.data.datasets import FAULT, RECORDING, load, record_files, sound
 from vitalbench.data.fetch import index_names
@@ -47,8 +47,10 @@ def _inside(files: Iterable[str], root: Path) -> None:
 def index_digests(root: Path, config: DatasetBuild) -> dict[str, str]:
     """The hash of each table that lists the records; where none does, one for all headers, which are read once more for it."""
     if config.header_folders:
-        read = ([name, file_digest(root / name)] for name in header_files(root, config.header_folders))
-        return {"headers": digest(list(read))}
+        headers = list(header_files(root, config.header_folders))
+        beside = [annotation_file(name, config.annotations) for name in headers]
+        read = [*headers, *(name for name in beside if name and (root / name).is_file())]
+        return {"headers": digest([[name, file_digest(root / name)] for name in read])}
     return {name: file_digest(root / name) for name in config.index_files}
 
 

@@ -2,6 +2,7 @@
 
 import os
 import struct
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -73,9 +74,9 @@ def read_recording(path: Path, root: Path | None = None) -> Recording:
     )
 
 
-def _leads_of(record: Recording, signal: Signal, more_leads: bool) -> list[int]:
+def _leads_of(record: Recording, leads: Sequence[str], more_leads: bool) -> list[int]:
     """Where the leads of a data set stand in a record: found by their names, which no position tells."""
-    names, wanted = [name.upper() for name in record.leads], [name.upper() for name in signal.leads]
+    names, wanted = [name.upper() for name in record.leads], [name.upper() for name in leads]
     missing = [name for name in wanted if names.count(name) != 1]
     if missing or not (more_leads or len(names) == len(wanted)):
         raise UnreadableRecord("wrong-leads", f"leads {' '.join(names) or 'none'}, not {' '.join(wanted)}")
@@ -109,12 +110,14 @@ def _record(path: Path, record: Recording, leads: list[int]) -> Record:
     )
 
 
-def read_whole(path: Path, signal: Signal, root: Path | None = None, more_leads: bool = False) -> tuple[Record, float]:
+def read_whole(
+    path: Path, wanted: Sequence[str], root: Path | None = None, more_leads: bool = False
+) -> tuple[Record, float]:
     """Read a recording of any rate and length, held against its own header.
 
     Args:
         path: without extension.
-        signal: whose leads are taken, by their names and in this order.
+        wanted: the leads that are taken, by their names and in this order.
         root: the release's folder, out of which no link is followed; the record's own by default.
         more_leads: whether it may have others.
 
@@ -125,7 +128,7 @@ def read_whole(path: Path, signal: Signal, root: Path | None = None, more_leads:
         UnreadableRecord: a file is missing, short, long, damaged or elsewhere; the checksum, leads, unit or gain are wrong.
     """
     recording = read_recording(path, root)
-    leads = _leads_of(recording, signal, more_leads)
+    leads = _leads_of(recording, wanted, more_leads)
     units = {recording.units[lead] for lead in leads}
     if any(unit.lower() != "mv" for unit in units):
         raise UnreadableRecord("wrong-unit", f"units {' '.join(sorted(units))}, not mV")
@@ -147,7 +150,7 @@ def read_wfdb(path: Path, signal: Signal, root: Path | None = None, harmonise: H
     Raises:
         UnreadableRecord: a file is missing, short, long, damaged or elsewhere; the checksum, rate, leads or length differ.
     """
-    record, rate_hz = read_whole(path, signal, root, bool(harmonise and harmonise.more_leads))
+    record, rate_hz = read_whole(path, signal.leads, root, bool(harmonise and harmonise.more_leads))
     hold_shape(rate_hz, record.digital.shape[1], signal, harmonise)
     return to_shape(record, rate_hz, signal)
 

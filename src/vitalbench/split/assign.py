@@ -4,24 +4,40 @@ import hashlib
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from vitalbench.config.schema import Split, TaskData
+from vitalbench.data.datasets import WINDOW
 from vitalbench.errors import InputError, choices
 
 SPLITS = ("train", "val", "test", "unused", "pretrain")
 
 
-def _official(records: pd.DataFrame, split: Split) -> pd.Series:
+def _column(records: pd.DataFrame, split: Split) -> pd.Series:
     if split.column not in records.columns:
         raise InputError(
             f"the records table has no fold column '{split.column}'; {choices(split.column, records.columns)}"
         )
-    number = pd.to_numeric(records[split.column], errors="coerce")
+    return records[split.column]
+
+
+def _official(records: pd.DataFrame, split: Split) -> pd.Series:
+    number = pd.to_numeric(_column(records, split), errors="coerce")
     wrong = ~number.isin(range(1, split.folds + 1))
     if wrong.any():
         record, value = records.loc[wrong, ["record_id", split.column]].iloc[0]
         raise InputError(f"record {record}: {split.column} is {value}; allowed: 1 to {split.folds}")
     return number.astype(int)
+
+
+def _named(records: pd.DataFrame, split: Split) -> pd.Series:
+    """The splits that a release states for its records, by their names."""
+    named = _column(records, split)
+    wrong = ~named.isin(SPLITS)
+    if wrong.any():
+        record, value = records.loc[wrong, ["record_id", split.column]].iloc[0]
+        raise InputError(f"record {record}: {split.column} is {value!r}; {choices(value, SPLITS)}")
+    return named
 
 
 def _hashed(records: pd.DataFrame, split: Split) -> pd.Series:
@@ -31,6 +47,15 @@ def _hashed(records: pd.DataFrame, split: Split) -> pd.Series:
         return int.from_bytes(hashlib.sha256(f"split/{patient}".encode()).digest()[:8], "big") % split.folds + 1
 
     return records["patient_id"].map({patient: fold(patient) for patient in records["patient_id"].unique()})
+
+
+def _split(records: pd.DataFrame, split: Split, fold: int) -> NDArray[np.object_]:
+    """Each record's split, unlabelled ones among them."""
+    if split.method == "named":
+        return _named(records, split).to_numpy(dtype=object)
+    number = (_official if split.method == "official" else _hashed)(records, split)
+    original = (number - 1 + fold) % split.folds + 1
+    return np.select([original.isin(split.test), original.isin(split.val)], ["test", "val"], "train").astype(object)
 
 
 def assign(records: pd.DataFrame, task: TaskData, fold: int) -> pd.DataFrame:
@@ -43,7 +68,7 @@ def assign(records: pd.DataFrame, task: TaskData, fold: int) -> pd.DataFrame:
         fold: 0 is the split as the task states it; fold k takes validation and test k folds earlier, round the circle.
 
     Returns:
-        record_id, patient_id, split; in the order of `records`.
+        record_id, patient_id, split, and of windows recording_id, start_s, end_s; in the order of `records`.
 
     Raises:
         InputError: a label set, a subgroup or a fold column that the data set does not have, a label that is no class of the
@@ -63,14 +88,13 @@ def assign(records: pd.DataFrame, task: TaskData, fold: int) -> pd.DataFrame:
     for subgroup in task.subgroups:
         if subgroup not in known:
             raise InputError(f"the data set has no subgroups '{subgroup}'; {choices(subgroup, known)}")
-    if not 0 <= fold < task.split.folds:
-        raise InputError(f"fold {fold}: the task's split has folds 0 to {task.split.folds - 1}")
-    number = (_official if task.split.method == "official" else _hashed)(records, task.split)
-    original = (number - 1 + fold) % task.split.folds + 1
-    split = np.select([original.isin(task.split.test), original.isin(task.split.val)], ["test", "val"], "train")
+    if not 0 <= fold < task.split.rounds:
+        raise InputError(f"fold {fold}: the task's split has folds 0 to {task.split.rounds - 1}")
+    split = _split(records, task.split, fold)
     if task.unlabelled == "drop":
         split = np.where(records[column].map(len) == 0, "unused", split)
-    assigned = records[["record_id", "patient_id"]].assign(split=split)
+    windows = [column for column in WINDOW if column in records.columns]  # for the audit: which share time
+    assigned = records[["record_id", "patient_id", *windows]].assign(split=split)
     empty = {"train", "test"} - set(split)
     if empty:
         raise InputError(f"the split leaves no record to {min(empty)}: {assigned['split'].value_counts().to_dict()}")

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from vitalbench.data.datasets import RECORDING
 from vitalbench.data.store import Store, read_records
 from vitalbench.errors import InputError
 from vitalbench.files import atomic, read_json
@@ -168,8 +169,16 @@ def of_store(path: Path) -> tuple[pd.DataFrame, Signals]:
     )
 
 
+def of_windows(path: Path) -> bool:
+    """Whether a store's records are windows of recordings: a beat or a few seconds, of which thousands are alike and no copies.
+
+    Correlation tells nothing of those. A recording under a second name has the same windows, which their samples tell.
+    """
+    return RECORDING in read_records(path).columns
+
+
 def find(path: Path, threads: int) -> pd.DataFrame:
-    """Pairs of a store's records that correlate as a copy does, and which of them are copies.
+    """Pairs of a store's records that correlate as a copy does, and which of them are copies; none of windows of recordings.
 
     Args:
         path: store.h5, with records.parquet beside it.
@@ -179,6 +188,8 @@ def find(path: Path, threads: int) -> pd.DataFrame:
         COLUMNS, the most similar first; `lag_s` is how much later `record_b` begins than `record_a`. Pairs that are similar but no
         copies, such as regular rhythms of one patient, have `copy` false.
     """
+    if of_windows(path):
+        return pd.DataFrame(columns=COLUMNS)
     records, signals = of_store(path)
     names = records["record_id"].to_numpy(dtype=object)
     found = search(signals, path.parent, threads)

@@ -1,0 +1,106 @@
+"""What is annotated in a WFDB recording: beats, changes of rhythm, and the header's own facts that windows are cut by."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import wfdb
+from numpy.typing import NDArray
+
+from vitalbench.data.datasets import UnreadableRecord
+from vitalbench.data.header_lines import hold_lines
+from vitalbench.data.wfdb_library import reason
+
+# AAMI EC57 and de Chazal et al. 2004 (doi:10.1109/TBME.2004.827359): the symbols of annot(5) in five classes.
+AAMI = {
+    **dict.fromkeys("NLRej", "N"),
+    **dict.fromkeys("AaJS", "S"),
+    **dict.fromkeys("VE", "V"),
+    "F": "F",
+    **dict.fromkeys("/fQ", "Q"),
+}
+_RHYTHM = "+"
+_NOTHING = ("", "None")  # CPSC2021 writes the word where others write nothing
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a header says of a recording as a whole."""
+
+    rate_hz: float
+    samples: int
+    leads: list[str]
+    comments: list[str]
+
+    @property
+    def seconds(self) -> float:
+        """Its length."""
+        return self.samples / self.rate_hz
+
+
+@dataclass(frozen=True)
+class Annotations:
+    """The annotations of one recording, in the order of time: sample, symbol as in annot(5), and the note beside it."""
+
+    sample: NDArray[np.int64]
+    symbol: list[str]
+    note: list[str]
+
+    def beats(self) -> list[tuple[int, str]]:
+        """The sample of each beat and its AAMI class."""
+        pairs = zip(self.sample.tolist(), self.symbol, strict=True)
+        return [(sample, AAMI[symbol]) for sample, symbol in pairs if symbol in AAMI]
+
+    def rhythms(self, before: str) -> list[tuple[int, str]]:
+        """Where each rhythm begins, and its name without the parenthesis.
+
+        Args:
+            before: the rhythm until the first change that is annotated.
+        """
+        rows = zip(self.sample.tolist(), self.symbol, self.note, strict=True)
+        changes = [(sample, note[1:]) for sample, symbol, note in rows if symbol == _RHYTHM and note.startswith("(")]
+        return changes if changes and changes[0][0] <= 0 else [(0, before), *changes]
+
+
+def read_facts(path: Path) -> Facts:
+    """Read a header.
+
+    Args:
+        path: the record, without extension.
+
+    Raises:
+        UnreadableRecord: it is missing or damaged.
+    """
+    described = path.with_name(f"{path.name}.hea")
+    try:
+        hold_lines(path, described.read_text(encoding="utf-8", errors="replace"))
+        header = wfdb.rdheader(str(path))
+        names = [str(name) for name in header.sig_name or []]
+        return Facts(float(header.fs), int(header.sig_len or 0), names, [str(line) for line in header.comments])
+    except UnreadableRecord:
+        raise
+    except FileNotFoundError:
+        raise UnreadableRecord("missing-file", f"{described.name} is not there") from None
+    except Exception as error:  # noqa: BLE001 - on damaged files the library raises what comes
+        raise UnreadableRecord("bad-header", f"{described.name}: {reason(error)}") from None
+
+
+def read_annotations(path: Path, extension: str) -> Annotations:
+    """Read the annotations beside a recording.
+
+    Raises:
+        UnreadableRecord: they are missing, damaged or out of order.
+    """
+    name = f"{path.name}.{extension}"
+    try:
+        found = wfdb.rdann(str(path), extension)
+        sample = np.asarray(found.sample, dtype=np.int64)
+        symbols = [str(symbol) for symbol in found.symbol]
+        notes = [str(note).rstrip("\x00") for note in found.aux_note]
+    except FileNotFoundError:
+        raise UnreadableRecord("missing-file", f"{name} is not there") from None
+    except Exception as error:  # noqa: BLE001 - as above
+        raise UnreadableRecord("bad-file", f"{name}: {reason(error)}") from None
+    if (np.diff(sample) < 0).any() or (len(sample) and sample[0] < 0):
+        raise UnreadableRecord("bad-file", f"{name}: its annotations are out of order")
+    return Annotations(sample, symbols, ["" if note in _NOTHING else note for note in notes])

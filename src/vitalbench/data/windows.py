@@ -1,0 +1,69 @@
+"""Records that are windows of long recordings: one recording is read and held against its header once for all of its windows."""
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vitalbench.config.dataset import DatasetBuild
+from vitalbench.data.datasets import Record, UnreadableRecord
+from vitalbench.data.harmonise import hold_shape, to_shape
+from vitalbench.data.wfdb_record import read_whole
+
+_State = tuple[tuple[int, int], ...]
+
+
+def _state(path: Path) -> _State:
+    """Size and time of change of a recording's files, by which one that was altered is read anew."""
+    found = []
+    for beside in (".hea", ".dat"):
+        try:
+            told = os.stat(f"{path}{beside}")  # noqa: PTH116 - asked for every window; paths cost more than the call
+        except OSError:
+            continue
+        found.append((told.st_size, told.st_mtime_ns))
+    return tuple(found)
+
+
+@lru_cache(maxsize=1)
+def _whole(
+    path: Path,
+    leads: tuple[str, ...],
+    root: Path,
+    more_leads: bool,
+    state: _State,  # noqa: ARG001 - part of the key
+) -> tuple[Record, float] | UnreadableRecord:
+    try:
+        return read_whole(path, leads, root, more_leads)
+    except UnreadableRecord as problem:
+        return problem  # of all its windows
+
+
+def read_window(root: Path, row: dict[str, Any], config: DatasetBuild) -> Record:
+    """One window, cut from its recording and brought to the data set's shape.
+
+    Args:
+        root: the release's folder.
+        row: of the index, with `file` and `start_s`; rows of one recording come one after the other.
+
+    Raises:
+        UnreadableRecord: the recording cannot be trusted, or ends before the window does.
+    """
+    path, signal = root / str(row["file"]), config.signal
+    more = bool(config.harmonise and config.harmonise.more_leads)
+    found = _whole(path, tuple(signal.leads), root, more, _state(path))
+    if isinstance(found, UnreadableRecord):
+        raise UnreadableRecord(found.check, str(found))
+    recording, rate_hz = found
+    first, samples = round(float(row["start_s"]) * rate_hz), round(signal.seconds * rate_hz)
+    cut = recording.digital[:, first : first + samples]
+    if first < 0 or cut.shape[1] < samples:
+        length = recording.digital.shape[1] / rate_hz
+        raise UnreadableRecord(
+            "wrong-length", f"a window from {row['start_s']:.3f} s on in a recording of {length:.3f} s"
+        )
+    window = Record(np.ascontiguousarray(cut), recording.gain, recording.baseline, recording.generated)
+    hold_shape(rate_hz, samples, signal, config.harmonise)
+    return to_shape(window, rate_hz, signal)

@@ -1,0 +1,63 @@
+"""On 13 real recordings of MIT-BIH: beats, leads and classes. Eleven have one lead and their symbols reduced to N and V."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import wfdb
+
+from tests.conftest import build
+from vitalbench.data.datasets import mitdb
+from vitalbench.data.store import Store
+from vitalbench.split.assign import assign
+from vitalbench.split.audit import audit
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def root(real_data):
+    return real_data / "mitdb"
+
+
+@pytest.fixture(scope="module")
+def store(configs, root, tmp_path_factory):
+    return build("mitdb", configs.dataset("mitdb"), "local", root, tmp_path_factory.mktemp("real"))
+
+
+@pytest.fixture(scope="module")
+def records(store):
+    return pd.read_parquet(store.with_name("records.parquet"))
+
+
+def test_record_208_has_the_published_beats_of_each_class(root, configs):
+    index = mitdb.read_index(root, configs.dataset("mitdb"))
+    counts = index[index["recording_id"] == "208"]["labels:aami"].explode().value_counts().to_dict()
+    # As published, less the beats within 1.5 s of either end.
+    marks = wfdb.rdann(str(root / "208"), "atr")
+    inside = (marks.sample >= 540) & (marks.sample <= 650000 - 540)
+    symbols = [symbol for symbol, kept in zip(marks.symbol, inside, strict=True) if kept]
+    assert counts == {"N": symbols.count("N"), "V": symbols.count("V"), "F": symbols.count("F"), "S": 2, "Q": 2}
+
+
+def test_recordings_whose_only_lead_is_v5_are_kept_out(store):
+    told = pd.read_csv(store.with_name("quality.csv")).query("check == 'bad-row'")
+    assert sorted(told["record_id"]) == ["mitdb/102", "mitdb/104", "mitdb/114"]
+
+
+def test_windows_are_the_samples_as_the_library_reads_them(root, records, store):
+    for name in ("100", "208", "200"):
+        theirs = wfdb.rdrecord(str(root / name))
+        lead = theirs.p_signal[:, theirs.sig_name.index("MLII")]
+        some = records[records["recording_id"] == f"mitdb/{name}"].sample(20, random_state=0)
+        for row, found in zip(some.itertuples(), Store(store).read(some["row"].to_numpy())[:, 0], strict=True):
+            beat = int(row.record_id.rpartition("-")[2])
+            assert np.allclose(found, lead[beat - 540 : beat + 540], atol=1e-6)
+
+
+def test_the_split_of_those_at_hand_is_clean(records, configs):
+    split = assign(records, configs.task("beats-aami"), 0)
+    held = split.groupby("split")["recording_id"].unique().map(sorted).to_dict()
+    assert held["test"] == [f"mitdb/{name}" for name in ("100", "105", "121", "123", "200")]
+    assert held["train"] == [f"mitdb/{name}" for name in ("106", "108", "116", "119", "208")]
+    checks, _ = audit(split, records.set_index("record_id")["digest"])
+    assert not [check for check in checks if check.verdict == "leak"]

@@ -1,0 +1,113 @@
+"""MIT-BIH: beats as windows, the split between patients, leads by name, and what the stand-in plants."""
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+import wfdb
+
+from tests.conftest import build
+from vitalbench.data.annotations import AAMI
+from vitalbench.data.datasets import UnreadableRecord, mitdb
+from vitalbench.data.store import Store
+from vitalbench.split import neighbours
+from vitalbench.split.assign import assign
+from vitalbench.split.audit import audit
+
+
+@pytest.fixture(scope="module")
+def dataset(configs):
+    dataset = configs.dataset("mitdb")
+    return dataset.model_copy(update={"standin": dataset.standin.model_copy(update={"seconds": 15.0})})
+
+
+@pytest.fixture(scope="module")
+def store(dataset, tmp_path_factory):
+    return build("mitdb", dataset, "generated", None, tmp_path_factory.mktemp("mitdb"))
+
+
+@pytest.fixture(scope="module")
+def records(store):
+    return pd.read_parquet(store.with_name("records.parquet"))
+
+
+def test_the_published_sets_are_disjoint_and_hold_44_of_48_recordings():
+    assert len(mitdb.DS1) == len(mitdb.DS2) == 22
+    assert len({*mitdb.DS1, *mitdb.DS2, *mitdb.PACED}) == 48
+
+
+def test_no_person_is_in_two_splits(records, configs):
+    split = assign(records, configs.task("beats-aami"), 0)
+    used = split[split["split"] != "unused"]
+    assert (used.groupby("patient_id")["split"].nunique() == 1).all()
+    assert set(split.loc[split["recording_id"] == "mitdb/201", "split"]) == {"unused"}
+    assert set(split.loc[split["recording_id"] == "mitdb/202", "split"]) == {"test"}
+
+
+def test_were_201_trained_on_the_audit_would_name_its_person(records, configs):
+    split = assign(records, configs.task("beats-aami"), 0)
+    split.loc[split["recording_id"] == "mitdb/201", "split"] = "train"
+    checks, _ = audit(split, records.set_index("record_id")["digest"])
+    leaks = [(check.check, check.split, check.found) for check in checks if check.verdict == "leak"]
+    assert leaks == [("patient-overlap", "train-test", 1)]
+
+
+def test_the_audit_looks_at_shared_time(records, configs):
+    split = assign(records, configs.task("beats-aami"), 0)
+    first = split.index[split["recording_id"] == "mitdb/101"][0]
+    split.loc[first, "split"] = "test"
+    checks, _ = audit(split)
+    assert any(check.check == "window-overlap" and check.verdict == "leak" for check in checks)
+
+
+def test_recordings_without_the_lead_are_one_finding_each(store):
+    told = pd.read_csv(store.with_name("quality.csv")).query("action == 'quarantined'")
+    assert sorted(told["record_id"]) == ["mitdb/102", "mitdb/104"]
+    assert set(told["detail"]) == {"has no lead MLII"}
+
+
+def test_the_excerpts_beside_the_48_are_no_recordings(records, store):
+    assert (store.parent / "release/x_mitdb/x_108.hea").is_file()
+    assert records["recording_id"].nunique() == 46
+
+
+@pytest.mark.parametrize("name", ["100", "114"])
+def test_a_window_is_the_lead_by_its_name_around_its_beat(records, store, name):
+    release = store.parent / "release"
+    theirs, marks = wfdb.rdrecord(str(release / name)), wfdb.rdann(str(release / name), "atr")
+    lead = theirs.p_signal[:, theirs.sig_name.index("MLII")]
+    ours = records[records["recording_id"] == f"mitdb/{name}"]
+    for row in ours.to_dict("records"):
+        beat = int(row["record_id"].rpartition("-")[2])
+        assert AAMI[marks.symbol[marks.sample.tolist().index(beat)]] == row["labels:aami"][0]
+        found = Store(store).read(np.array([row["row"]]))[0, 0]
+        assert np.allclose(found, lead[beat - 540 : beat + 540], atol=1e-4)
+
+
+def test_no_window_leaves_its_recording(records):
+    assert (records["start_s"] >= 0).all()
+    assert (records["end_s"] <= 15.0 + 1e-6).all()
+
+
+def test_windows_are_not_searched_for_near_duplicates(store):
+    assert neighbours.of_windows(store)
+    assert neighbours.find(store, 1).empty
+
+
+def test_a_recording_without_its_annotations_is_one_finding(dataset, store, tmp_path):
+    shutil.copytree(store.parent / "release", tmp_path / "release")
+    (tmp_path / "release/100.atr").unlink()
+    index = mitdb.read_index(tmp_path / "release", dataset).set_index("record_id")
+    assert index.loc["100", "fault"] == "100.atr is not there"
+
+
+def test_a_recording_of_other_samples_quarantines_its_windows(dataset, store, tmp_path):
+    shutil.copytree(store.parent / "release", tmp_path / "release")
+    content = bytearray((tmp_path / "release/100.dat").read_bytes())
+    content[3000] ^= 255
+    (tmp_path / "release/100.dat").write_bytes(bytes(content))
+    index = mitdb.read_index(tmp_path / "release", dataset)
+    row = index[index["recording_id"] == "100"].iloc[0].to_dict()
+    with pytest.raises(UnreadableRecord, match="checksums of their header"):
+        mitdb.read_record(tmp_path / "release", row, dataset)
