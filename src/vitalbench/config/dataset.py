@@ -45,6 +45,7 @@ class Harmonise(Strict):
     rates_hz: list[Count] = []  # beside signal.rate_hz: resampled
     shortest_seconds: Positive | None = None  # shorter than signal.seconds: filled up with 0 mV; longer records are cut
     more_leads: bool = False  # a record may have others beside signal.leads, which are found by name
+    uncalibrated_gain: Positive | None = None  # units a millivolt of leads whose header says 0: not calibrated
 
 
 SampleCheck = Literal["invalid-sample", "missing-lead", "flat-lead", "clipping", "powerline", "amplitude"]

@@ -83,13 +83,14 @@ def _leads_of(record: Recording, leads: Sequence[str], more_leads: bool) -> list
     return [names.index(name) for name in wanted]
 
 
-def _record(path: Path, record: Recording, leads: list[int]) -> Record:
+def _record(path: Path, record: Recording, leads: list[int], uncalibrated_gain: float | None) -> Record:
     """Some leads of a recording as they are stored, held against what samples and amplifiers can be."""
     digital = record.digital[leads]
-    gains, baselines = [record.gain[lead] for lead in leads], [record.baseline[lead] for lead in leads]
+    gains = [record.gain[lead] or uncalibrated_gain or 0.0 for lead in leads]
+    baselines = [record.baseline[lead] for lead in leads]
     if digital.dtype != np.int16 and (digital.min() < -32768 or digital.max() > 32767):
         raise UnreadableRecord("wrong-range", "samples exceed 16 bits")
-    uncalibrated = [record.leads[lead] for lead in leads if not record.gain[lead]]
+    uncalibrated = [record.leads[lead] for lead, gain in zip(leads, gains, strict=True) if not gain]
     if uncalibrated:
         raise UnreadableRecord(
             "wrong-unit", f"lead {' '.join(uncalibrated)}: not calibrated, its gain is 0 or left out"
@@ -111,7 +112,7 @@ def _record(path: Path, record: Recording, leads: list[int]) -> Record:
 
 
 def read_whole(
-    path: Path, wanted: Sequence[str], root: Path | None = None, more_leads: bool = False
+    path: Path, wanted: Sequence[str], root: Path | None = None, harmonise: Harmonise | None = None
 ) -> tuple[Record, float]:
     """Read a recording of any rate and length, held against its own header.
 
@@ -119,7 +120,7 @@ def read_whole(
         path: without extension.
         wanted: the leads that are taken, by their names and in this order.
         root: the release's folder, out of which no link is followed; the record's own by default.
-        more_leads: whether it may have others.
+        harmonise: whether it may have others, and what gain stands for an uncalibrated one.
 
     Returns:
         The recording, and its samples a second.
@@ -128,14 +129,14 @@ def read_whole(
         UnreadableRecord: a file is missing, short, long, damaged or elsewhere; the checksum, leads, unit or gain are wrong.
     """
     recording = read_recording(path, root)
-    leads = _leads_of(recording, wanted, more_leads)
+    leads = _leads_of(recording, wanted, bool(harmonise and harmonise.more_leads))
     units = {recording.units[lead] for lead in leads}
     if any(unit.lower() != "mv" for unit in units):
         raise UnreadableRecord("wrong-unit", f"units {' '.join(sorted(units))}, not mV")
     sums = recording.digital.sum(axis=1, dtype=np.int64) % 65536
     if [value % 65536 for value in recording.checksum] != sums.tolist():
         raise UnreadableRecord("bad-checksum", f"{path.name}: the samples do not match the checksums of their header")
-    return _record(path, recording, leads), recording.rate_hz
+    return _record(path, recording, leads, harmonise.uncalibrated_gain if harmonise else None), recording.rate_hz
 
 
 def read_wfdb(path: Path, signal: Signal, root: Path | None = None, harmonise: Harmonise | None = None) -> Record:
@@ -150,7 +151,7 @@ def read_wfdb(path: Path, signal: Signal, root: Path | None = None, harmonise: H
     Raises:
         UnreadableRecord: a file is missing, short, long, damaged or elsewhere; the checksum, rate, leads or length differ.
     """
-    record, rate_hz = read_whole(path, signal.leads, root, bool(harmonise and harmonise.more_leads))
+    record, rate_hz = read_whole(path, signal.leads, root, harmonise)
     hold_shape(rate_hz, record.digital.shape[1], signal, harmonise)
     return to_shape(record, rate_hz, signal)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from vitalbench.config.dataset import DatasetBuild
+from vitalbench.config.dataset import DatasetBuild, Harmonise
 from vitalbench.data.datasets import Record, UnreadableRecord
 from vitalbench.data.harmonise import hold_shape, to_shape
 from vitalbench.data.wfdb_record import read_whole
@@ -32,11 +32,12 @@ def _whole(
     path: Path,
     leads: tuple[str, ...],
     root: Path,
-    more_leads: bool,
-    state: _State,  # noqa: ARG001 - part of the key
+    how: tuple[bool, float | None],
+    state: _State,  # noqa: ARG001 - of the key
 ) -> tuple[Record, float] | UnreadableRecord:
+    more_leads, gain = how
     try:
-        return read_whole(path, leads, root, more_leads)
+        return read_whole(path, leads, root, Harmonise(more_leads=more_leads, uncalibrated_gain=gain))
     except UnreadableRecord as problem:
         return problem  # of all its windows
 
@@ -51,9 +52,9 @@ def read_window(root: Path, row: dict[str, Any], config: DatasetBuild) -> Record
     Raises:
         UnreadableRecord: the recording cannot be trusted, or ends before the window does.
     """
-    path, signal = root / str(row["file"]), config.signal
-    more = bool(config.harmonise and config.harmonise.more_leads)
-    found = _whole(path, tuple(signal.leads), root, more, _state(path))
+    path, signal, allowed = root / str(row["file"]), config.signal, config.harmonise or Harmonise()
+    how = allowed.more_leads, allowed.uncalibrated_gain
+    found = _whole(path, tuple(signal.leads), root, how, _state(path))
     if isinstance(found, UnreadableRecord):
         raise UnreadableRecord(found.check, str(found))
     recording, rate_hz = found

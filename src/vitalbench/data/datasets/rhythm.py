@@ -1,0 +1,132 @@
+"""Rhythm from annotations: recordings cut into windows that lie in one rhythm, labelled by it.
+
+The MIT-BIH Atrial Fibrillation Database (Moody and Mark 1983), whose changes of rhythm are annotated; the training recordings of
+CPSC2021 (Wang et al., doi:10.13026/ksya-qw89) in the same scheme, whose headers name recordings without a change; and the MIT-BIH
+Normal Sinus Rhythm Database, where nothing but beats is annotated. A window that holds a change of rhythm is left out, and so is
+what lies behind the last annotation: no one looked at it.
+"""
+
+import re
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import pandas as pd
+
+from vitalbench.config.dataset import DatasetBuild
+from vitalbench.config.header_files import HEADER, annotation_file, header_files
+from vitalbench.data.annotations import Annotations, Facts, read_annotations, read_facts
+from vitalbench.data.datasets import FAULT, Record, UnreadableRecord
+from vitalbench.data.synthetic.rhythm import write_release
+from vitalbench.data.windows import read_window
+from vitalbench.errors import InputError
+from vitalbench.progress import say
+
+_OF_PATIENT = re.compile(r"data_(\d+)_\d+")  # as CPSC2021 calls the recordings of one person
+_FIBRILLATION, _OTHERWISE = "AFIB", "N"
+_SAYS_ALL = {
+    "non atrial fibrillation": "N",
+    "persistent atrial fibrillation": "AFIB",
+}  # a header's comment, of the whole recording
+
+
+def patient_of(record: str) -> str:
+    """Whose recording it is; one a patient but in CPSC2021.
+
+    >>> patient_of("data_21_7"), patient_of("04015")
+    ('21', '04015')
+    """
+    named = _OF_PATIENT.fullmatch(record)
+    return named[1] if named else record
+
+
+def rhythm_spans(facts: Facts, annotations: Annotations) -> list[tuple[float, float, str]]:
+    """From when to when, in seconds, a recording is in which rhythm; to the last annotation.
+
+    Raises:
+        UnreadableRecord: `bad-file`: the header says that the whole recording is of one rhythm, and an annotation says another.
+    """
+    said = next((_SAYS_ALL[line.strip()] for line in facts.comments if line.strip() in _SAYS_ALL), None)
+    # CPSC2021 ends an episode on the last sample, or behind it: that is no rhythm of its own.
+    changes = [change for change in annotations.rhythms(said or _OTHERWISE) if change[0] < facts.samples - 1]
+    if said and {name for _, name in changes} != {said}:
+        raise UnreadableRecord(
+            "bad-file", f"its header says {said} of the whole recording, its annotations another rhythm too"
+        )
+    end = min(int(annotations.sample[-1]), facts.samples) if len(annotations.sample) else 0
+    starts = [*(sample for sample, _ in changes), end]
+    spans = zip(starts[:-1], starts[1:], changes, strict=True)
+    return [(start / facts.rate_hz, stop / facts.rate_hz, name) for start, stop, (_, name) in spans if stop > start]
+
+
+def _windows(spans: list[tuple[float, float, str]], seconds: float) -> list[tuple[float, str]]:
+    """Where windows begin that follow one another from the start of the recording and lie in one rhythm, and that rhythm."""
+    found = []
+    for start, end, name in spans:
+        first = -int(-start // seconds)  # the first multiple of the window's length that is no earlier
+        found += [(at * seconds, name) for at in range(first, int(end // seconds))]
+    return found
+
+
+def _rows(root: Path, name: str, config: DatasetBuild) -> list[dict[str, Any]]:
+    file, seconds = name.removesuffix(HEADER), config.signal.seconds
+    record = PurePosixPath(file).name
+    shared = {"patient_id": patient_of(record), "file": file, "recording_id": record}
+    try:
+        facts = read_facts(root / file)
+        missing = [lead for lead in config.signal.leads if lead not in facts.leads]
+        if missing:
+            raise UnreadableRecord("wrong-leads", f"has no lead {missing[0]}")
+        spans = rhythm_spans(facts, read_annotations(root / file, config.annotations or "atr"))
+    except UnreadableRecord as problem:
+        return [{"record_id": record, **shared, FAULT: str(problem), "start_s": 0.0, "end_s": 0.0, "rhythm": ""}]
+    return [
+        {
+            "record_id": f"{record}-{start:07.1f}",
+            **shared,
+            FAULT: "",
+            "start_s": start,
+            "end_s": start + seconds,
+            "rhythm": rhythm,
+        }
+        for start, rhythm in _windows(spans, seconds)
+    ]
+
+
+def read_index(root: Path, config: DatasetBuild) -> pd.DataFrame:
+    """One row a window, in the order of recording and time.
+
+    Raises:
+        InputError: there is no recording, or none has a window in one rhythm.
+    """
+    rows: list[dict[str, Any]] = []
+    empty = 0
+    for name in header_files(root, config.header_folders):
+        found = _rows(root, name, config)
+        rows, empty = rows + found, empty + (not found)
+    if not rows:
+        raise InputError(f"{root}: no recording has {config.signal.seconds:g} s in one rhythm")
+    if empty:
+        say(f"{root}: {empty} recordings have no {config.signal.seconds:g} s in one rhythm")
+    index = pd.DataFrame(rows)
+    rhythm = index.pop("rhythm")
+    index["labels:rhythm"] = [[name] if name else [] for name in rhythm]
+    index["labels:af"] = [["AF"] if name == _FIBRILLATION else [] for name in rhythm]
+    return index
+
+
+def read_record(root: Path, row: dict[str, Any], config: DatasetBuild) -> Record:
+    """One window."""
+    return read_window(root, row, config)
+
+
+def record_files(file: str, config: DatasetBuild) -> list[str]:
+    """A recording's header, samples and annotations."""
+    beside = annotation_file(f"{file}{HEADER}", config.annotations)
+    return [f"{file}{HEADER}", f"{file}.dat", *([beside] if beside else [])]
+
+
+def write_standin(root: Path, config: DatasetBuild) -> None:
+    """Generated recordings with the names, formats and annotations of the data set's release."""
+    if config.standin is None:
+        raise InputError("the data set's configuration has no section 'standin'")
+    write_release(root, config.release, config.standin, config.signal.rate_hz)
