@@ -1,5 +1,5 @@
 # Tables over all cells: what ran, what it scored, what it took and cost, and which design is better.
-GATHERED = ["matrix", "metrics", "summary", "timing", "leakage", "quality", "search"]
+GATHERED = ["matrix", "metrics", "summary", "timing", "leakage", "quality", "search", "external"]
 
 
 rule tables:

@@ -72,22 +72,30 @@ class Split(Strict):
     """Who may be trained on.
 
     `official` reads the release's own folds; `patient-hash` draws patients by a hash of their id; `named` reads from a column which
-    split a record is in, of a release that states its own and has no others.
+    split a record is in, of a release that states its own and has no others; `external` draws as `patient-hash` does among the
+    records of one source, `train_on`, and adds all of those in `test_on` to the test split, so that both are scored apart.
     """
 
-    method: Literal["official", "patient-hash", "named"]
+    method: Literal["official", "patient-hash", "named", "external"]
     column: str | None = None
+    train_on: str | None = None
+    test_on: list[str] = []
     folds: Annotated[int, Field(ge=3)] = 10
     val: Annotated[list[Count], Field(min_length=1)] = [9]
     test: Annotated[list[Count], Field(min_length=1)] = [10]
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.method in ("official", "named") and self.column is None:
+        if self.method != "patient-hash" and self.column is None:
             raise PydanticCustomError(
                 "split_column",
                 "method '{method}' needs the key 'column', a column of the records table",
                 {"method": self.method},
+            )
+        if (self.method == "external") != bool(self.train_on and self.test_on) or self.train_on in self.test_on:
+            raise PydanticCustomError(
+                "split_external",
+                "method 'external', and no other, needs 'train_on', a source, and 'test_on', a list of others",
             )
         if set(self.val) & set(self.test):
             raise PydanticCustomError("split_overlap", "val and test share a fold; they must be disjoint")
@@ -139,6 +147,17 @@ class TaskData(Strict):
     unlabelled: Literal["drop", "keep"] = "drop"
     subgroups: list[str] = []
     split: Split
+
+    @model_validator(mode="after")
+    def _sources_are_scored_apart(self) -> Self:
+        column = self.split.column or ""
+        if self.split.method == "external" and column.removeprefix("group:") not in self.subgroups:
+            raise PydanticCustomError(
+                "split_external",
+                "method 'external' needs a 'column' that is a subgroup of the task, as group:<name>; '{column}' is none",
+                {"column": column},
+            )
+        return self
 
 
 class Task(TaskData):

@@ -17,15 +17,21 @@ REPLICATES = "replicates.npz"
 Key = tuple[str, str, str, str]
 
 
-def _kept(scores: Scores) -> dict[Key, NDArray[np.float32]]:
-    """The replicates worth keeping: all of the whole test split, the macro ones of its subgroups."""
+def _kept(scores: Scores, by_class: str | None) -> dict[Key, NDArray[np.float32]]:
+    """The replicates worth keeping: all of the whole test split, the macro ones of its subgroups.
+
+    Args:
+        by_class: a grouping whose subgroups keep those of every class too.
+    """
     with_interval = {
         (row["split"], row["subgroup"], row["metric"], row["label"]) for row in scores.rows if row["ci_low"] is not None
     }
     return {
         key: series.astype(np.float32)
         for key, series in scores.replicates.items()
-        if key in with_interval and key[0] == "test" and (key[1] == ALL or key[3] == MACRO)
+        if key in with_interval
+        and key[0] == "test"
+        and (key[1] == ALL or key[3] == MACRO or key[1].partition("=")[0] == by_class)
     }
 
 
@@ -35,15 +41,22 @@ def evaluate_run(folder: Path, kind: Kind, resamples: int, seed: int) -> None:
     if status["status"] != "measured":
         write_json(folder / "metrics.json", {"run_id": status["run_id"], "status": status["status"], "rows": []})
         return
-    if read_json(folder / "config.json")["design"]["recipe"] in PRETRAINING:  # asked nothing of the task's classes
+    config = read_json(folder / "config.json")
+    if config["design"]["recipe"] in PRETRAINING:  # asked nothing of the task's classes
         write_json(folder / "metrics.json", {"run_id": status["run_id"], "status": "measured", "rows": []})
         return
     scores = score(read_predictions(folder / "predictions.parquet", kind), kind, resamples, seed)
     with atomic(folder / REPLICATES) as temporary, temporary.open("wb") as stream:
-        arrays: dict[str, Any] = {"|".join(key): series for key, series in _kept(scores).items()}
+        arrays: dict[str, Any] = {"|".join(key): series for key, series in _kept(scores, _sources(config)).items()}
         np.savez(stream, **arrays)
     rows = [{key: _plain(value) for key, value in row.items()} for row in scores.rows]
     write_json(folder / "metrics.json", {"run_id": status["run_id"], "status": "measured", "rows": rows})
+
+
+def _sources(config: dict[str, Any]) -> str | None:
+    """The grouping by source of a run that is tested on others than it was trained on."""
+    split = config.get("task", {}).get("split", {})
+    return str(split["column"]).removeprefix("group:") if split.get("method") == "external" else None
 
 
 def _plain(value: Any) -> Any:

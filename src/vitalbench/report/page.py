@@ -16,6 +16,7 @@ from vitalbench.report.cost_tables import (
     storage_table,
     unpriced,
 )
+from vitalbench.report.external_rows import shown_rows
 from vitalbench.report.page_tables import cell_rows, data_rows, efficiency_rows, ledger_of, timing_rows
 from vitalbench.report.task_section import task_section
 from vitalbench.report.wording import badge, count
@@ -101,6 +102,8 @@ def write_report(results: Results) -> Path:
     cells, cells_line = cell_rows(results)
     timing = timing_rows(results)
     sections = [(f"task-{at}", section.title) for at, section in enumerate(tasks, start=1)]
+    external = shown_rows(results)
+    sections += [("external", "On another source")] if external else []
     sections += [
         ("time", "Time and cost"),
         *([("projected", "Projected")] if results.projected else []),
@@ -116,6 +119,7 @@ def write_report(results: Results) -> Path:
         headline=_headline(results, devices),
         sections=sections,
         tasks=tasks,
+        external=external,
         timing=timing,
         exclusive_note="as far as this workflow goes; foreign work is told in the last column" if timing else "",
         cost=cost_rows(results),

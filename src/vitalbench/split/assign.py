@@ -53,9 +53,22 @@ def _split(records: pd.DataFrame, split: Split, fold: int) -> NDArray[np.object_
     """Each record's split, unlabelled ones among them."""
     if split.method == "named":
         return _named(records, split).to_numpy(dtype=object)
+    if split.method == "external":
+        return _external(records, split, fold)
     number = (_official if split.method == "official" else _hashed)(records, split)
     original = (number - 1 + fold) % split.folds + 1
     return np.select([original.isin(split.test), original.isin(split.val)], ["test", "val"], "train").astype(object)
+
+
+def _external(records: pd.DataFrame, split: Split, fold: int) -> NDArray[np.object_]:
+    """One source drawn by patient, others to test on, the rest unused."""
+    source = _column(records, split).astype(str)
+    for name in (str(split.train_on), *split.test_on):
+        if not (source == name).any():
+            raise InputError(f"no record of '{name}' in {split.column}; {choices(name, sorted(set(source)))}")
+    own = _split(records, split.model_copy(update={"method": "patient-hash"}), fold)
+    others = np.where(source.isin(split.test_on), "test", "unused")
+    return np.where(source == split.train_on, own, others).astype(object)
 
 
 def assign(records: pd.DataFrame, task: TaskData, fold: int) -> pd.DataFrame:

@@ -33,6 +33,8 @@ _NAMES = {
 }
 _TOGETHER = 1000  # records a folder g1, g2 ...
 _LONGEST_S, _CPSC_S = 30.0, (6, 9, 10, 10, 12, 15, 30)  # of CPSC's records, which are as long as they came
+# White noise of a source's recorders beside that of all, mV: what a design trained on another has not seen.
+_NOISE_MV = {"chapman_shaoxing": 0.05, "ningbo": 0.05, "cpsc_2018": 0.10, "cpsc_2018_extra": 0.10}
 _EVERY = 40  # one record in so many has a trap
 _MISSING_LEADS = (7, 9, 11)  # V2, V4, V6 as in Ningbo's records that lack some
 _SEX = ("Male", "Female")
@@ -51,6 +53,14 @@ def _comments(source: str, number: int, patient: dict[Hashable, Any], codes: lis
     told = f"Age: {age}", f"Sex: {_SEX[patient['sex']]}", f"Dx: {','.join(said)}"
     other = "Rx: Unknown", "Hx: Unknown", "Sx: Unknown"
     return (*told, *other, *(("unnecessary comment",) if source == "ptb-xl" else ()))
+
+
+def _recorded(digital: NDArray[np.int16], source: str, rng: np.random.Generator) -> NDArray[np.int16]:
+    """A record as the source's recorders add their noise to it."""
+    noise = _NOISE_MV.get(source, 0.0) * ecg.UNITS_PER_MV
+    if not noise:
+        return np.ascontiguousarray(digital)
+    return np.rint(digital + noise * rng.standard_normal(digital.shape)).astype(np.int16)
 
 
 def _write(path: Path, digital: NDArray[np.int16], source: str, number: int, comments: tuple[str, ...]) -> None:
@@ -94,7 +104,8 @@ def write_release(root: Path, config: StandIn, folders: list[str]) -> None:
             again = source == "georgia" and count % _EVERY == 6 and at >= len(sources)
             shown = at - len(sources) if again else at  # the source's record before this one
             severity[at] = severity[shown]
-            kept = np.ascontiguousarray(signals[shown][:, : round(_seconds(source, count) * RATE_HZ)])
+            own = np.random.default_rng([config.seed, 3, start + at])
+            kept = _recorded(signals[shown][:, : round(_seconds(source, count) * RATE_HZ)], source, own)
             comments = _comments(source, count, people[shown], from_statements(codes[shown]))
             _write(place / name, kept, source, count, comments)
             names.append(name)

@@ -1,0 +1,116 @@
+"""External validation: who is trained on and tested, and the drop by known answers."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from vitalbench.config.schema import Task
+from vitalbench.config.strict import validated
+from vitalbench.errors import ConfigError, InputError
+from vitalbench.evaluate.run import evaluate_run
+from vitalbench.files import read_json, write_json
+from vitalbench.report.external_rows import external_rows
+from vitalbench.split.assign import assign
+
+TASK = {
+    "description": "x",
+    "kind": "multilabel",
+    "unit": "record",
+    "labels": "s",
+    "classes": ["A", "B", "C"],
+    "primary": "auroc",
+    "direction": "higher",
+    "margin": 0.02,
+    "unlabelled": "keep",
+    "subgroups": ["origin"],
+    "split": {"method": "external", "column": "group:origin", "train_on": "one", "test_on": ["two"]},
+}
+
+
+def task(**split) -> Task:
+    return validated(Task, TASK | {"split": TASK["split"] | split}, "task.yaml")
+
+
+@pytest.fixture
+def records():
+    origin = ["one"] * 400 + ["two"] * 60 + ["three"] * 40
+    names = [f"r{number}" for number in range(500)]
+    return pd.DataFrame({"record_id": names, "patient_id": names, "group:origin": origin, "labels:s": [["A"]] * 500})
+
+
+def test_the_other_source_is_tested_on_and_a_third_is_unused(records):
+    found = assign(records, task(), 0).assign(origin=records["group:origin"])
+    counts = found.groupby("origin")["split"].agg(lambda splits: sorted(set(splits)))
+    assert counts["one"] == ["test", "train", "val"]
+    assert counts["two"] == ["test"]
+    assert counts["three"] == ["unused"]
+
+
+def test_the_first_source_is_split_as_it_would_be_alone(records):
+    alone = validated(Task, TASK | {"split": {"method": "patient-hash"}}, "task.yaml")
+    one = records[records["group:origin"] == "one"]
+    assert assign(one, alone, 0)["split"].tolist() == assign(records, task(), 0)["split"].tolist()[:400]
+
+
+def test_a_source_that_is_not_there_is_told_with_the_nearest(records):
+    with pytest.raises(InputError, match=r"no record of 'tow' in group:origin; .*nearest: two"):
+        assign(records, task(test_on=["tow"]), 0)
+
+
+@pytest.mark.parametrize(
+    ("split", "told"),
+    [
+        ({"train_on": None}, "needs 'train_on'"),
+        ({"test_on": []}, "needs 'train_on'"),
+        ({"test_on": ["one"]}, "needs 'train_on'"),
+        ({"method": "patient-hash"}, "and no other"),
+        ({"column": None}, "needs the key 'column'"),
+        ({"column": "group:site"}, "needs a 'column' that is a subgroup"),
+    ],
+)
+def test_a_split_that_makes_no_sense_is_refused(split, told):
+    with pytest.raises(ConfigError, match=told):
+        task(**split)
+
+
+@pytest.fixture
+def results(tmp_path):
+    """A run whose scores are perfect on its own source and noise on the other, which has no record of class C."""
+    rng = np.random.default_rng(0)
+    truth = (rng.random((300, 3)) < 0.4).astype(int)
+    origin = np.array(["one"] * 150 + ["two"] * 150)
+    truth[150:, 2] = 0
+    scores = np.where(origin[:, None] == "one", 0.1 + 0.8 * truth, rng.random((300, 3)))
+    columns = {"record_id": [f"r{n}" for n in range(300)], "patient_id": [f"p{n}" for n in range(300)], "split": "test"}
+    columns |= {f"y_true:{name}": truth[:, k] for k, name in enumerate("ABC")}
+    columns |= {f"y_prob:{name}": scores[:, k] for k, name in enumerate("ABC")}
+    pd.DataFrame(columns | {"group:origin": origin}).to_parquet(tmp_path / "predictions.parquet")
+    write_json(tmp_path / "status.json", {"status": "measured", "run_id": "x"})
+    write_json(tmp_path / "config.json", {"design": {"recipe": "supervised"}, "task": task().model_dump()})
+    evaluate_run(tmp_path, "multilabel", 200, 0)
+    run = SimpleNamespace(
+        folder=tmp_path, read=lambda name: read_json(tmp_path / name), cell=SimpleNamespace(seed=0, fold=0)
+    )
+    found = SimpleNamespace(scored_groups={("set", "ext", "design", "cpu"): [run]}, task=lambda name: task())
+    return found, truth, scores, origin
+
+
+def test_the_drop_is_over_the_classes_of_both_sources(results):
+    found, truth, scores, origin = results
+    rows = {row["label"]: row for row in external_rows(found)}
+    assert set(rows) == {"macro", "A", "B"}
+    other = origin == "two"
+    expected = np.mean([roc_auc_score(truth[other, k], scores[other, k]) for k in (0, 1)])
+    assert rows["macro"]["internal"] == 1.0
+    assert rows["macro"]["drop"] == pytest.approx(1 - expected)
+    assert rows["macro"]["n_labels"] == 2
+    assert (rows["macro"]["n_internal"], rows["macro"]["n_external"]) == (150, 150)
+
+
+def test_its_interval_is_of_both_samples(results):
+    row = next(iter(external_rows(results[0])))
+    assert row["ci_low"] < row["drop"] < row["ci_high"]
+    assert row["ci_low"] > 0.3  # noise against perfection
