@@ -83,6 +83,12 @@ class StandIn(Strict):
     seconds: Positive | None = None  # of a recording, where records are windows of one
 
 
+class Subset(Strict):
+    """Some of a release's patients: those whose ids' hashes come first, so that a larger subset holds a smaller one."""
+
+    patients: Count
+
+
 class Expected(Strict):
     """What the publisher's release holds when it is whole, with the source of these counts.
 
@@ -109,6 +115,7 @@ class DatasetBuild(Strict):
     carry: list[str] = []
     signal: Signal
     harmonise: Harmonise | None = None
+    subset: Subset | None = None
     parts: Annotated[int, Field(ge=1, le=1024)] = 8
     codec: Codec = "none"
     encrypt: bool = False

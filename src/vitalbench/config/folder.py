@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from vitalbench.config.claims_file import Document, read_documents
-from vitalbench.config.dataset import Dataset
+from vitalbench.config.dataset import Dataset, Subset
 from vitalbench.config.design import Design, DesignFile
 from vitalbench.config.knobs import Knobs
 from vitalbench.config.model_options import check_dataset_module, with_options
@@ -81,10 +81,11 @@ class ConfigFolder:
         return self._read("suites", name, Suite, asked_by)
 
     def dataset(self, name: str, asked_by: object = "dataset") -> Dataset:
-        """A data set by its name."""
-        dataset = self._read("datasets", name, Dataset, asked_by)
-        check_dataset_module(dataset.module, self.path / "datasets" / f"{name}.yaml")
-        return dataset
+        """A data set by its name; with `@N` behind it, N of its patients."""
+        named, _, patients = name.partition("@")
+        dataset = self._read("datasets", named, Dataset, asked_by)
+        check_dataset_module(dataset.module, self.path / "datasets" / f"{named}.yaml")
+        return dataset.model_copy(update={"subset": Subset(patients=int(patients))}) if patients else dataset
 
     def task(self, name: str, asked_by: object = "task") -> Task:
         """A task by its name."""

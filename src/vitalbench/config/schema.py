@@ -7,7 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from vitalbench.config.gate import Gate
 from vitalbench.config.strict import Strict
-from vitalbench.config.values import Count, Name, Positive
+from vitalbench.config.values import Count, DatasetName, Name, Positive
 from vitalbench.errors import choices
 
 Kind = Literal["multilabel", "multiclass", "softlabel", "binary"]
@@ -17,7 +17,7 @@ Size = Literal["small", "full"]
 class Grid(Strict):
     """Cells as a product: every task of every data set with every design, seed and fold."""
 
-    datasets: Annotated[list[Name], Field(min_length=1)]
+    datasets: Annotated[list[DatasetName], Field(min_length=1)]
     tasks: Annotated[list[Name], Field(min_length=1)]
     designs: Annotated[list[Name], Field(min_length=1)]
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = [0]

@@ -1,5 +1,6 @@
 """Acquire: know where a release's files are, that they are the release, and what of it is there."""
 
+import hashlib
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -64,6 +65,19 @@ def _tell_faults(index: pd.DataFrame, root: Path) -> None:
     )
 
 
+def some_patients(index: pd.DataFrame, patients: int, root: Path) -> pd.DataFrame:
+    """The rows of as many patients, in their order: of those whose ids' hashes come first, so each more is one more.
+
+    Raises:
+        InputError: the release has fewer.
+    """
+    known = sound(index)["patient_id"].unique()
+    if patients > len(known):
+        raise InputError(f"{root}: subset.patients is {patients:,}; the release has {len(known):,} patients")
+    chosen = sorted(known, key=lambda patient: hashlib.sha256(f"subset/{patient}".encode()).digest())[:patients]
+    return index[index["patient_id"].isin(chosen)].reset_index(drop=True)
+
+
 def _release_records(index: pd.DataFrame) -> int:
     """How many records of the release an index lists: where its rows are windows, the recordings they are cut from."""
     return int(index[RECORDING].nunique()) if RECORDING in index.columns else len(index)
@@ -119,6 +133,8 @@ def acquire(
     index = module.read_index(root, config)
     if index.empty:
         raise InputError(f"{root}: its index lists no record")
+    whole = _release_records(index)
+    index = some_patients(index, config.subset.patients, root) if config.subset else index
     twice = np.flatnonzero(index["record_id"].duplicated(keep=False))
     if len(twice):
         rows = ", ".join(str(row + 1) for row in twice[:4])
@@ -133,6 +149,7 @@ def acquire(
     if stray:
         say(f"{len(stray)} sample files are in no row of the index and are left alone: {', '.join(stray[:_NAMED])}")
     expected, listed_here = config.expected, _release_records(index)
+    subset = {"subset": {"patients": config.subset.patients, "of_records": whole}} if config.subset else {}
     description = {
         "source": source,
         "root": str(root.resolve()) if source == "local" else root.name,
@@ -143,9 +160,9 @@ def acquire(
         "complete": bool(source != "generated" and expected and listed_here == expected.records),
         "stray_files": stray,
         "index": index_digests(root, config),
-    }
-    if source != "generated" and expected and listed_here != expected.records:
-        say(f"{root}: {listed_here:,} records; the release has {expected.records:,}: this is not the whole of it")
+    } | subset
+    if source != "generated" and expected and whole != expected.records:
+        say(f"{root}: {whole:,} records; the release has {expected.records:,}: this is not the whole of it")
     if RECORDING in index.columns:
         description["recordings"] = listed_here
     if listed:
