@@ -1,5 +1,14 @@
 # Tables over all cells: what ran, what it scored, what it took and cost, and which design is better.
-GATHERED = ["matrix", "metrics", "summary", "timing", "leakage", "quality", "search", "external"]
+GATHERED = [
+    "matrix",
+    "metrics",
+    "summary",
+    "timing",
+    "leakage",
+    "quality",
+    "search",
+    "external",
+]
 
 
 rule tables:
