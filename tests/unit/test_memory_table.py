@@ -4,10 +4,12 @@ import pytest
 
 from vitalbench import cli
 from vitalbench.config.design import Train
+from vitalbench.config.fast import Fast
 from vitalbench.config.plan import make_plan
 from vitalbench.config.slices import write_slices
 from vitalbench.errors import ConfigError
 from vitalbench.files import read_json
+from vitalbench.models import build
 from vitalbench.tables import number, read_table
 from vitalbench.train.activations import Activations
 from vitalbench.train.memory_plan import plan_memory
@@ -58,6 +60,22 @@ def test_a_row_holds_what_a_training_would_say_there(configs):
     for part in ("parameters_mb", "gradients_mb", "optimiser_mb"):
         assert shared[part] == pytest.approx(alone[part] / 8)
     assert shared["records"] == design.train.batch_size / 8
+
+
+@pytest.mark.parametrize("features", [True, False])
+def test_a_frozen_encoder_lies_in_memory_and_is_not_trained(configs, features):
+    design, dataset, task = (
+        configs.design("s4-36x256", "small"),
+        configs.dataset("ptbxl"),
+        configs.task("superdiagnostic"),
+    )
+    design = design.model_copy(update={"fast": Fast(features=features)})
+    model = build(design.model.name, design.model.options, leads=8, samples=1000, classes=5)
+    whole, head = (sum(parameter.numel() for parameter in part.parameters()) for part in (model, model.head))
+    rows = memory_rows(design, dataset, task, {"h100": configs.target("h100")}, [])
+    found = {row["strategy"]: row for row in rows}
+    assert found["ddp"]["parameters_mb"] == pytest.approx(4 * whole / 1e6)
+    assert found["ddp"]["gradients_mb"] == pytest.approx(4 * head / 1e6)
 
 
 def memory(*arguments):

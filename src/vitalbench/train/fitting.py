@@ -127,7 +127,7 @@ def train(fitting: Fitting, made: Stepped, batches: Batches) -> tuple[Trained, d
     parameters = sum(size for size, trained in sizes if trained)
     frozen = sum(size for size, trained in sizes if not trained)
     kept = count_activations(model, made.shape, settings.precision, context.target.gradient_checkpointing)
-    memory = plan_memory(parameters, kept, settings, context.target, frozen)
+    memory = plan_memory(parameters, kept, settings, context.target, made.sizes[1])
     context.say(memory.line())
     if not memory.fits:
         raise NotAllowed(memory.line())

@@ -9,7 +9,7 @@ from vitalbench.config.dataset import DatasetBuild
 from vitalbench.config.design import Design, Train
 from vitalbench.config.schema import TaskData
 from vitalbench.config.target import Target
-from vitalbench.models import build, parameter_count
+from vitalbench.models import build
 from vitalbench.train.activations import Activations, count_activations
 from vitalbench.train.batches import window_samples
 from vitalbench.train.memory_plan import MemoryPlan, plan_memory
@@ -46,16 +46,16 @@ def _row(plan: MemoryPlan, largest: int | None) -> dict[str, Any]:
 
 
 def _plans(
-    parameters: int, settings: Train, target: Target, counted: Activations
+    parameters: int, frozen: int, settings: Train, target: Target, counted: Activations
 ) -> Iterator[tuple[Target, MemoryPlan, int | None]]:
     for strategy in STRATEGIES:
         spread = target.model_copy(update={"strategy": strategy, "offload": target.offload and strategy != "ddp"})
 
         def plan_of(records: int, spread: Target = spread) -> MemoryPlan:
             sizes = {"batch_size": records * spread.processes, "micro_batch": records}
-            return plan_memory(parameters, counted, settings.model_copy(update=sizes), spread)
+            return plan_memory(parameters, counted, settings.model_copy(update=sizes), spread, frozen)
 
-        yield spread, plan_memory(parameters, counted, settings, spread), largest_micro_batch(plan_of)
+        yield spread, plan_memory(parameters, counted, settings, spread, frozen), largest_micro_batch(plan_of)
 
 
 def memory_rows(
@@ -73,13 +73,14 @@ def memory_rows(
     signals = len(design.leads or dataset.signal.leads), samples
     model = build(design.model.name, design.model.options, leads=signals[0], samples=samples, classes=len(task.classes))
     made = stepped(design, model, signals, dataset.signal.rate_hz, task.kind, torch.device("cpu"))
-    model, shape, parameters = made.trained, made.shape, parameter_count(made.trained)
+    model, shape, (parameters, frozen) = made.trained, made.shape, made.sizes
     switches = {target.gradient_checkpointing for target in targets.values()}
     counted = {on: count_activations(model, shape, design.train.precision, on) for on in switches}
     for name, target in targets.items():
         for n in dict.fromkeys([target.processes, *processes]):
             spread = target.model_copy(update={"processes": n})
-            for used, plan, largest in _plans(parameters, design.train, spread, counted[target.gradient_checkpointing]):
+            kept = counted[target.gradient_checkpointing]
+            for used, plan, largest in _plans(parameters, frozen, design.train, spread, kept):
                 declared = (n, used.strategy) == (target.processes, target.strategy)
                 keys = {"target": name, "strategy": used.strategy, "processes": n, "declared": declared}
                 yield keys | {"precision": design.train.precision} | _row(plan, largest)

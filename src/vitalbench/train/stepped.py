@@ -37,6 +37,15 @@ class Stepped:
     frozen: FrozenBackbone | None = None
     patients: bool = False
 
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Parameters that are trained, and those only read that lie in memory beside them: a frozen encoder's, whoever runs it."""
+        held = {
+            parameter for part in (self.trained, self.frozen) if part is not None for parameter in part.parameters()
+        }
+        trained = sum(parameter.numel() for parameter in held if parameter.requires_grad)
+        return trained, sum(parameter.numel() for parameter in held) - trained
+
 
 def _asked(design: Design, encoder: Encoding, shape: tuple[int, int], rate_hz: int) -> Stepped:
     """What a pre-training recipe asks of an encoder."""
