@@ -131,7 +131,7 @@ def test_what_is_saved_is_listed_before_and_after_it_is_gone_on_with(interrupted
     assert int(row["bytes"]) > 1000
     train()
     (row,) = listing(capsys)
-    assert (row["status"], row["epoch"], row["resumable"], row["why_not"]) == ("measured", "3", "no", "ended")
+    assert (row["status"], row["epoch"], row["resumable"], row["why_not"]) == ("measured", "2", "no", "ended")
     cli.run(["runs", "list", "--results", str(RESULTS)])
     assert "no: ended" in capsys.readouterr().out
 

@@ -43,7 +43,13 @@ def named(names: Sequence[str], places: Sequence[int]) -> str:
     'without a finite value: b'
     >>> named(["a", "b", "c"], [])
     'no record by itself; those of the batch: a, b, c'
+    >>> named(["a", "b", "c"], [0, 1, 2])
+    'not one with a finite value, so the model rather than a record; those of the batch: a, b, c'
     """
     told = [names[at] for at in places] or list(names)
     listed = ", ".join(told[:_TOLD]) + (f" and {len(told) - _TOLD} more" if len(told) > _TOLD else "")
-    return f"without a finite value: {listed}" if places else f"no record by itself; those of the batch: {listed}"
+    if not places:
+        return f"no record by itself; those of the batch: {listed}"
+    if len(places) == len(names) > 1:
+        return f"not one with a finite value, so the model rather than a record; those of the batch: {listed}"
+    return f"without a finite value: {listed}"

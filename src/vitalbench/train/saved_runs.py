@@ -22,7 +22,7 @@ class SavedRun:
 
     Attributes:
         status: the cell's, where it is this run's.
-        epoch: under way in the newest sound checkpoint; None without one.
+        epoch: under way in the newest sound checkpoint, of a run that ended its last; None without one.
         last: its name.
         age_s: seconds since it was written.
         size: bytes of all checkpoints.
@@ -80,7 +80,7 @@ def _saved(folder: Path, result: CellResult, current: str | None) -> SavedRun:
         run_id=folder.name,
         cell=result.cell,
         status=result.status if result.run_id == folder.name else "",
-        epoch=position_of(last.name)[0] if last else None,
+        epoch=position_of(last.name)[0] - (folder / ENDED).is_file() if last else None,
         last=last.name if last else "",
         age_s=age_seconds(read_manifest(last)["written"]) if last else None,
         size=sum(size_of(path) for path in there),
