@@ -159,7 +159,7 @@ def test_another_level_is_priced_without_running_anything(suite, capsys):
     rows = [*csv.DictReader(capsys.readouterr().out.splitlines())]
     assert [(row["level"], row["epochs"]) for row in rows] == [("0.7", "1"), ("0.95", "")]
     for wrong in ("nan", "0", "85"):
-        with pytest.raises(InputError, match="an AUROC lies between 0 and 1"):
+        with pytest.raises(InputError, match="a metric lies between 0 and 1"):
             cli.run(["cost", "--results", str(suite), "--reach", wrong])
 
 

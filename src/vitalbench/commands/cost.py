@@ -41,7 +41,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         nargs="+",
         metavar="LEVEL",
-        help="instead: time and cost until the validation AUROC came up to each level",
+        help="instead: time and cost until the tasks' primary metric on validation records came up to each level",
     )
     parser.add_argument(
         "--budget",
@@ -85,7 +85,7 @@ def _own(results: Results, usd_per_kwh: float) -> dict[str, Price]:
 def _levels(levels: list[float]) -> list[float]:
     for level in levels:
         if not 0 < level < 1:
-            raise InputError(f"vitalbench cost: --reach {level}: an AUROC lies between 0 and 1")
+            raise InputError(f"vitalbench cost: --reach {level}: a metric lies between 0 and 1")
     return levels
 
 
