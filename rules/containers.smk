@@ -49,6 +49,22 @@ rule cuda_image:
         "vitalbench image build --definition {input.definition} --out {output.image} 2>&1 | tee {log}"
 
 
+rule cloud_image:
+    input:
+        definition="containers/cloud.def",
+        base=rules.base_image.output.image,
+        packages="envs/cloud.txt",
+        source=package_files(),
+        project=["pyproject.toml", "envs/requirements.in"],
+    output:
+        image="containers/cloud.sif",
+        receipt="containers/cloud.json",
+    log:
+        "results/log/containers/cloud.txt",
+    shell:
+        "vitalbench image build --definition {input.definition} --out {output.image} 2>&1 | tee {log}"
+
+
 rule containers:
     input:
         rules.cpu_image.output,
