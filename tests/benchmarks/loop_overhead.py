@@ -1,21 +1,21 @@
-"""What the engine adds to a plain training loop: `python -m tests.benchmarks.loop_overhead [PAIRS] [EPOCHS] [DESIGN]`.
+"""What the engine adds to a plain training loop: `python -m tests.benchmarks.loop_overhead [EPOCHS] [DESIGN]`.
 
-A cell of the default suite's records is trained by its job's own code (checkpoints, progress, event files, read-ahead), and by a
-loop written plainly in torch: same model, batches, optimiser, schedule and validation, and in the end the same weights; in turn, in
-one process, on one thread. Held against each other are the seconds of the processor, which other work on the machine changes least.
-What a job does beside its training (start, imports, records, model, scores, files) is told apart, of a process of its own.
+A cell of the default suite's records is trained by its job's own code (checkpoints, progress, event files, read-ahead). After
+each of its batches a loop written plainly in torch takes one too: same model, batches, optimiser, schedule and validation, and in
+the end the same weights. What other work does to the machine so falls on both alike. Held against each other, epoch by epoch, are
+the main thread's seconds of the processor, without the reading of records, which is the same code in both. What a job takes beside
+training (start, imports, records, model, scores, files) is told apart, of a process of its own.
 """
 
 import copy
 import os
-import shutil
 import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from subprocess import DEVNULL, Popen
-from time import perf_counter, process_time
+from time import thread_time
 from typing import Any
 
 import torch
@@ -25,72 +25,105 @@ from tests.workflow.conftest import BIN, copy_project
 from vitalbench.results import Results
 from vitalbench.train import engine
 from vitalbench.train.cell import run_cell
-from vitalbench.train.job import Job, job_of
+from vitalbench.train.job import job_of
 from vitalbench.train.losses import loss_function
 from vitalbench.train.optimiser import make_optimiser, make_schedule
 from vitalbench.watch.of_job import observers_of
 
 SEED = 0
-Took = tuple[float, float]  # seconds of the processor, seconds of the wall
 
 
-def plainly(model: torch.nn.Module, batches: Any, settings: Any, kind: Any, training: Any, validation: Any) -> None:
-    """The loop that a paper's appendix would show."""
-    torch.manual_seed(SEED)
-    optimiser, loss_of = make_optimiser(model, settings), loss_function(kind)
-    schedule = make_schedule(optimiser, settings, batches.steps(len(training), settings.drop_last) * settings.epochs)
-    for epoch in range(1, settings.epochs + 1):
-        model.train()
-        for x, y, _ in batches.epoch(training.rows, training.labels, SEED, epoch, settings.drop_last):
-            optimiser.zero_grad()
-            loss = loss_of(model(x), y)
-            loss.backward()
-            if settings.clip_norm is not None:
-                torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm)
-            optimiser.step()
-            schedule.step()
-        model.eval()
+class Plain:
+    """The loop that a paper's appendix would show, a batch or a validation at a time; `seconds` is what it has taken."""
+
+    def __init__(self, model: Any, batches: Any, settings: Any, kind: Any, training: Any, validation: Any) -> None:
+        self.model, self._loss = model, loss_function(kind)
+        self._batches, self._settings, self._training, self._validation = batches, settings, training, validation
+        self._optimiser = make_optimiser(model, settings)
+        steps = batches.steps(len(training), settings.drop_last) * settings.epochs
+        self._schedule = make_schedule(self._optimiser, settings, steps)
+        self._random = torch.get_rng_state()
+        self._left: Any = iter(())
+        self.seconds = 0.0
+
+    def batch(self, epoch: int) -> None:
+        made = next(self._left, None)
+        if made is None:
+            those = self._training
+            self._left = self._batches.epoch(those.rows, those.labels, SEED, epoch, self._settings.drop_last)
+            made = next(self._left)
+        others, start = torch.get_rng_state(), thread_time()
+        torch.set_rng_state(self._random)
+        self.model.train()
+        self._optimiser.zero_grad()
+        loss = self._loss(self.model(made[0]), made[1])
+        loss.backward()
+        if self._settings.clip_norm is not None:
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), self._settings.clip_norm)
+        self._optimiser.step()
+        self._schedule.step()
+        loss.item()
+        self._random = torch.get_rng_state()
+        self.seconds += thread_time() - start
+        torch.set_rng_state(others)
+
+    def validate(self) -> None:
+        windows = list(self._batches.windows(self._validation.rows))
+        start = thread_time()
+        self.model.eval()
         with torch.no_grad():
-            for x, some in batches.windows(validation.rows):
-                loss_of(model(x), torch.from_numpy(validation.labels[some])).item()
+            for x, some in windows:
+                self._loss(self.model(x), torch.from_numpy(self._validation.labels[some])).item()
+        self.seconds += thread_time() - start
 
 
-class Pair:
-    """The engine's training and the plain one of one job, in turn."""
+class Beside:
+    """Listens as the job's observer does, and has the plain loop do the same work beside."""
 
-    def __init__(self, results: Results, job: Job) -> None:
-        self._results, self._job, self._train = results, job, engine.train
-        self.engine: list[Took] = []
-        self.plain: list[Took] = []
+    def __init__(self, observer: Any, plain: Plain) -> None:
+        self._observer, self._plain = observer, plain
+        self._beside, self._since, self._before = 0.0, thread_time(), 0.0
+        self.epochs: list[tuple[float, float]] = []  # seconds of the engine, of the plain loop
 
-    def run(self) -> None:
-        """One of each; the engine's through the whole of the cell's own code."""
-        engine.train = self._both  # type: ignore[assignment]
-        shutil.rmtree(self._job.out, ignore_errors=True)
-        status = run_cell(self._job, observers_of(self._results, self._job))
-        if status != "measured":
-            sys.exit(f"the cell is {status}: {(self._job.out / 'log.txt').read_text()}")
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._observer, name)
 
-    def _both(
-        self, accelerator: Any, model: Any, batches: Any, settings: Any, kind: Any, *examples: Any, **rest: Any
+    def batch(self, course: Any, loss: float) -> None:
+        self._observer.batch(course, loss)
+        start = thread_time()
+        self._plain.batch(course.epoch)
+        self._beside += thread_time() - start
+
+    def epoch(self, course: Any, row: Any) -> None:
+        self._observer.epoch(course, row)
+        start = thread_time()
+        self._plain.validate()
+        self._beside += thread_time() - start
+        self.lap()
+
+    def lap(self) -> None:
+        """What is saved after an epoch counts to the next one."""
+        now = thread_time()
+        self.epochs.append((now - self._since - self._beside, self._plain.seconds - self._before))
+        self._since, self._beside, self._before = now, 0.0, self._plain.seconds
+
+
+def both(train: Any, made: list[Beside]) -> Any:
+    """The engine's training with the plain one beside it."""
+
+    def trained(
+        accelerator: Any, model: Any, batches: Any, settings: Any, kind: Any, *examples: Any, **rest: Any
     ) -> Any:
-        other = copy.deepcopy(model)
-        torch.manual_seed(SEED)
-        trained = self._timed(
-            self.engine, lambda: self._train(accelerator, model, batches, settings, kind, *examples, **rest)
-        )
-        self._timed(self.plain, lambda: plainly(other, batches, settings, kind, *examples))
-        found, expected = trained.model.state_dict(), other.state_dict()
-        if not all(torch.equal(found[name], expected[name]) for name in expected):
+        plain = Plain(copy.deepcopy(model), batches, settings, kind, *examples)
+        beside = Beside(rest.pop("observer"), plain)
+        made.append(beside)
+        found = train(accelerator, model, batches, settings, kind, *examples, observer=beside, **rest)
+        weights = found.model.state_dict()
+        if not all(torch.equal(weights[name], value) for name, value in plain.model.state_dict().items()):
             sys.exit("the two loops do not leave the same weights: they are not the same work")
-        return trained
+        return found
 
-    @staticmethod
-    def _timed(into: list[Took], call: Any) -> Any:
-        cpu, wall = process_time(), perf_counter()
-        made = call()
-        into.append((process_time() - cpu, perf_counter() - wall))
-        return made
+    return trained
 
 
 def whole_job(project: Path, design: str) -> float:
@@ -102,41 +135,37 @@ def whole_job(project: Path, design: str) -> float:
     return used.ru_utime + used.ru_stime
 
 
-def main(pairs: int, epochs: int, design: str) -> None:
+def main(epochs: int, design: str) -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as name:
         project = copy_project(Path(name))
         target = project / "configs/targets/cpu.yaml"
         target.write_text(target.read_text().replace("threads: 2", "threads: 1"))
         prepare(project, design, epochs)
-        job_cpu = whole_job(project, design)
         os.chdir(project)
         results = Results(Path("results/cost"))
         cell = next(result.cell for result in results.cells if result.cell.path == cell_of(design))
-        job = job_of(results, cell)
-        pair = Pair(results, replace(job, out=project / "again"))
-        for _ in range(pairs):
-            pair.run()
-    ratios = [engines[0] / plain[0] - 1 for engines, plain in zip(pair.engine, pair.plain, strict=True)]
-    cpu, plain_cpu = (median(took[0] for took in taken) for taken in (pair.engine, pair.plain))
-    print(
-        f"load of the machine  {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors; {design}, {epochs} epochs, {pairs} pairs"
-    )
-    print(
-        f"the engine           {cpu:.2f} s of a processor, {median(took[1] for took in pair.engine):.2f} s of the wall"
-    )
-    print(
-        f"the plain loop       {plain_cpu:.2f} s of a processor, {median(took[1] for took in pair.plain):.2f} s of the wall"
-    )
-    print(
-        f"the engine adds      {median(ratios):+.1%} (pairs: {', '.join(f'{ratio:+.1%}' for ratio in sorted(ratios))})"
-    )
-    print(f"  of an epoch        {(cpu - plain_cpu) / epochs * 1e3:+.0f} ms of {plain_cpu / epochs * 1e3:.0f} ms")
-    print(
-        f"apart: the job's own {job_cpu - cpu:.1f} s of a processor for start, imports, records, model, scores and files"
-    )
+        job = replace(job_of(results, cell), out=project / "beside")
+        made: list[Beside] = []
+        engine.train = both(engine.train, made)
+        status = run_cell(job, observers_of(results, job))
+        if status != "measured":
+            sys.exit((job.out / "log.txt").read_text())
+        taken = made[0].epochs
+        whole = whole_job(project, design)
+    first, later = taken[0], taken[1:]
+    ratios = sorted(mine / plain - 1 for mine, plain in later)
+    mine, plain = (median(seconds) for seconds in zip(*later, strict=True))
+    total = sum(mine for mine, _ in taken) / sum(plain for _, plain in taken) - 1
+    print(f"load of the machine  {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors; {design}, {epochs} epochs")
+    print(f"an epoch             engine {mine:.3f} s, plain {plain:.3f} s of a processor")
+    spread = f"{ratios[0]:+.2%} to {ratios[-1]:+.2%}"
+    print(f"the engine adds      {median(ratios):+.2%} of an epoch ({spread}), {total:+.2%} in all")
+    print(f"the first epoch      engine {first[0]:.3f} s, plain {first[1]:.3f} s: what is set up once is in it")
+    beside = whole - sum(mine for mine, _ in taken)
+    print(f"the whole job        {whole:.1f} s of a processor, {beside:.1f} s of them beside its epochs")
 
 
 if __name__ == "__main__":
-    given = sys.argv[1:] + ["3", "10", "xresnet1d101"][len(sys.argv) - 1 :]
-    main(int(given[0]), int(given[1]), given[2])
+    given = sys.argv[1:] + ["10", "xresnet1d101"][len(sys.argv) - 1 :]
+    main(int(given[0]), given[1])

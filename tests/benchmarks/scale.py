@@ -65,12 +65,14 @@ def made_up(project: Path) -> int:
     return len(outputs)
 
 
-def grow(project: Path, cells: int) -> None:
-    """Measure a suite of so many cells."""
+def grow(project: Path, cells: int, only_plan: bool) -> None:
+    """Measure a suite of so many cells; planning it is all that is done where only that is asked for."""
     make(project, cells)
     print(f"{cells} cells; load {os.getloadavg()[0]:.0f} on {os.cpu_count()} processors")
     planned = jobs(run(project, "dry run from nothing", "--dry-run", *SUITE))
     print(f"  {sum(planned.values())} jobs, {planned['train_cell']} of them trainings")
+    if only_plan:
+        return
     print(f"  {made_up(project)} outputs")
     run(project, "declared made", "--touch", "--cores", "1", *SUITE)
     if "Nothing to be done" not in run(project, "run with nothing to do", "--cores", "1", *SUITE):
@@ -84,9 +86,11 @@ def grow(project: Path, cells: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("cells", nargs="+", type=int, help=f"a multiple of {DESIGNS * FOLDS}")
-    for cells in parser.parse_args().cells:
+    parser.add_argument("--only-plan", action="store_true", help="from nothing, and nothing else")
+    given = parser.parse_args()
+    for cells in given.cells:
         with tempfile.TemporaryDirectory() as folder:
-            grow(Path(folder) / "project", cells)
+            grow(Path(folder) / "project", cells, given.only_plan)
 
 
 if __name__ == "__main__":

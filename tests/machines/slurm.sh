@@ -19,6 +19,12 @@ stop() {
             tries=$((tries + 1))
             sleep 0.2
         done
+        # What was left of a job whose node was set down: its parent was all that told SLURM whose it is (proctrack/linuxproc).
+        for environment in /proc/[0-9]*/environ; do
+            tr '\0' '\n' 2>/dev/null <"$environment" | grep -qx SLURM_CLUSTER_NAME=onenode || continue
+            process=${environment#/proc/}
+            kill -KILL "${process%/environ}" 2>/dev/null || true
+        done
     fi
     for daemon in slurmd slurmctld munged; do
         pid=$(cat "$folder/$daemon.pid" 2>/dev/null || true)
