@@ -147,7 +147,12 @@ def test_a_target_without_prices_is_fine(project):
     ("file", "old", "new", "said"),
     [
         ("targets/cpu.yaml", "device: cpu", 'device: cpu\nmatch: "A100(.*"', "no regular expression"),
-        ("datasets/ptbxl.yaml", "module: ptbxl", "module: ptbx", "'module' is 'ptbx'; allowed: ptbxl; nearest: ptbxl"),
+        (
+            "datasets/ptbxl.yaml",
+            "module: ptbxl",
+            "module: ptbx",
+            "'module' is 'ptbx'; allowed: challenge, mitdb, ptbxl, rhythm; nearest: ptbxl",
+        ),
         ("datasets/ptbxl.yaml", "leads: [I, II,", "leads: [I, I,", "key 'signal.leads': names I twice"),
         ("designs/s4d.yaml", "  schedule: cosine", "  beta2: 1.0\n  schedule: cosine", "'train.beta2' is 1.0"),
         (

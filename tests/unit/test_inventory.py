@@ -8,6 +8,7 @@ import yaml
 
 from vitalbench import cli
 from vitalbench.data.datasets import challenge
+from vitalbench.data.inventory import _origins
 from vitalbench.errors import ConfigError, InputError
 
 
@@ -52,3 +53,22 @@ def test_a_release_that_is_a_stand_in_is_not_counted_as_records(few, tmp_path, c
     shutil.copytree(root, tmp_path / "again/challenge2021")
     with pytest.raises(InputError, match="this is a stand-in"):
         table(few, "--data-root", str(tmp_path / "again"))
+
+
+def test_a_set_of_several_sources_says_what_each_really_adds():
+    index = pd.DataFrame(
+        {"record_id": list("abcdef"), "group:origin": ["one", "one", "two", "two", "two", "three"]}
+    )  # d is a copy of a, f of e; c is quarantined
+    records = index.iloc[[5, 4, 3, 1, 0]].assign(digest=["5", "5", "1", "2", "1"])
+    found = _origins(index, records)
+    assert list(found) == ["one", "two", "three"]
+    assert [(o.listed, o.kept_out, o.copies, o.adds) for o in found.values()] == [
+        (2, 0, 0, 2),
+        (3, 1, 1, 1),
+        (1, 0, 1, 0),
+    ]
+
+
+def test_a_set_of_one_source_has_no_such_table():
+    index = pd.DataFrame({"record_id": list("ab"), "group:origin": ["one", "one"]})
+    assert _origins(index, index.assign(digest=["1", "1"])) == {}

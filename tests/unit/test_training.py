@@ -230,6 +230,14 @@ def test_aggregation_is_the_maximum_or_the_mean_of_the_windows(configs, batches)
     assert np.allclose(highest, each.amax(dim=0).numpy())
 
 
+@pytest.mark.parametrize("aggregate", ["max", "mean"])
+def test_probabilities_of_exclusive_classes_add_up_to_one(configs, batches, aggregate):
+    model = build("xresnet1d", {"layers": [1], "width": 16}, leads=12, samples=250, classes=4)
+    windows = Batches(batches.store, batches.scale, WINDOW.model_copy(update={"aggregate": aggregate}), 16)
+    found = score(prepare_torch(configs.target("cpu"), 0), model, windows, np.arange(20), "multiclass")
+    assert np.allclose(found.sum(axis=1), 1)
+
+
 def test_the_scale_is_fitted_on_the_rows_given_and_no_others(small_store):
     store = Store(small_store)
     rows = np.arange(37)

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pandas as pd
 
+from vitalbench.config.dataset import Source
 from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.sources import local_release
 from vitalbench.data.inventory import Inventory, take
 from vitalbench.errors import ConfigError
 from vitalbench.files import write_text
 
+_ORIGINS = ("data set", "source", "made of", "listed", "kept out", "copies", "adds")
 _HEAD = (
     "data set",
     "source",
@@ -41,6 +43,22 @@ def _reasons(counts: dict[str, int]) -> str:
     return ", ".join(f"{count} {check}" for check, count in counts.items()) or "0"
 
 
+def _print(head: tuple[str, ...], texts: int, rows: list[list[str]]) -> None:
+    """A table in Markdown, its first columns text and the others numbers."""
+    print(f"| {' | '.join(head)} |\n|{'---|' * texts}{'---:|' * (len(head) - texts)}")
+    for row in rows:
+        print(f"| {' | '.join(row)} |")
+
+
+def _origin_rows(name: str, source: str, found: Inventory) -> list[list[str]]:
+    each = found.origins.items()
+    rows = [[name, source, origin, *map(str, (o.listed, o.kept_out, o.copies, o.adds))] for origin, o in each]
+    if rows:
+        sums = (sum(getattr(o, part) for _, o in each) for part in ("listed", "kept_out", "copies", "adds"))
+        rows.append([name, source, "all", *map(str, sums)])
+    return rows
+
+
 def _row(name: str, source: str, found: Inventory) -> list[str]:
     counts = found.recordings, found.listed, found.patients, len(found.classes)
     told = [f"{count:,}" for count in counts]
@@ -53,19 +71,22 @@ def run(args: argparse.Namespace) -> None:
     folder = ConfigFolder(args.configs)
     if args.data_root is not None and not args.data_root.is_dir():
         raise ConfigError(f"--data-root: {args.data_root}: no such folder")
-    rows = []
+    rows, made_of = [], []
     for name in args.names or folder.names("datasets"):
         dataset = folder.dataset(name, "vitalbench sources")
         labels = folder.task(folder.first_task(name)).labels
         root = local_release(dataset, args.data_root, "--data-root") if args.data_root else None
-        if root:
-            rows.append(_row(name, "local", take(name, dataset, "local", root, labels)))
-        if dataset.standin and not args.no_generated:
-            rows.append(_row(name, "generated", take(name, dataset, "generated", None, labels)))
+        found_at: dict[Source, Path | None] = {"local": root} if root else {}
+        found_at |= {"generated": None} if dataset.standin and not args.no_generated else {}
+        for source, folder_of in found_at.items():
+            found = take(name, dataset, source, folder_of, labels)
+            rows.append(_row(name, source, found))
+            made_of += _origin_rows(name, source, found)
     if not rows:
         raise ConfigError(f"--data-root: {args.data_root} holds none of the data sets that were named")
     if args.out:
         write_text(args.out, pd.DataFrame(rows, columns=list(_HEAD)).to_csv(index=False, lineterminator="\n"))
-    print(f"| {' | '.join(_HEAD)} |\n|---|---|---:|---:|---:|---:|---|---|---:|---:|")
-    for row in rows:
-        print(f"| {' | '.join(row)} |")
+    _print(_HEAD, 2, rows)
+    if made_of:
+        print()
+        _print(_ORIGINS, 3, made_of)

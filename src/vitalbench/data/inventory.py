@@ -10,8 +10,31 @@ import pandas as pd
 from vitalbench.config.dataset import Dataset, DatasetBuild, Source
 from vitalbench.data.build import DataFolder
 from vitalbench.data.store import read_records
+from vitalbench.data.table_file import read_table
 from vitalbench.files import read_json, write_json
 from vitalbench.measure.clock import Stopwatch
+
+_ORIGIN = "group:origin"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What one of the sources that a data set is made of really adds to it.
+
+    Attributes:
+        listed: its records in the index.
+        kept_out: of those, quarantined.
+        copies: stored, and one recording with a record that was counted before it, of this source or another.
+    """
+
+    listed: int
+    kept_out: int
+    copies: int
+
+    @property
+    def adds(self) -> int:
+        """Recordings that are there once."""
+        return self.listed - self.kept_out - self.copies
 
 
 @dataclass(frozen=True)
@@ -24,6 +47,7 @@ class Inventory:
         stored, patients: in its store.
         classes: of a label set, those that a stored record carries, with how many do.
         quarantined, flagged: records by the check that found something.
+        origins: of a data set of several sources, what each adds; empty for one of a single source.
         seconds: to read, check and store them; a stand-in's writing is not among them.
     """
 
@@ -34,6 +58,7 @@ class Inventory:
     classes: dict[str, int]
     quarantined: dict[str, int]
     flagged: dict[str, int]
+    origins: dict[str, Origin]
     seconds: float
 
     @property
@@ -75,8 +100,23 @@ def take(name: str, dataset: Dataset, source: Source, root: Path | None, labels:
             classes={str(label): int(count) for label, count in carried.items()},
             quarantined=dict(_by_check(found, "quarantined")),
             flagged=dict(_by_check(found, "flagged")),
+            origins=_origins(read_table(folder.path / "index.parquet"), records),
             seconds=seconds,
         )
+
+
+def _origins(index: pd.DataFrame, records: pd.DataFrame) -> dict[str, Origin]:
+    """By source, in the order of the index; the first record of a recording is the one that counts."""
+    if _ORIGIN not in index.columns or index[_ORIGIN].nunique() < 2:
+        return {}
+    order = {record: at for at, record in enumerate(index["record_id"])}
+    stored = records.sort_values("record_id", key=lambda names: names.map(order))
+    again = stored[stored["digest"].duplicated()]
+    listed, kept, copies = (table[_ORIGIN].value_counts() for table in (index, stored, again))
+    return {
+        str(name): Origin(int(count), int(count - kept.get(name, 0)), int(copies.get(name, 0)))
+        for name, count in listed.reindex(index[_ORIGIN].unique()).items()
+    }
 
 
 def _by_check(found: pd.DataFrame, action: str) -> Iterator[tuple[str, int]]:

@@ -123,7 +123,7 @@ class Votes:
             raise TrainingFailure("there is no record to score")
         found = over_processes(accelerator, self._found)
         if self._kind in ("multiclass", "softlabel"):
-            found /= found.sum(dim=1, keepdim=True)
+            found = found / found.sum(dim=1, keepdim=True)  # not in place: it was made in inference mode
         scored: NDArray[np.float64] = found.clamp(0, 1).numpy()
         return scored
 
