@@ -28,6 +28,12 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise instead of printing the whole usage."""
         options = [option for action in self._actions for option in action.option_strings]
+        chosen = re.fullmatch(r"argument (\S+): invalid choice: '(.*)' \(choose from (.*)\)", message)
+        if chosen:
+            name, value, allowed = chosen.groups()
+            raise ConfigError(
+                f"{self.prog}: {name} {value!r}: {choices(value, allowed.replace(chr(39), '').split(', '))}"
+            )
         stray = re.match(r"unrecognized arguments: (\S+)", message)
         raise ConfigError(f"{self.prog}: {message}" + (f"; {choices(stray.group(1), options)}" if stray else ""))
 

@@ -26,3 +26,10 @@ def loop(source: Path, *arguments: Any, variant: str = "") -> Callable[..., None
             function.restype, function.argtypes = None, arguments
             return function
     return None
+
+
+def lanes_here() -> int:
+    """Numbers of fp32 that a vector of this processor holds, of the two that loops are compiled for."""
+    import torch  # seconds to load, and other loops do without
+
+    return 16 if torch.cpu._is_avx512_supported() else 8

@@ -236,9 +236,9 @@ def test_convolution_in_lanes_against_a_feature_at_a_time(benchmark):
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with torch.inference_mode():
-        ratio = paired_ratio(plain, lambda: fast(u), pairs=200)
+        ratio = paired_ratio(plain, lambda: fast(u, torch.float32), pairs=200)
         benchmark.extra_info["plain / fast"] = round(ratio, 1)
-        benchmark.pedantic(fast, args=(u,), rounds=20)
+        benchmark.pedantic(fast, args=(u, torch.float32), rounds=20)
     torch.set_num_threads(threads)
     assert ratio >= 2
 

@@ -185,6 +185,7 @@ def test_out_of_memory_shows_in_the_timing(job, tiny, monkeypatch):
     assert run_cell(made) == "measured"
     epoch = next(p for p in read_json(made.out / "timing.json")["phases"] if p["name"] == "epoch")
     assert (epoch["batch_size"], epoch["micro_batch"], epoch["halved"]) == (32, 8, 2)
+    assert "halved 2 times, to 8 of a batch's 32" in (made.out / "log.txt").read_text()
 
 
 def test_other_silicon_than_declared_is_refused(job, tiny):

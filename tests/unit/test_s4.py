@@ -9,6 +9,7 @@ import torch
 from vitalbench.config.fast import Fast
 from vitalbench.models import build, parameter_count
 from vitalbench.models.frozen.records import RecordByRecord
+from vitalbench.models.layers.normed_sum import normed_sum
 from vitalbench.models.state_space import in_lanes as in_lanes_module
 from vitalbench.models.state_space.convolution import convolve, joined
 from vitalbench.models.state_space.hippo import decomposed, legs
@@ -92,7 +93,29 @@ def test_the_convolution_in_lanes_is_the_plain_one(samples, size, lanes):
     convolution = in_lanes(joined(kernels, size), samples, lanes)
     assert convolution is not None
     plain = convolve(u.transpose(1, 2).double(), kernels.double()).transpose(1, 2)
-    assert (convolution(u) - plain).abs().max() <= 1e-6 * plain.abs().max()
+    found = convolution(u, torch.float32)
+    assert (found - plain).abs().max() <= 1e-6 * plain.abs().max()
+    assert torch.equal(convolution(u, torch.bfloat16), found.bfloat16())
+    u[1, 0, 3] = float("nan")
+    spoilt = convolution(u, torch.bfloat16).isnan()
+    assert spoilt[1, :, 3].all()
+    assert not spoilt[0].any()
+
+
+@pytest.mark.parametrize("lanes", [8, 16])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32])
+@pytest.mark.parametrize("features", [48, 20])
+def test_the_norm_of_a_sum_is_torchs_own(features, dtype, lanes):
+    generator = torch.Generator().manual_seed(features)
+    norm = torch.nn.LayerNorm(features)
+    with torch.no_grad():
+        for parameter in norm.parameters():
+            parameter += torch.randn(features, generator=generator)
+        u, added = (3 + torch.randn(2, 7, features, generator=generator) for _ in range(2))
+        bias, added = torch.randn(features, generator=generator), added.to(dtype)
+        plain = norm(u.clone() + added.float() + bias)
+        found = normed_sum(u.clone(), added, bias, norm, lanes)
+    assert (found - plain).abs().max() <= 2e-6 * plain.abs().max()
 
 
 def test_features_that_fill_no_lanes_are_left_to_others():

@@ -142,6 +142,10 @@ def train(fitting: Fitting, made: Stepped, batches: Batches) -> tuple[Trained, d
         seed=context.seed, target=context.target, say=context.say, keeper=context.keeper, observer=context.observer,
         judge=context.judge,
     )  # fmt: skip
+    if trained.halved:
+        times = "once" if trained.halved == 1 else f"{trained.halved} times"
+        told = f"halved {times}, to {trained.micro_batch} of a batch's {settings.batch_size}"
+        context.say(f"memory did not suffice for the records at once: {told}")
     fitting.phases.append(
         Phase(
             "epoch",

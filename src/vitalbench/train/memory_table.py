@@ -29,7 +29,7 @@ def largest_micro_batch(plan_of: Callable[[int], MemoryPlan]) -> int | None:
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (middle, high) if plan_of(middle).fits else (low, middle)
-    return low
+    return min(low, _MOST)
 
 
 def _row(plan: MemoryPlan, largest: int | None) -> dict[str, Any]:

@@ -14,11 +14,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from vitalbench.models.frozen.records import RecordByRecord
+from vitalbench.models.layers.normed_sum import normed_sum
 from vitalbench.models.s4 import Block, Encoder, StateSpace
 from vitalbench.models.state_space.convolution import joined
-from vitalbench.models.state_space.in_lanes import in_lanes
+from vitalbench.models.state_space.in_lanes import Convolve, in_lanes
 
-Convolve = Callable[[Tensor], Tensor]
+Function = Callable[[Tensor], Tensor]
 
 
 def _by_fft(circles: Tensor, samples: int) -> Convolve:
@@ -26,10 +27,10 @@ def _by_fft(circles: Tensor, samples: int) -> Convolve:
     size = circles.shape[-1]
     spectrum = torch.fft.rfft(circles)
 
-    def convolve(u: Tensor) -> Tensor:
+    def convolve(u: Tensor, dtype: torch.dtype) -> Tensor:
         product = torch.fft.rfft(u.transpose(1, 2).float(), n=size).mul_(spectrum)
         y: Tensor = torch.fft.irfft(product, n=size)[..., :samples].transpose(1, 2)
-        return y
+        return y.to(dtype)
 
     return convolve
 
@@ -62,8 +63,12 @@ class _Map:
         weight, bias = _weights(layer)
         return cls((weight * scale).flatten(1).to(dtype), (bias * scale).float())
 
+    def product(self, x: Tensor) -> Tensor:
+        """Without the bias, in the map's own precision."""
+        return functional.linear(x.to(self.weight.dtype), self.weight)
+
     def __call__(self, x: Tensor) -> Tensor:
-        return functional.linear(x.to(self.weight.dtype), self.weight).float().add_(self.bias)
+        return self.product(x).float().add_(self.bias)
 
 
 @dataclass(frozen=True)
@@ -97,9 +102,10 @@ class _Space:
         self._norm = space.norm
 
     def __call__(self, u: Tensor) -> Tensor:
-        mixed = self._mix(functional.gelu(self._convolve(u).to(self._mix.weight.dtype))).add_(u)
-        normed: Tensor = self._norm(mixed)
-        return normed
+        """What `u` becomes, in its place."""
+        y = torch.ops.aten.gelu_(self._convolve(u, self._mix.weight.dtype))
+        mixed = self._mix.product(y)
+        return normed_sum(u, mixed, self._mix.bias, self._norm)
 
 
 class _Block:
@@ -141,7 +147,7 @@ class FrozenS4:
         return total * math.sqrt(1 / len(self._blocks))
 
 
-def constants(encoder: nn.Module, *, in_cache: bool, precision: str) -> Convolve:
+def constants(encoder: nn.Module, *, in_cache: bool, precision: str) -> Function:
     """An encoder's function with constants in the place of what training would compute anew.
 
     Args:

@@ -23,6 +23,8 @@
 #define NEAR 128 /* complex vectors that stay in the processor's nearest cache */
 
 typedef float vec __attribute__((vector_size(LANES * sizeof(float)), aligned(sizeof(float)), may_alias));
+typedef unsigned int words __attribute__((vector_size(LANES * sizeof(unsigned int))));
+typedef unsigned short halves __attribute__((vector_size(LANES * sizeof(unsigned short)), aligned(2), may_alias));
 
 typedef struct {
     float half[2], quarter[2], three[2]; /* e^(i a/2), e^(i a/4), e^(i 3a/4) of a ring w^n - e^(i a) */
@@ -128,24 +130,32 @@ INLINED void sum_and_difference(vec *restrict x, ptrdiff_t n)
     }
 }
 
-/* u, y: (samples, features), features a multiple of LANES, samples at most half of size, a power of two from 4 on.
+/* The upper half of each number, rounded to the nearest, of two as near to the even one: bf16. What is no number stays none. */
+INLINED halves rounded(vec x)
+{
+    words bits = (words)x, none = (words)(x != x);
+    words upper = (bits + 0x7fff + ((bits >> 16) & 1)) >> 16;
+    return __builtin_convertvector((upper & ~none) | (((bits >> 16) | 0x40) & none), halves);
+}
+
+/* u, y: (samples, features), u of fp32, y too, or of bf16 where `half` says so; features a multiple of LANES, samples at most half of size, a power of two from 4 on.
  * spectra: (features / LANES, size, LANES), the kernels' as in_lanes.py orders and scales them.
  * angles: of 1, 2, 4, ... rings, to size / 8 of them. scratch: (size, LANES).
  */
-WIDEST void NAME(LANES)(const float *restrict u, const vec *restrict spectra, const angle *restrict angles, float *restrict y,
-                        vec *restrict scratch, ptrdiff_t samples, ptrdiff_t features, ptrdiff_t size)
+WIDEST void NAME(LANES)(const float *restrict u, const vec *restrict spectra, const angle *restrict angles, void *restrict y,
+                        vec *restrict scratch, ptrdiff_t samples, ptrdiff_t features, ptrdiff_t size, int half)
 {
-    ptrdiff_t half = size / 2;
-    vec *minus = scratch, *plus = scratch + half; /* modulo z^half - 1, and modulo z^half + 1: the same, of a signal so short */
+    ptrdiff_t arc = size / 2;
+    vec *minus = scratch, *plus = scratch + arc; /* modulo z^arc - 1, and modulo z^arc + 1: the same, of a signal so short */
     for (ptrdiff_t f = 0; f < features; f += LANES, spectra += size) {
         for (ptrdiff_t n = 0; n < samples; n++)
             minus[n] = *(const vec *)(u + n * features + f);
-        memset(minus + samples, 0, (half - samples) * sizeof(vec));
-        memcpy(plus, minus, half * sizeof(vec));
+        memset(minus + samples, 0, (arc - samples) * sizeof(vec));
+        memcpy(plus, minus, arc * sizeof(vec));
         const vec *by = spectra;
-        multiply_whole(plus, plus + half / 2, half / 2, by, angles);
-        by += half;
-        for (ptrdiff_t n = half / 2; n >= 1; n /= 2) {
+        multiply_whole(plus, plus + arc / 2, arc / 2, by, angles);
+        by += arc;
+        for (ptrdiff_t n = arc / 2; n >= 1; n /= 2) {
             sum_and_difference(minus, n);
             if (n == 1)
                 minus[1] *= *by++;
@@ -155,9 +165,14 @@ WIDEST void NAME(LANES)(const float *restrict u, const vec *restrict spectra, co
             }
         }
         minus[0] *= *by;
-        for (ptrdiff_t n = 1; n < half; n *= 2)
+        for (ptrdiff_t n = 1; n < arc; n *= 2)
             sum_and_difference(minus, n);
-        for (ptrdiff_t k = 0; k < samples; k++)
-            *(vec *)(y + k * features + f) = minus[k] + plus[k];
+        for (ptrdiff_t k = 0; k < samples; k++) {
+            vec sum = minus[k] + plus[k];
+            if (half)
+                *(halves *)((unsigned short *)y + k * features + f) = rounded(sum);
+            else
+                *(vec *)((float *)y + k * features + f) = sum;
+        }
     }
 }

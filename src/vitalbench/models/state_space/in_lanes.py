@@ -14,18 +14,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from vitalbench.compiled import loop
+from vitalbench.compiled import lanes_here, loop
 
-Convolve = Callable[[Tensor], Tensor]
+Convolve = Callable[[Tensor, torch.dtype], Tensor]
 
 _SOURCE = Path(__file__).with_name("in_lanes.c")
-_POINTERS, _SIZES = [ctypes.c_void_p] * 5, [ctypes.c_ssize_t] * 3
-_LOOPS = {lanes: loop(_SOURCE, *_POINTERS, *_SIZES, variant=f"_{lanes}") for lanes in (8, 16)}
-
-
-def lanes_here() -> int:
-    """Features that pass through an operation together on this processor."""
-    return 16 if torch.cpu._is_avx512_supported() else 8
+_ARGUMENTS = [ctypes.c_void_p] * 5 + [ctypes.c_ssize_t] * 3 + [ctypes.c_int]
+_LOOPS = {lanes: loop(_SOURCE, *_ARGUMENTS, variant=f"_{lanes}") for lanes in (8, 16)}
 
 
 def _generation(number: int) -> NDArray[np.float64]:
@@ -65,7 +60,8 @@ def in_lanes(circles: Tensor, samples: int, lanes: int | None = None) -> Convolv
         lanes: 8 or 16; as many as are soonest here unless given.
 
     Returns:
-        A function of (records, samples, features) to the same; None where there was no compiler, or features fill no lanes.
+        A function of (records, samples, features), fp32, to the same in fp32 or bf16, as it is asked; None where there was no
+        compiler, or features fill no lanes.
     """
     features, size = circles.shape
     assert size >= max(2 * samples, 4)
@@ -76,12 +72,14 @@ def in_lanes(circles: Tensor, samples: int, lanes: int | None = None) -> Convolv
         return None
     spectra, angles = _spectra(circles, lanes), _angles(size)
 
-    def convolve(u: Tensor) -> Tensor:
+    def convolve(u: Tensor, dtype: torch.dtype) -> Tensor:
         assert u.shape[1:] == (samples, features)
+        assert dtype in (torch.float32, torch.bfloat16)
         u = u.float().contiguous()
-        y, scratch = torch.empty_like(u), torch.empty(size * lanes)
+        y, scratch = torch.empty_like(u, dtype=dtype), torch.empty(size * lanes)
+        half = int(dtype == torch.bfloat16)
         for record, out in zip(u, y, strict=True):
-            run(*(t.data_ptr() for t in (record, spectra, angles, out, scratch)), samples, features, size)
+            run(*(t.data_ptr() for t in (record, spectra, angles, out, scratch)), samples, features, size, half)
         return y
 
     return convolve
