@@ -30,10 +30,9 @@ class Parser(argparse.ArgumentParser):
         options = [option for action in self._actions for option in action.option_strings]
         chosen = re.fullmatch(r"argument (\S+): invalid choice: '(.*)' \(choose from (.*)\)", message)
         if chosen:
-            name, value, allowed = chosen.groups()
-            raise ConfigError(
-                f"{self.prog}: {name} {value!r}: {choices(value, allowed.replace(chr(39), '').split(', '))}"
-            )
+            name, value, listed = chosen.groups()
+            what = f"{name} {value!r}" if name.startswith("-") else repr(value)  # an action has no name of its own
+            raise ConfigError(f"{self.prog}: {what}; {choices(value, listed.replace(chr(39), '').split(', '))}")
         stray = re.match(r"unrecognized arguments: (\S+)", message)
         raise ConfigError(f"{self.prog}: {message}" + (f"; {choices(stray.group(1), options)}" if stray else ""))
 

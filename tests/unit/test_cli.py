@@ -30,7 +30,7 @@ def run(*arguments: str, cwd=None) -> subprocess.CompletedProcess:
         (["evaluate", "missing.csv", "--task", "multilabel", "--out", "x"], "missing.csv: no such file"),
         (["audit", "--records", "missing.csv"], "missing.csv: no such file"),
         (["tables", "--results", "results/nothing"], "no results of a suite"),
-        (["runs", "lst"], "error: vitalbench runs: action 'lst': allowed: list, restore, resume; nearest: list"),
+        (["runs", "lst"], "error: vitalbench runs: 'lst'; allowed: list, restore, resume; nearest: list"),
     ],
 )
 def test_wrong_input_is_one_line_and_exit_2(project, arguments, words):
