@@ -12,7 +12,7 @@ from vitalbench.config.schema import MACRO
 from vitalbench.evaluate.score import ALL
 from vitalbench.files import read_json, write_text
 from vitalbench.report.statistics import statistics_checks
-from vitalbench.report.wording import count, in_order, metric_name, plain, score, split_words, strip_markup
+from vitalbench.report.wording import count, in_order, listed, metric_name, plain, score, split_words, strip_markup
 from vitalbench.results import CellResult, Results
 from vitalbench.train.pretrained import AUDITED
 
@@ -171,7 +171,11 @@ class _Card:
         noted = {check["check"].removeprefix("shared-") for check in told}
         if noted:
             yield f"- Test records share their {' and '.join(sorted(noted))} with training records: others' may score otherwise."
-        yield "- Scored on the release that it was trained on; no other hospital's records."
+        split = self.task.split
+        if split.method == "external":
+            yield f"- Trained on records of {split.train_on} alone; scored on those of {listed(split.test_on)} too, of no other source."
+        else:
+            yield "- Scored on the release that it was trained on; no other hospital's records."
         yield "- A research result: not a medical device, and not to be used on patients.\n"
 
 

@@ -84,7 +84,14 @@ def badge(word: str) -> Markup:
 
 def split_words(split: Split) -> str:
     """How patients came to their splits."""
-    return f"official folds ({split.column})" if split.method == "official" else "patients drawn by a hash of their id"
+    drawn = "patients drawn by a hash of their id"
+    if split.method == "official":
+        return f"official folds ({split.column})"
+    if split.method == "named":
+        return f"the splits that the release names ({split.column})"
+    if split.method == "external":
+        return f"{drawn} among the records of {split.train_on}, and all of {listed(split.test_on)} to test on ({split.column})"
+    return drawn
 
 
 def listed(names: list[str]) -> str:
