@@ -52,7 +52,8 @@ rule cost:
 
 rule storage:
     input:
-        runs=rules.train.input,
+        # What scoring leaves in the runs' folders counts too.
+        runs=rules.evaluate.input,
         stores=rules.data.input.stores,
         prices=stage_slice("storage"),
     output:

@@ -173,7 +173,7 @@ class Results:
             origin = replace(cell, target=planned["projected_from"]) if planned.get("projected_from") else None
             found.append(CellResult(cell, status, reason, run_id, planned["source"] or "", folder, origin))
         ended = {result.cell: result for result in found}
-        return [_held_to_its_origin(result, ended) for result in found]
+        return [_held_to_its_origin(result, ended, self.suite["targets"]) for result in found]
 
     @property
     def measured(self) -> list[CellResult]:
@@ -201,11 +201,24 @@ class Results:
         return _grouped(self.scored)
 
 
-def _held_to_its_origin(result: CellResult, ended: dict[Cell, CellResult]) -> CellResult:
-    """A cell that was to be projected from one that came to nothing is not projected."""
+_GB = 1e9
+
+
+def _held_to_its_origin(
+    result: CellResult, ended: dict[Cell, CellResult], targets: dict[str, dict[str, Any]]
+) -> CellResult:
+    """A cell that was to be projected from one that came to nothing is not projected, nor to a target of too little memory."""
     origin = ended.get(result.projected_from) if result.projected_from else None
-    if origin is None or origin.measured:
+    if origin is None:
         return result
+    if origin.measured:
+        has = targets[result.cell.target].get("memory_gb")
+        told = has is not None and (origin.folder / "provenance.json").is_file()
+        needed = origin.read("provenance.json")["facts"].get("memory", {}).get("needed") if told else None
+        if has is None or needed is None or needed <= has * _GB:
+            return result
+        reason = f"memory: {needed / _GB:.4g} GB, as {origin.cell.target} needed, of {has:g} GB declared"
+        return replace(result, status="not-allowed", reason=reason, projected_from=None)
     reason = f"to be projected from {origin.cell.target}, whose cell is {origin.status}"
     return replace(result, status="not-run", reason=reason, projected_from=None)
 

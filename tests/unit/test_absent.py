@@ -82,6 +82,29 @@ def test_the_matrix_says_projected_and_not_run_once_its_origin_failed(suite):
     assert [(r.status, "whose cell is not-run" in r.reason) for r in other] == [("not-run", True)]
 
 
+def test_a_cell_that_needs_more_memory_than_the_absent_target_has_is_not_projected(suite):
+    path = suite / RUN.format(**CELL) / "provenance.json"
+    needed = 30e9  # between the rtx4090's 24 GB and the a100-40's
+    write_json(path, {"facts": read_json(path)["facts"] | {"memory": {"needed": needed}}})
+    fates = {run.cell.target: run for run in Results(suite).cells if run.cell.design == "s4d" and run.cell.seed == 0}
+    assert {name: run.status for name, run in fates.items() if name != "cpu"} == {
+        "a100-40": "projected", "h100": "projected", "rtx4090": "not-allowed",
+    }  # fmt: skip
+    assert fates["rtx4090"].reason == "memory: 30 GB, as cpu needed, of 24 GB declared"
+    assert cli.run(["cost", "--results", str(suite)]) == 0
+    assert not rows_of(suite, target="rtx4090", design="s4d", seed="0")
+
+
+def test_an_alarm_that_can_hold_nothing_is_refused(suite):
+    asked = ["cost", "--results", str(suite), "--budget", "1"]
+    with pytest.raises(InputError, match="--reach and --budget do not go together"):
+        cli.run([*asked, "--reach", "0.7"])
+    path = suite / MEASUREMENT.format(**CELL)
+    write_json(path, {"device_name": "a cpu", "phases": []})
+    with pytest.raises(InputError, match="no training of it has a price"):
+        cli.run(asked)
+
+
 def test_a_training_of_another_size_is_projected_too(suite, capsys):
     assert cli.run(["cost", "--results", str(suite), "--records", "3200", "--epochs", "2"]) == 0
     rows = [row for row in csv.DictReader(capsys.readouterr().out.splitlines()) if row["phase"] == "train"]

@@ -1,6 +1,7 @@
 """Projections between devices: what was planted is found again, and intervals hold times that no fit has seen."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -81,6 +82,23 @@ def test_an_unseen_device_has_the_wider_interval():
     fitted = Projector([timing for timing in timings if timing.device != "d3"], sheets)
     seen, unseen = fitted.project("d0", "d1"), fitted.project("d0", "d3")
     assert math.log(unseen.high / unseen.low) > 1.3 * math.log(seen.high / seen.low)
+
+
+def test_devices_that_no_workload_leads_between_have_the_wider_interval():
+    timings, sheets = planted(np.random.default_rng(0), 8, noise=0.05, own=0.3)
+    apart = {name: int(name[1:]) % 2 for name in sheets}
+    split = [replace(t, workload=(f"{t.workload[0]} {apart[t.device]}", *t.workload[1:])) for t in timings]
+    fitted, linked = Projector(split, sheets), Projector(timings, sheets)
+    assert fitted.knows("d0")
+    assert fitted.knows("d1")
+    wide, narrow, within = fitted.project("d0", "d1"), linked.project("d0", "d1"), fitted.project("d0", "d2")
+    assert wide.high / wide.low > 1.3 * narrow.high / narrow.low
+    assert wide.high / wide.low > 1.3 * within.high / within.low
+
+
+def test_without_times_no_gpu_is_connected_with_another(published):
+    _, devices = published
+    assert not Projector([], devices).connects("NVIDIA L4", "Tesla T4")
 
 
 def test_intervals_hold_at_least_what_they_say_of_devices_and_models_left_out():

@@ -99,6 +99,8 @@ def _hold(results: Results, rows: list[dict[str, Any]], budget: float) -> None:
             first.setdefault(
                 tuple(row[name] for name in ("dataset", "task", "design", "target", "seed", "fold")), row["usd"]
             )
+    if not first:
+        raise InputError(f"{results.folder}: no training of it has a price, so --budget can hold nothing")
     total = sum(first.values())
     unpriced = sum(bool(run.cell not in {Cell(*key) for key in first}) for run in results.measured)
     beside = f"; {unpriced} runs have no price or no step" if unpriced else ""
@@ -117,6 +119,9 @@ def run(args: argparse.Namespace) -> None:
         text = read_json(args.results / STAGE_SLICE.format(stage="cost"))["prices"]
         prices = parse_prices(text, Path(read_json(args.results / RESOLVED)["price_file"]))
     if args.reach:
+        for name in ("budget", "records", "usd_per_kwh"):
+            if getattr(args, name) is not None:
+                raise InputError(f"vitalbench cost: --reach and --{name.replace('_', '-')} do not go together")
         rows = [*reached_rows(results, prices, _levels(args.reach))]
         if args.out:
             write_table("reached", rows, args.out)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from vitalbench.config.folder import ConfigFolder
-from vitalbench.config.published import Device, parse_published, published_texts
+from vitalbench.config.published import TIMINGS, Device, parse_published, published_texts
 from vitalbench.cost.held_out import by_pair, held_out
 from vitalbench.cost.projector import LEVEL, Projector
 from vitalbench.cost.sheets import sheets_of
@@ -73,6 +73,8 @@ def _errors(args: argparse.Namespace) -> None:
     else:
         texts = published_texts(args.configs)
     devices, timings = parse_published(texts, args.configs)
+    if not timings:
+        raise ConfigError(f"{args.configs / TIMINGS}: no published time to judge by")
     rows = [*by_pair([*held_out(timings, devices)])]
     if args.out:
         write_table("projection", rows, args.out)
@@ -106,7 +108,9 @@ def run(args: argparse.Namespace) -> None:
             rows.append(row | {"basis": "measured", "step_s": args.seconds})
             continue
         if not fitted.connects(source, target):
-            raise ConfigError(f"--to {name}: not-run: no published time says how far a CPU from a CPU would be off")
+            raise ConfigError(
+                f"--to {name}: not-run: no published time says how far that would be off from {args.source}"
+            )
         told = fitted.project(source, target)
         seconds = {"step_s": told.ratio, "low": told.low, "high": told.high}
         rows.append(row | {"basis": "projected"} | {key: args.seconds * ratio for key, ratio in seconds.items()})

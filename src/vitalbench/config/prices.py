@@ -3,13 +3,16 @@
 import csv
 import io
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from vitalbench.config.knobs import Knobs
 from vitalbench.errors import ConfigError, choices
 
 _COLUMNS = ("key", "provider", "sku", "region", "purchase", "gpus", "usd_per_hour", "price_date", "price_source")
+_MONTH = len("2026-09")
 _PURCHASE = ("on-demand", "spot", "owned")
 
 
@@ -36,6 +39,23 @@ def price_text(path: Path) -> str:
         raise ConfigError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not readable: {error}") from None
+
+
+def hold_source(where: str, row: Mapping[str, str]) -> None:
+    """Refuse a price without a key or a source, or whose date is neither a day nor a month.
+
+    Raises:
+        ConfigError: so.
+    """
+    if not row["key"] or not row["price_date"] or not row["price_source"]:
+        raise ConfigError(f"{where}: a price needs its key, its date and its source")
+    told = row["price_date"]
+    try:
+        date.fromisoformat(told if len(told) > _MONTH else f"{told}-01")
+    except ValueError:
+        raise ConfigError(
+            f"{where}: price_date is {told!r}; it must be a day or a month, 2026-09-06 or 2026-09"
+        ) from None
 
 
 def parse_prices(text: str, path: Path) -> dict[str, Price]:
@@ -69,8 +89,7 @@ def parse_prices(text: str, path: Path) -> dict[str, Price]:
             raise ConfigError(f"{where}: usd_per_hour is {usd}; it must be positive")
         if gpus < 0:
             raise ConfigError(f"{where}: gpus is {gpus}; it must be 0 or more")
-        if not row["price_date"] or not row["price_source"]:
-            raise ConfigError(f"{where}: a price needs its date and its source")
+        hold_source(where, row)
         if row["purchase"] not in _PURCHASE:
             raise ConfigError(f"{where}: purchase is {row['purchase']!r}; {choices(row['purchase'], _PURCHASE)}")
         if row["key"] in prices:

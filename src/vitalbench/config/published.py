@@ -48,11 +48,14 @@ class Timing:
 def _rows(text: str, path: Path, columns: tuple[str, ...]) -> Iterator[tuple[str, dict[str, str]]]:
     """Each row with where it stands, for messages."""
     reader = csv.DictReader(text.splitlines())
-    for column in columns:
-        if column not in (reader.fieldnames or ()):
-            raise ConfigError(f"{path}: column '{column}' is missing; found: {', '.join(reader.fieldnames or ())}")
-    for row in reader:
-        yield f"{path}: line {reader.line_num}", row
+    try:
+        for column in columns:
+            if column not in (reader.fieldnames or ()):
+                raise ConfigError(f"{path}: column '{column}' is missing; found: {', '.join(reader.fieldnames or ())}")
+        for row in reader:
+            yield f"{path}: line {reader.line_num}", row
+    except csv.Error as error:
+        raise ConfigError(f"{path}: not readable as CSV: {error}") from None
 
 
 def _positive(where: str, row: dict[str, str], column: str) -> float:

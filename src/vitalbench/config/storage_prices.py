@@ -5,7 +5,7 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
-from vitalbench.config.prices import price_text
+from vitalbench.config.prices import hold_source, price_text
 from vitalbench.errors import ConfigError
 
 _COLUMNS = ("key", "provider", "sku", "region", "tier", "usd_per_gb_month", "price_date", "price_source")
@@ -48,21 +48,24 @@ def parse_storage_prices(text: str, path: Path) -> dict[str, StoragePrice]:
         ConfigError: a missing column, a price that is no positive number, an empty date or source, a key that stands there twice.
     """
     reader = csv.DictReader(text.splitlines())
-    columns = reader.fieldnames or []
+    try:
+        columns = reader.fieldnames or []
+        rows = [(reader.line_num, row) for row in reader]
+    except csv.Error as error:
+        raise ConfigError(f"{path}: not readable as CSV: {error}") from None
     for column in _COLUMNS:
         if column not in columns:
             raise ConfigError(f"{path}: column '{column}' is missing; found: {', '.join(columns)}")
     prices: dict[str, StoragePrice] = {}
-    for row in reader:
-        where = f"{path}: line {reader.line_num}"
+    for line, row in rows:
+        where = f"{path}: line {line}"
         try:
             usd = float(row["usd_per_gb_month"])
         except (TypeError, ValueError):
             usd = math.nan
         if not 0 < usd < math.inf:
             raise ConfigError(f"{where}: usd_per_gb_month is {row['usd_per_gb_month']!r}; it must be a positive number")
-        if not row["price_date"] or not row["price_source"]:
-            raise ConfigError(f"{where}: a price needs its date and its source")
+        hold_source(where, row)
         if row["key"] in prices:
             raise ConfigError(f"{where}: key '{row['key']}' stands there twice")
         told = {name: row[name] for name in _COLUMNS if name != "usd_per_gb_month"}

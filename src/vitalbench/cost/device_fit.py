@@ -62,6 +62,25 @@ class DeviceFit:
         """Whether there are times that tell how slow this device is beyond its data sheet."""
         return device in self._places
 
+    @cached_property
+    def _group(self) -> dict[str, str]:
+        """Of each device that has times, one that stands for all which workloads link to it, through others too."""
+        found = {name: name for name in self._places}
+        for source, target in pairs(self._timings):
+            old, new = found[target.device], found[source.device]
+            if old != new:
+                found = {name: new if group == old else group for name, group in found.items()}
+        return found
+
+    def links(self, source: str, target: str) -> bool:
+        """Whether published times compare the two, if only through other devices."""
+        return self.knows(source) and self.knows(target) and self._group[source] == self._group[target]
+
+    @property
+    def fitted(self) -> bool:
+        """Whether there are times to fit to."""
+        return bool(self._timings)
+
     def _slope(self, device: str) -> float:
         sheet = self._devices[device]
         return math.log(sheet.gb_s) - math.log(sheet.tflops)

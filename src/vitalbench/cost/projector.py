@@ -88,7 +88,7 @@ class Projector:
 
     @cached_property
     def _unknown(self) -> float:
-        """The same where one of them has none: by what it misses of devices left out."""
+        """The same where one of them has none, or none that lead to the other's: by what it misses of devices left out."""
         names = sorted({timing.device for timing in self._gpu_times})
         return scale(
             self._misses(self._gpu_times, [t for t in self._gpu_times if t.device != name], name) for name in names
@@ -115,7 +115,7 @@ class Projector:
     def connects(self, source: str, target: str) -> bool:
         """Whether anything published says how far a projection from one to the other may be off."""
         kinds = {self._devices[source].kind, self._devices[target].kind}
-        return kinds == {"gpu"} or (kinds == {"cpu", "gpu"} and math.isfinite(self._across))
+        return (kinds == {"gpu"} and self._fit.fitted) or (kinds == {"cpu", "gpu"} and math.isfinite(self._across))
 
     def blend(self, source: str, target: str) -> float:
         """The ratio that data sheets alone give, both rates weighed as fitted to GPUs."""
@@ -129,5 +129,5 @@ class Projector:
             middle, reach = self._log_peaks(source, target), self._across
         else:
             middle, error = self._fit.log_ratio(source, target)
-            reach = error * (self._known if self.knows(source) and self.knows(target) else self._unknown)
+            reach = error * (self._known if self._fit.links(source, target) else self._unknown)
         return Projection(math.exp(middle), math.exp(middle - reach), math.exp(middle + reach))

@@ -11,7 +11,7 @@ from vitalbench.layout import CHECKPOINTS
 from vitalbench.results import Results
 
 _GB = 1e9
-_STORE = ("parts", "store.h5", "records.parquet", "index.parquet")  # below a data set's folder
+_STORE = ("parts", "versions", "store.h5", "records.parquet", "index.parquet")  # below a data set's folder
 _WEIGHTS = "model.safetensors"
 _GROWS = ("raw", "processed")  # with the records
 

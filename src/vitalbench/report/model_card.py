@@ -173,7 +173,8 @@ class _Card:
             yield f"- Test records share their {' and '.join(sorted(noted))} with training records: others' may score otherwise."
         split = self.task.split
         if split.method == "external":
-            yield f"- Trained on records of {split.train_on} alone; scored on those of {listed(split.test_on)} too, of no other source."
+            others = listed(split.test_on)
+            yield f"- Trained on records of {split.train_on} alone; scored on those of {others} too, of no other source."
         else:
             yield "- Scored on the release that it was trained on; no other hospital's records."
         yield "- A research result: not a medical device, and not to be used on patients.\n"
