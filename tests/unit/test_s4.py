@@ -8,7 +8,7 @@ import torch
 
 from vitalbench.config.fast import Fast
 from vitalbench.models import build, parameter_count
-from vitalbench.models.frozen.records import RecordByRecord
+from vitalbench.models.frozen.records import FewAtATime
 from vitalbench.models.layers.normed_sum import normed_sum
 from vitalbench.models.state_space import in_lanes as in_lanes_module
 from vitalbench.models.state_space.convolution import convolve, joined
@@ -168,7 +168,7 @@ def test_what_fails_in_a_thread_is_told_by_the_call():
         raise torch.OutOfMemoryError("of one record")
 
     with pytest.raises(torch.OutOfMemoryError, match="of one record"):
-        RecordByRecord(short_of_memory)(torch.zeros(3, 1))
+        FewAtATime(short_of_memory)(torch.zeros(3, 1))
 
 
 def test_bf16_costs_what_its_eight_bits_are_worth(tiny):

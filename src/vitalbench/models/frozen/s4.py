@@ -2,7 +2,8 @@
 
 What the blocks contribute is averaged over time before it is mapped, since a map and a mean change places; the part of a layer's
 input that skips its kernel is a tap of the kernel. A sample's features lie side by side, (records, samples, features), as maps and
-norms go through them. In cache each record passes through all of it by itself, and its features are convolved side by side.
+norms go through them. In cache a few records at a time
+pass through all of it on one thread, and as many features as a vector holds are convolved side by side.
 """
 
 import math
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from vitalbench.models.frozen.records import RecordByRecord
+from vitalbench.models.frozen.records import FewAtATime
 from vitalbench.models.layers.normed_sum import normed_sum
 from vitalbench.models.s4 import Block, Encoder, StateSpace
 from vitalbench.models.state_space.convolution import joined
@@ -57,15 +58,22 @@ class _Map:
 
     weight: Tensor
     bias: Tensor
+    apart: bool  # a product a record: of several at once other bytes would come out
 
     @classmethod
-    def of(cls, layer: nn.Module, dtype: torch.dtype, scale: float = 1.0) -> "_Map":
+    def of(cls, layer: nn.Module, dtype: torch.dtype, apart: bool, scale: float = 1.0) -> "_Map":
         weight, bias = _weights(layer)
-        return cls((weight * scale).flatten(1).to(dtype), (bias * scale).float())
+        return cls((weight * scale).flatten(1).to(dtype), (bias * scale).float(), apart)
 
     def product(self, x: Tensor) -> Tensor:
         """Without the bias, in the map's own precision."""
-        return functional.linear(x.to(self.weight.dtype), self.weight)
+        x = x.to(self.weight.dtype)
+        if not self.apart:
+            return functional.linear(x, self.weight)
+        y = x.new_empty((*x.shape[:-1], len(self.weight)))
+        for record, into in zip(x, y, strict=True):
+            torch.mm(record, self.weight.t(), out=into)
+        return y
 
     def __call__(self, x: Tensor) -> Tensor:
         return self.product(x).float().add_(self.bias)
@@ -79,9 +87,9 @@ class _Neighbours:
     taps: int
 
     @classmethod
-    def of(cls, layer: nn.Module, dtype: torch.dtype) -> "_Neighbours":
+    def of(cls, layer: nn.Module, dtype: torch.dtype, apart: bool) -> "_Neighbours":
         weight, bias = _weights(layer)  # (outputs, inputs, taps)
-        return cls(_Map(weight.transpose(1, 2).flatten(1).to(dtype), bias.float()), weight.shape[-1])
+        return cls(_Map(weight.transpose(1, 2).flatten(1).to(dtype), bias.float(), apart), weight.shape[-1])
 
     def __call__(self, x: Tensor) -> Tensor:
         around = self.taps // 2
@@ -98,7 +106,7 @@ class _Space:
         kernels = space.kernels().clone()
         kernels[0, :, 0] += space.skip
         self._convolve = _convolution(kernels, in_cache)
-        self._mix = _Map.of(space.mix, dtype)
+        self._mix = _Map.of(space.mix, dtype, in_cache)
         self._norm = space.norm
 
     def __call__(self, u: Tensor) -> Tensor:
@@ -112,10 +120,10 @@ class _Block:
     """models.s4.Block; what it contributes is the mean over time of what passed the gate, not mapped yet."""
 
     def __init__(self, block: Block, dtype: torch.dtype, in_cache: bool) -> None:
-        self._conv = _Neighbours.of(block.conv, dtype)
+        self._conv = _Neighbours.of(block.conv, dtype, in_cache)
         self._spaces = [_Space(space, dtype, in_cache) for space in block.spaces if isinstance(space, StateSpace)]
-        self._carried = _Map.of(block.carried, dtype, math.sqrt(0.5))
-        self._contributed = _Map.of(block.contributed, torch.float32)
+        self._carried = _Map.of(block.carried, dtype, in_cache, math.sqrt(0.5))
+        self._contributed = _Map.of(block.contributed, torch.float32, in_cache)
 
     def __call__(self, x: Tensor) -> tuple[Tensor, Tensor]:
         u = self._conv(x)
@@ -123,19 +131,19 @@ class _Block:
             u = space(u)
         content, gate = u.chunk(2, dim=2)
         gated = content.mul(2).sigmoid_().mul_(2).sub_(1).mul_(gate.sigmoid())  # tanh(x) = 2 sigmoid(2 x) - 1, sooner
-        return self._carried(gated).add_(x, alpha=math.sqrt(0.5)), self._contributed(gated.mean(dim=1))
+        return self._carried(gated).add_(x, alpha=math.sqrt(0.5)), self._contributed(gated.mean(dim=1, keepdim=True))
 
 
 class FrozenS4:
     """(batch, leads, samples) -> (batch, features), on the device the encoder was on.
 
     Args:
-        in_cache: each record is given by itself, on a processor.
+        in_cache: on a processor, one thread's work; of each record the same bytes, however many there are.
     """
 
     def __init__(self, encoder: Encoder, precision: str, in_cache: bool) -> None:
         dtype = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
-        self._stem = _Map.of(encoder.stem, torch.float32)
+        self._stem = _Map.of(encoder.stem, torch.float32, in_cache)
         self._blocks = [_Block(block, dtype, in_cache) for block in encoder.blocks if isinstance(block, Block)]
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -144,17 +152,17 @@ class FrozenS4:
         for block in self._blocks:
             x, contributed = block(x)
             total = total + contributed
-        return total * math.sqrt(1 / len(self._blocks))
+        return total[:, 0] * math.sqrt(1 / len(self._blocks))
 
 
 def constants(encoder: nn.Module, *, in_cache: bool, precision: str) -> Function:
     """An encoder's function with constants in the place of what training would compute anew.
 
     Args:
-        in_cache: a record at a time and a thread a processor, where a processor computes.
+        in_cache: a few records at a time and a thread a processor, where a processor computes.
         precision: `fp32`, or `bf16` of the maps; convolutions, norms and gates stay fp32.
     """
     assert isinstance(encoder, Encoder)
     in_cache = in_cache and next(encoder.parameters()).device.type == "cpu"
     form = FrozenS4(encoder, precision, in_cache)
-    return RecordByRecord(form) if in_cache else form
+    return FewAtATime(form) if in_cache else form

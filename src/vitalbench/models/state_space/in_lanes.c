@@ -138,41 +138,51 @@ INLINED halves rounded(vec x)
     return __builtin_convertvector((upper & ~none) | (((bits >> 16) | 0x40) & none), halves);
 }
 
-/* u, y: (samples, features), u of fp32, y too, or of bf16 where `half` says so; features a multiple of LANES, samples at most half of size, a power of two from 4 on.
+/* One vector of features of one record: u and y are numbers `features` apart. The rest is told below. */
+INLINED void convolve(const float *restrict u, const vec *restrict by, const angle *restrict angles, void *restrict y,
+                      vec *restrict scratch, ptrdiff_t samples, ptrdiff_t features, ptrdiff_t size, int half)
+{
+    ptrdiff_t arc = size / 2;
+    vec *minus = scratch, *plus = scratch + arc; /* modulo z^arc - 1, and modulo z^arc + 1: the same, of a signal so short */
+    for (ptrdiff_t n = 0; n < samples; n++)
+        minus[n] = *(const vec *)(u + n * features);
+    memset(minus + samples, 0, (arc - samples) * sizeof(vec));
+    memcpy(plus, minus, arc * sizeof(vec));
+    multiply_whole(plus, plus + arc / 2, arc / 2, by, angles);
+    by += arc;
+    for (ptrdiff_t n = arc / 2; n >= 1; n /= 2) {
+        sum_and_difference(minus, n);
+        if (n == 1)
+            minus[1] *= *by++;
+        else {
+            multiply_whole(minus + n, minus + n + n / 2, n / 2, by, angles);
+            by += n;
+        }
+    }
+    minus[0] *= *by;
+    for (ptrdiff_t n = 1; n < arc; n *= 2)
+        sum_and_difference(minus, n);
+    for (ptrdiff_t n = 0; n < samples; n++) {
+        vec sum = minus[n] + plus[n];
+        if (half)
+            *(halves *)((unsigned short *)y + n * features) = rounded(sum);
+        else
+            *(vec *)((float *)y + n * features) = sum;
+    }
+}
+
+/* u, y: (records, samples, features), u of fp32, y too, or of bf16 where `half` says so; features a multiple of LANES, samples at
+ * most half of size, a power of two from 4 on. Each spectrum is read once for all records.
  * spectra: (features / LANES, size, LANES), the kernels' as in_lanes.py orders and scales them.
  * angles: of 1, 2, 4, ... rings, to size / 8 of them. scratch: (size, LANES).
  */
 WIDEST void NAME(LANES)(const float *restrict u, const vec *restrict spectra, const angle *restrict angles, void *restrict y,
-                        vec *restrict scratch, ptrdiff_t samples, ptrdiff_t features, ptrdiff_t size, int half)
+                        vec *restrict scratch, ptrdiff_t records, ptrdiff_t samples, ptrdiff_t features, ptrdiff_t size, int half)
 {
-    ptrdiff_t arc = size / 2;
-    vec *minus = scratch, *plus = scratch + arc; /* modulo z^arc - 1, and modulo z^arc + 1: the same, of a signal so short */
-    for (ptrdiff_t f = 0; f < features; f += LANES, spectra += size) {
-        for (ptrdiff_t n = 0; n < samples; n++)
-            minus[n] = *(const vec *)(u + n * features + f);
-        memset(minus + samples, 0, (arc - samples) * sizeof(vec));
-        memcpy(plus, minus, arc * sizeof(vec));
-        const vec *by = spectra;
-        multiply_whole(plus, plus + arc / 2, arc / 2, by, angles);
-        by += arc;
-        for (ptrdiff_t n = arc / 2; n >= 1; n /= 2) {
-            sum_and_difference(minus, n);
-            if (n == 1)
-                minus[1] *= *by++;
-            else {
-                multiply_whole(minus + n, minus + n + n / 2, n / 2, by, angles);
-                by += n;
-            }
+    for (ptrdiff_t f = 0; f < features; f += LANES, spectra += size)
+        for (ptrdiff_t r = 0; r < records; r++) {
+            ptrdiff_t at = r * samples * features + f;
+            void *into = half ? (void *)((unsigned short *)y + at) : (void *)((float *)y + at);
+            convolve(u + at, spectra, angles, into, scratch, samples, features, size, half);
         }
-        minus[0] *= *by;
-        for (ptrdiff_t n = 1; n < arc; n *= 2)
-            sum_and_difference(minus, n);
-        for (ptrdiff_t k = 0; k < samples; k++) {
-            vec sum = minus[k] + plus[k];
-            if (half)
-                *(halves *)((unsigned short *)y + k * features + f) = rounded(sum);
-            else
-                *(vec *)((float *)y + k * features + f) = sum;
-        }
-    }
 }

@@ -19,7 +19,7 @@ from vitalbench.compiled import lanes_here, loop
 Convolve = Callable[[Tensor, torch.dtype], Tensor]
 
 _SOURCE = Path(__file__).with_name("in_lanes.c")
-_ARGUMENTS = [ctypes.c_void_p] * 5 + [ctypes.c_ssize_t] * 3 + [ctypes.c_int]
+_ARGUMENTS = [ctypes.c_void_p] * 5 + [ctypes.c_ssize_t] * 4 + [ctypes.c_int]
 _LOOPS = {lanes: loop(_SOURCE, *_ARGUMENTS, variant=f"_{lanes}") for lanes in (8, 16)}
 
 
@@ -78,8 +78,7 @@ def in_lanes(circles: Tensor, samples: int, lanes: int | None = None) -> Convolv
         u = u.float().contiguous()
         y, scratch = torch.empty_like(u, dtype=dtype), torch.empty(size * lanes)
         half = int(dtype == torch.bfloat16)
-        for record, out in zip(u, y, strict=True):
-            run(*(t.data_ptr() for t in (record, spectra, angles, out, scratch)), samples, features, size, half)
+        run(*(t.data_ptr() for t in (u, spectra, angles, y, scratch)), len(u), samples, features, size, half)
         return y
 
     return convolve
