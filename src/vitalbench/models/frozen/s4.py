@@ -2,8 +2,8 @@
 
 What the blocks contribute is averaged over time before it is mapped, since a map and a mean change places; the part of a layer's
 input that skips its kernel is a tap of the kernel. A sample's features lie side by side, (records, samples, features), as maps and
-norms go through them. In cache a few records at a time
-pass through all of it on one thread, and as many features as a vector holds are convolved side by side.
+norms go through them. In cache a few records at a time pass through all of it on one thread, and as many features as a vector
+holds are convolved side by side.
 """
 
 import math
