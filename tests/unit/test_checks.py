@@ -103,6 +103,12 @@ def test_a_wrong_claim_names_its_file(project, old, new, said):
     assert said in message
 
 
+def test_a_claims_file_of_another_ending_is_not_left_out_in_silence(project):
+    claims = project / "configs/claims"
+    (claims / "ptbxl.yaml").rename(claims / "ptbxl.yml")
+    assert refusal(project).startswith(f"{claims / 'ptbxl.yml'}: a claims file is named ptbxl.yaml")
+
+
 def test_a_claim_may_rest_on_a_data_set_that_the_suite_does_not_use(project):
     edit(
         project,

@@ -150,6 +150,8 @@ def _check_expressions(claim: Claim) -> None:
 
 def read_documents(folder: Path) -> dict[str, Document]:
     """Read every document of a folder; ids are unique over all of them, and every `check` is arithmetic."""
+    for path in sorted(folder.glob("*.yml")):
+        raise ConfigError(f"{path}: a claims file is named {path.stem}.yaml; under this name it would be left out")
     documents = {path.stem: validated(Document, read_yaml(path), path) for path in sorted(folder.glob("*.yaml"))}
     seen: dict[str, str] = {}
     for name, document in documents.items():
