@@ -1,7 +1,5 @@
 """What configs/datasets/<name>.yaml may say: a release, what its store depends on, and what it must hold."""
 
-import re
-from calendar import monthrange
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -9,20 +7,16 @@ from pydantic_core import PydanticCustomError
 
 from vitalbench.config.publisher import Download
 from vitalbench.config.strict import Strict
-from vitalbench.config.values import Count, Fraction, Name, Positive, each_once
+from vitalbench.config.values import Count, Fraction, Name, Positive, each_once, is_day
 
 Source = Literal["generated", "local", "download"]
 Codec = Literal["none", "gzip", "zstd"]
 
-_MONTHS = 12
-
 
 def _day(text: str) -> str:
     """A date as it is written, held against the calendar."""
-    if written := re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)", text):
-        year, month, day = map(int, written.groups())
-        if year and 1 <= month <= _MONTHS and 1 <= day <= monthrange(year, month)[1]:
-            return text
+    if is_day(text):
+        return text
     raise PydanticCustomError("day", "'{text}' is no day, written year-month-day", {"text": text})
 
 

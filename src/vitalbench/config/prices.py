@@ -5,14 +5,13 @@ import io
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 
 from vitalbench.config.knobs import Knobs
+from vitalbench.config.values import is_day
 from vitalbench.errors import ConfigError, choices
 
 _COLUMNS = ("key", "provider", "sku", "region", "purchase", "gpus", "usd_per_hour", "price_date", "price_source")
-_MONTH = len("2026-09")
 _PURCHASE = ("on-demand", "spot", "owned")
 
 
@@ -50,12 +49,8 @@ def hold_source(where: str, row: Mapping[str, str]) -> None:
     if not row["key"] or not row["price_date"] or not row["price_source"]:
         raise ConfigError(f"{where}: a price needs its key, its date and its source")
     told = row["price_date"]
-    try:
-        date.fromisoformat(told if len(told) > _MONTH else f"{told}-01")
-    except ValueError:
-        raise ConfigError(
-            f"{where}: price_date is {told!r}; it must be a day or a month, 2026-09-06 or 2026-09"
-        ) from None
+    if not (is_day(told) or is_day(f"{told}-01")):
+        raise ConfigError(f"{where}: price_date is {told!r}; it must be a day or a month, 2026-09-06 or 2026-09")
 
 
 def parse_prices(text: str, path: Path) -> dict[str, Price]:

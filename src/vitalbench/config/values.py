@@ -1,5 +1,7 @@
 """The kinds of values that configuration keys take."""
 
+import re
+from calendar import monthrange
 from typing import Annotated, TypeVar
 
 from pydantic import Field
@@ -21,3 +23,19 @@ def each_once(values: list[T]) -> list[T]:
         if values.count(value) > 1:
             raise PydanticCustomError("twice", "names {value} twice", {"value": str(value)})
     return values
+
+
+_MONTHS = 12
+
+
+def is_day(text: str) -> bool:
+    """Whether a text is a day of the calendar, written year-month-day.
+
+    >>> is_day("2024-02-29"), is_day("2023-02-29"), is_day("20240229")
+    (True, False, False)
+    """
+    written = re.fullmatch(r"(\d{4})-(\d\d)-(\d\d)", text)
+    if written is None:
+        return False
+    year, month, day = map(int, written.groups())
+    return bool(year) and 1 <= month <= _MONTHS and 1 <= day <= monthrange(year, month)[1]
