@@ -7,7 +7,7 @@ import pytest
 from tests.conftest import ROOT, resolved
 from vitalbench import cli
 from vitalbench.config.budget_file import read_budget
-from vitalbench.config.prices import newest_prices, read_prices
+from vitalbench.config.prices import newest_price_file, read_prices
 from vitalbench.config.storage_prices import parse_storage_prices, read_storage_prices, storage_file
 from vitalbench.cost.budget import derive
 from vitalbench.cost.storage import parts
@@ -25,7 +25,7 @@ CELL = {"dataset": "ptbxl", "task": "superdiagnostic", "design": "s4d", "target"
 @pytest.fixture(scope="module")
 def document():
     path = CONFIGS / "budgets/000-ecg-llm.yaml"
-    prices = read_prices(newest_prices(CONFIGS)), read_storage_prices(storage_file(CONFIGS))
+    prices = read_prices(newest_price_file(CONFIGS)), read_storage_prices(storage_file(CONFIGS))
     return {found.line.id: found for found in derive(read_budget(path), *prices, str(path))}
 
 

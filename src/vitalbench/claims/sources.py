@@ -3,9 +3,10 @@
 from vitalbench.claims.counted import add_counted, add_saving
 from vitalbench.claims.facts import Facts
 from vitalbench.claims.side_by_side import add_efficiency
-from vitalbench.config.claim_facts import declared_by, newest_prices, target_facts, targets_named
+from vitalbench.config.claim_facts import declared_by, target_facts, targets_named
 from vitalbench.config.claims_file import facts_of
 from vitalbench.config.folder import ConfigFolder
+from vitalbench.config.prices import latest_prices
 from vitalbench.results import Results
 
 
@@ -19,7 +20,7 @@ def declared_facts(folder: ConfigFolder) -> Facts:
             facts.add(fact, value)
         facts.missing[name] = f"needs the whole {dataset.title} {dataset.version}"
     named = list(facts_of(folder.documents))
-    prices = newest_prices(folder.path) if any(fact.startswith("price.") for fact in named) else {}
+    prices = latest_prices(folder.path) if any(fact.startswith("price.") for fact in named) else {}
     for key, price in prices.items():
         facts.add(f"price.{key}", price.usd_per_hour, note=f"USD/h on {price.price_date}, {price.price_source}")
     for name in targets_named(named, folder.names("targets")):

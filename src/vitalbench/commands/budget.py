@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vitalbench.amounts import shown_usd
 from vitalbench.config.budget_file import budget_path, read_budget
-from vitalbench.config.prices import newest_prices, read_prices
+from vitalbench.config.prices import newest_price_file, read_prices
 from vitalbench.config.storage_prices import read_storage_prices, storage_file
 from vitalbench.cost.budget import Derived, derive
 from vitalbench.errors import ConfigError, GateError, choices
@@ -85,7 +85,7 @@ def _hold(limit: float, name: str, derived: dict[str, list[Derived]]) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Derive."""
-    prices = args.prices or newest_prices(args.configs)
+    prices = args.prices or newest_price_file(args.configs)
     storage = args.storage or storage_file(args.configs)
     names = args.names or sorted(path.stem for path in (args.configs / "budgets").glob("*.yaml"))
     if not names:

@@ -4,13 +4,13 @@ from functools import cache
 from itertools import product
 
 from vitalbench.columns import TABLES
-from vitalbench.config.claim_facts import PROJECTED, Known, check_facts, newest_prices
+from vitalbench.config.claim_facts import PROJECTED, Known, check_facts
 from vitalbench.config.dataset import Dataset
 from vitalbench.config.design import PRETRAINING, Design
 from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.knobs import Knobs
 from vitalbench.config.model_options import encoder_sizes
-from vitalbench.config.prices import check_price_keys, price_file, read_prices
+from vitalbench.config.prices import check_price_keys, latest_prices, price_file, read_prices
 from vitalbench.config.published import parse_published, published_texts
 from vitalbench.config.schema import Size
 from vitalbench.config.search_space import corners
@@ -126,5 +126,5 @@ def known_facts(folder: ConfigFolder) -> Known:
         folder.dataset,
         cache(folder.task),
         cache(folder.target),
-        cache(lambda: newest_prices(folder.path)),
+        cache(lambda: latest_prices(folder.path)),
     )

@@ -8,7 +8,7 @@ from typing import Any
 from vitalbench.config.claims_file import Claim, Document
 from vitalbench.config.dataset import Dataset
 from vitalbench.config.expression import facts_named
-from vitalbench.config.prices import Price, read_prices
+from vitalbench.config.prices import Price
 from vitalbench.config.schema import Task
 from vitalbench.config.target import Target
 from vitalbench.errors import ConfigError, choices
@@ -54,14 +54,6 @@ def targets_named(facts: Iterable[str], targets: Iterable[str]) -> list[str]:
         for target, (declared, projected) in looked
         if any(fact.startswith(declared) or (fact.startswith("projected.") and projected in fact) for fact in named)
     ]
-
-
-def newest_prices(configs: Path) -> dict[str, Price]:
-    """Each price as the newest file of configs/prices has it; the files are named by date."""
-    found: dict[str, Price] = {}
-    for file in sorted((configs / "prices").glob("*.csv")):
-        found |= read_prices(file)
-    return found
 
 
 @dataclass(frozen=True)

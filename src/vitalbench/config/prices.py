@@ -106,15 +106,23 @@ def price_file(knobs: Knobs, configs: Path) -> Path:
         if not path.is_file():
             raise ConfigError(f"{knobs.said_in('price_file')}: {path}: no such file")
         return path
-    return newest_prices(configs)
+    return newest_price_file(configs)
 
 
-def newest_prices(configs: Path) -> Path:
+def newest_price_file(configs: Path) -> Path:
     """The newest file of configs/prices, by its name."""
     files = sorted((configs / "prices").glob("*.csv"))
     if not files:
         raise ConfigError(f"{configs / 'prices'}: no price file; one is named <date>.csv")
     return files[-1]
+
+
+def latest_prices(configs: Path) -> dict[str, Price]:
+    """Each price as the newest file that has it tells it, for what says of when it is; a cost of today takes one file's alone."""
+    found: dict[str, Price] = {}
+    for file in sorted((configs / "prices").glob("*.csv")):
+        found |= read_prices(file)
+    return found
 
 
 def check_price_keys(asked_by: object, keys: list[str], prices: dict[str, Price], path: Path) -> None:

@@ -11,14 +11,14 @@ from urllib.parse import urlsplit
 
 from vitalbench import layout
 from vitalbench.config.checkpointing import Checkpointing
-from vitalbench.config.claim_facts import newest_prices, target_facts, targets_named
+from vitalbench.config.claim_facts import target_facts, targets_named
 from vitalbench.config.claims_file import facts_of
 from vitalbench.config.code import code_digest
 from vitalbench.config.dataset import Dataset, DatasetBuild
 from vitalbench.config.design import PRETEXTS, Design
 from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.plan import Plan
-from vitalbench.config.prices import parse_prices, price_file, price_text
+from vitalbench.config.prices import latest_prices, parse_prices, price_file, price_text
 from vitalbench.config.published import published_texts
 from vitalbench.config.schema import TaskData
 from vitalbench.config.storage_prices import read_storage_prices, storage_file
@@ -158,7 +158,7 @@ def _claims_slice(folder: ConfigFolder) -> dict[str, Any]:
     """The claims files, and of prices, targets and published times what their claims name."""
     facts = list(facts_of(folder.documents))
     keys = [fact.removeprefix("price.") for fact in facts if fact.startswith("price.")]
-    prices = newest_prices(folder.path) if keys else {}
+    prices = latest_prices(folder.path) if keys else {}
     told: dict[str, Any] = {
         "files": {path.name: _text(path) for path in sorted((folder.path / "claims").glob("*.yaml"))},
         "prices": {key: asdict(prices[key]) for key in keys},

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from vitalbench.config.dataset import DatasetBuild, Harmonise
+from vitalbench.config.header_files import HEADER, annotation_file
 from vitalbench.data.datasets import Record, UnreadableRecord
 from vitalbench.data.harmonise import hold_shape, to_shape
 from vitalbench.data.wfdb_record import read_whole
@@ -68,3 +69,9 @@ def read_window(root: Path, row: dict[str, Any], config: DatasetBuild) -> Record
     window = Record(np.ascontiguousarray(cut), recording.gain, recording.baseline, recording.generated)
     hold_shape(rate_hz, samples, signal, config.harmonise)
     return to_shape(window, rate_hz, signal)
+
+
+def window_files(file: str, config: DatasetBuild) -> list[str]:
+    """A recording's header, samples and annotations."""
+    beside = annotation_file(f"{file}{HEADER}", config.annotations)
+    return [f"{file}{HEADER}", f"{file}.dat", *([beside] if beside else [])]

@@ -11,11 +11,11 @@ from typing import Any
 import pandas as pd
 
 from vitalbench.config.dataset import DatasetBuild
-from vitalbench.config.header_files import HEADER, annotation_file, header_files
+from vitalbench.config.header_files import HEADER, header_files
 from vitalbench.data.annotations import Facts, read_annotations, read_facts
 from vitalbench.data.datasets import FAULT, Record, UnreadableRecord
 from vitalbench.data.synthetic.mitdb import write_release
-from vitalbench.data.windows import read_window
+from vitalbench.data.windows import read_window, window_files
 from vitalbench.errors import InputError
 from vitalbench.progress import say
 
@@ -128,8 +128,7 @@ def read_record(root: Path, row: dict[str, Any], config: DatasetBuild) -> Record
 
 def record_files(file: str, config: DatasetBuild) -> list[str]:
     """A recording's header, samples and annotations."""
-    beside = annotation_file(f"{file}{HEADER}", config.annotations)
-    return [f"{file}{HEADER}", f"{file}.dat", *([beside] if beside else [])]
+    return window_files(file, config)
 
 
 def write_standin(root: Path, config: DatasetBuild) -> None:
