@@ -2,9 +2,12 @@
 
 import ctypes
 import importlib.machinery
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+_PROJECT = Path(__file__).parents[2]
 
 
 def loop(source: Path, *arguments: Any, variant: str = "") -> Callable[..., None] | None:
@@ -26,6 +29,21 @@ def loop(source: Path, *arguments: Any, variant: str = "") -> Callable[..., None
             function.restype, function.argtypes = None, arguments
             return function
     return None
+
+
+def missing(project: Path = _PROJECT) -> list[str]:
+    """What a project's pyproject.toml says is compiled and this installation did not compile.
+
+    Returns:
+        Dotted names, e.g. vitalbench.data.unpack_212.
+    """
+    settings = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))
+    found = []
+    for module in settings["tool"]["setuptools"]["ext-modules"]:
+        path = _PROJECT / "src" / module["name"].replace(".", "/")
+        if not any(path.with_name(path.name + suffix).is_file() for suffix in importlib.machinery.EXTENSION_SUFFIXES):
+            found.append(module["name"])
+    return found
 
 
 def lanes_here() -> int:

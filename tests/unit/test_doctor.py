@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import ROOT
+from vitalbench.compiled import missing
 from vitalbench.config.knobs import Knobs
 from vitalbench.doctor import machine, surroundings
 from vitalbench.doctor.finding import answer
@@ -30,6 +32,19 @@ def test_a_program_that_is_missing_fails_or_hangs_has_no_answer(tool):
     assert answer("fails") is None
     assert answer("hangs", seconds=0.2) is None
     assert answer("says") == "words"
+
+
+def test_a_loop_that_was_not_compiled_is_named_with_what_compiles_it(monkeypatch, tmp_path):
+    """Also one that is compiled more than once, of which a form is missing."""
+    text = (ROOT / "pyproject.toml").read_text()
+    (tmp_path / "pyproject.toml").write_text(text.replace("state_space.in_lanes_8", "state_space.in_lanes_4"))
+    found = surroundings.loops()
+    assert (found.works, found.told) == (True, "compiled")
+    monkeypatch.setattr(surroundings, "missing", lambda: missing(tmp_path))
+    found = surroundings.loops()
+    assert not found.works
+    assert found.told.startswith("not compiled: vitalbench.models.state_space.in_lanes_4;")
+    assert "envs/setup.sh" in found.next
 
 
 def test_without_apptainer_and_slurm_it_says_what_still_runs(monkeypatch, tmp_path):

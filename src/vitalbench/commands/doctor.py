@@ -9,7 +9,7 @@ from vitalbench.config.yaml_file import read_yaml
 from vitalbench.doctor import machine, surroundings
 from vitalbench.measure.device import cpu_count, cpu_name, mismatch, total_memory_gb
 
-_MAKE = {"slurm": "make slurm"}
+_MAKE = {"slurm": "make slurm"} | dict.fromkeys(("kubernetes", "aws-batch", "googlebatch"), "make cloud")
 _PACKAGES = ("torch", "accelerate", "wfdb", "h5py", "scikit-learn")
 
 
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> None:
     folder = ConfigFolder(args.configs)
     project = folder.path.resolve().parent
     looked = [machine.memory(), machine.disk(Path.cwd()), machine.gpu(), machine.clock()]
-    looked += [surroundings.apptainer(), surroundings.image(project), surroundings.slurm()]
+    looked += [surroundings.loops(), surroundings.apptainer(), surroundings.image(project), surroundings.slurm()]
     looked += surroundings.folders(folder.knobs({}))
     looked += [] if args.offline else [surroundings.registry()]
     for finding in looked:

@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from vitalbench import layout
+from vitalbench.compiled import missing
 from vitalbench.config.knobs import Knobs
 from vitalbench.containers.build import labels
 from vitalbench.containers.facts import LABELS
@@ -14,6 +15,15 @@ from vitalbench.doctor.finding import Finding, answer
 from vitalbench.image import source_digest
 
 _SLURM_PLUGIN = "snakemake-executor-plugin-slurm"
+
+
+def loops() -> Finding:
+    """The loops in C, without which the same is done more slowly."""
+    absent = missing()
+    if absent:
+        told = f"not compiled: {', '.join(absent)}; the same is done without them, several times more slowly"
+        return Finding("loops in C", False, told, "apt install gcc, then sh envs/setup.sh .venv source")
+    return Finding("loops in C", True, "compiled")
 
 
 def apptainer() -> Finding:
