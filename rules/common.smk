@@ -7,7 +7,7 @@ from shlex import quote
 
 from vitalbench import layout
 from vitalbench.config.places import apptainer_options
-from vitalbench.config.workflow import load
+from vitalbench.config.workflow import load, refuse_forgotten_arrays
 from vitalbench.unfinished import attempt
 
 # From where the jobs run, so that a project can be moved.
@@ -30,6 +30,13 @@ BASELINES = sorted(
         f"baselines/{PLAN.name}/*.json"
     )
 )
+
+
+onstart:
+    refuse_forgotten_arrays(
+        getattr(workflow.executor_settings, "array_jobs", None),
+        workflow.resource_settings.nodes,
+    )
 
 
 wildcard_constraints:

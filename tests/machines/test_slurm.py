@@ -160,3 +160,37 @@ def test_a_failed_job_shows_the_last_lines_of_its_log(slurm, split_project, tmp_
     found = snakemake(project, *HERE, "--retries", "0", "--rerun-triggers", "params", "--", "train")
     assert found.returncode != 0
     assert "not readable as JSON" in found.stdout
+
+
+ARRAYS = ["--slurm-array-jobs", "standardise,assign,audit,evaluate_cell,train_cell"]
+
+
+@pytest.fixture
+def eight_cells(split_project, tmp_path) -> Path:
+    """The project with eight short trainings."""
+    project = Path(shutil.copytree(split_project, tmp_path / "project"))
+    suite, design = project / "configs/suites/mortal.yaml", project / "configs/designs/mortal.yaml"
+    said = yaml.safe_load(suite.read_text())
+    said["grids"][0]["seeds"] = list(range(8))
+    suite.write_text(yaml.safe_dump(said))
+    said = yaml.safe_load(design.read_text())
+    said["train"] |= {"epochs": 1, "early_stopping": {"patience": 1}}
+    design.write_text(yaml.safe_dump(said))
+    return project
+
+
+def test_many_small_cells_are_one_submission(slurm, eight_cells):
+    found = snakemake(eight_cells, *HERE, *ARRAYS)
+    assert found.returncode == 0, found.stdout[-3000:]
+    arrays = re.findall(r"Submitted array job with Snakemake IDs ([\d,]+)", found.stdout)
+    print(arrays)
+    assert max(len(jobs.split(",")) for jobs in arrays) == 8  # the trainings; scores follow as those end
+    scored = list(eight_cells.glob("results/mortal/runs/ptbxl/superdiagnostic/mortal/cpu/*/metrics.json"))
+    assert len(scored) == 8
+
+
+def test_arrays_that_would_never_be_submitted_are_refused(slurm, eight_cells):
+    """With a limit below the jobs that are ready the executor forgets an array's jobs, and the workflow waits for them for ever."""
+    found = snakemake(eight_cells, *HERE, *ARRAYS, "--jobs", "3")
+    assert found.returncode == 2, found.stdout[-3000:]
+    assert "--jobs unlimited" in found.stdout.splitlines()[-1]

@@ -1,11 +1,13 @@
 """Where a scheduler places the jobs: what they ask for, and which process decides what runs."""
 
+import sys
+
 import pytest
 import yaml
 
 from vitalbench.config import plan as planning
 from vitalbench.config.plan import make_plan
-from vitalbench.config.workflow import load
+from vitalbench.config.workflow import load, refuse_forgotten_arrays
 
 
 @pytest.fixture
@@ -60,3 +62,14 @@ def test_a_jobs_own_process_changes_nothing_that_was_decided(project, monkeypatc
     suite.unlink()  # a node that shares no files with the one that decided
     load({"targets": ["h100"]}, project / "configs", main=False)
     assert suite.is_file()
+
+
+@pytest.mark.parametrize(("arrays", "jobs"), [(None, 3), ("", 3), ("audit", None), ("audit", sys.maxsize)])
+def test_arrays_and_a_limit_on_jobs_each_by_itself_are_allowed(arrays, jobs):
+    refuse_forgotten_arrays(arrays, jobs)
+
+
+def test_arrays_with_a_limit_on_jobs_are_refused(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        refuse_forgotten_arrays("audit", 200)
+    assert "allowed: --jobs unlimited" in capsys.readouterr().err

@@ -8,9 +8,25 @@ from typing import Any
 from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.plan import Plan, make_plan
 from vitalbench.config.slices import write_slices
-from vitalbench.errors import VitalbenchError
+from vitalbench.errors import ConfigError, VitalbenchError
 from vitalbench.layout import DATA, RESULTS
 from vitalbench.unfinished import miss_parts
+
+
+def refuse_forgotten_arrays(arrays: str | None, jobs: int | None) -> None:
+    """End with exit code 2 where the executor would forget jobs and the workflow wait for them for ever.
+
+    SLURM's executor plugin (2.8.0, `run_jobs`) waits with an array until all jobs of the rule that are ready are given to it. With
+    a limit on jobs it is given some, drops them, and is never given them again.
+
+    Args:
+        arrays: the rules whose jobs are submitted as arrays, or nothing.
+        jobs: how many jobs there may be at once.
+    """
+    if arrays and jobs is not None and jobs < sys.maxsize:
+        told = f"--jobs {jobs} with --slurm-array-jobs {arrays}: an array of more jobs would never be submitted"
+        print(f"error: {told}; allowed: --jobs unlimited, or --slurm-array-jobs ''", file=sys.stderr)
+        sys.exit(ConfigError.exit_code)
 
 
 def load(config: Mapping[str, Any], configs: Path, main: bool = True) -> Plan:
