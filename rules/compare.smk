@@ -19,6 +19,15 @@ rule tables:
         receipts=rules.split.input,
         stores=rules.data.input.stores,
         searches=rules.search.input,
+        # A cell that is projected beyond its target's sessions is not allowed.
+        sessions=(
+            in_suite(layout.SESSIONS)
+            if any(
+                cell.projected_from and PLAN.targets[cell.cell.target].session_hours
+                for cell in PLAN.cells
+            )
+            else []
+        ),
         code=stage_slice("tables"),
     output:
         [in_suite(layout.TABLE.format(table=name)) for name in GATHERED],
@@ -42,6 +51,7 @@ rule cost:
         in_suite(layout.TABLE.format(table="cost")),
         in_suite(layout.TABLE.format(table="projected")),
         in_suite(layout.TABLE.format(table="reached")),
+        in_suite(layout.SESSIONS),
     log:
         in_suite("log/cost.txt"),
     params:

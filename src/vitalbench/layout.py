@@ -48,6 +48,7 @@ TRIAL = f"{SEARCH}/trial-{{trial}}/trial.json"
 CHOSEN = f"{SEARCH}/chosen.json"
 STUDY = f"{SEARCH}/study.journal"  # the same trials as Optuna's tools read them
 TABLE = "tables/{table}.csv"
+SESSIONS = "sessions.json"  # what is projected of cells whose targets' sessions end
 REPORT = "report.html"
 CHECKED = "checked.json"  # no cell failed, no split leaks
 GATED = "gated.json"  # and nothing is worse than the baseline

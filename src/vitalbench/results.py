@@ -156,6 +156,17 @@ class Results:
     @cached_property
     def cells(self) -> list[CellResult]:
         """Every cell of the suite, in its order, with the status it ended in."""
+        path = self.folder / layout.SESSIONS
+        told = read_json(path) if path.is_file() else {}
+        targets = self.suite["targets"]
+        return [
+            _held_to_its_session(result, told.get(result.cell.path), targets[result.cell.target])
+            for result in self._placed
+        ]
+
+    @cached_property
+    def _placed(self) -> list[CellResult]:
+        """The same before projected cells are held to their targets' sessions."""
         found = []
         for planned in self.suite["cells"]:
             cell = Cell(**planned["cell"])
@@ -175,6 +186,11 @@ class Results:
         ended = {result.cell: result for result in found}
         return [_held_to_its_origin(result, ended, self.suite["targets"]) for result in found]
 
+    @cached_property
+    def of(self) -> dict[Cell, CellResult]:
+        """How each cell ended."""
+        return {result.cell: result for result in self.cells}
+
     @property
     def measured(self) -> list[CellResult]:
         """The cells with results."""
@@ -184,6 +200,11 @@ class Results:
     def projected(self) -> list[CellResult]:
         """The cells whose time is projected from one that was measured."""
         return [result for result in self.cells if result.status == "projected" and result.projected_from]
+
+    @property
+    def projectable(self) -> list[CellResult]:
+        """Of those, and of those whose target's sessions are too short, all."""
+        return [result for result in self._placed if result.status == "projected" and result.projected_from]
 
     @property
     def scored(self) -> list[CellResult]:
@@ -204,23 +225,54 @@ class Results:
 _GB = 1e9
 
 
+def _no_room(facts: dict[str, Any], target: dict[str, Any], origin: str) -> str:
+    """What a training that was measured elsewhere has no room for on a target, with the arithmetic; empty where nothing is known.
+
+    Args:
+        facts: of the run, whose plans of memory and disk are the same here: one device, nothing shared out.
+        target: as the suite has it.
+        origin: the target it was measured on.
+    """
+    plans = ("memory", "memory_gb"), ("disk", "disk_gb")
+    for name, key in plans:
+        plan, has = facts.get(name), target.get(key)
+        if has is None or plan is None or plan["needed"] <= has * _GB:
+            continue
+        needed = f"{plan['needed'] / _GB:.4g} GB"
+        if name == "disk":
+            checkpoints = f"{plan['checkpoints']} x checkpoint {plan['checkpoint'] / _GB:.4g}"
+            needed = f"store {plan['store'] / _GB:.4g} + {checkpoints} = {needed}"
+        return f"{name}: {needed}, as {origin} needed, of {has:g} GB declared"
+    return ""
+
+
 def _held_to_its_origin(
     result: CellResult, ended: dict[Cell, CellResult], targets: dict[str, dict[str, Any]]
 ) -> CellResult:
-    """A cell that was to be projected from one that came to nothing is not projected, nor to a target of too little memory."""
+    """A cell that was to be projected from one that came to nothing is not projected, nor to a target it has no room on."""
     origin = ended.get(result.projected_from) if result.projected_from else None
     if origin is None:
         return result
-    if origin.measured:
-        has = targets[result.cell.target].get("memory_gb")
-        told = has is not None and (origin.folder / "provenance.json").is_file()
-        needed = origin.read("provenance.json")["facts"].get("memory", {}).get("needed") if told else None
-        if has is None or needed is None or needed <= has * _GB:
-            return result
-        reason = f"memory: {needed / _GB:.4g} GB, as {origin.cell.target} needed, of {has:g} GB declared"
-        return replace(result, status="not-allowed", reason=reason, projected_from=None)
-    reason = f"to be projected from {origin.cell.target}, whose cell is {origin.status}"
-    return replace(result, status="not-run", reason=reason, projected_from=None)
+    if not origin.measured:
+        reason = f"to be projected from {origin.cell.target}, whose cell is {origin.status}"
+        return replace(result, status="not-run", reason=reason, projected_from=None)
+    told = (origin.folder / "provenance.json").is_file()
+    facts = origin.read("provenance.json")["facts"] if told else {}
+    reason = _no_room(facts, targets[result.cell.target], origin.cell.target)
+    return replace(result, status="not-allowed", reason=reason, projected_from=None) if reason else result
+
+
+def _held_to_its_session(result: CellResult, told: dict[str, Any] | None, target: dict[str, Any]) -> CellResult:
+    """A projected cell that is longer than its target's sessions is not allowed; what may be longer says so.
+
+    Args:
+        told: what was projected of it (cost/sessions.py); of sessions that were other ones it says nothing.
+    """
+    if result.status != "projected" or not told or told["session_hours"] != target.get("session_hours"):
+        return result
+    if told["status"] == "not-allowed":
+        return replace(result, status="not-allowed", reason=told["reason"], projected_from=None)
+    return replace(result, reason=f"{result.reason}; {told['reason']}")
 
 
 _BELOW_SUITE = layout.RUN.count("/") + 1

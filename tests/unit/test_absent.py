@@ -11,13 +11,14 @@ from vitalbench.cost.sheets import sheet_of
 from vitalbench.errors import InputError
 from vitalbench.evaluate.time_ratio import spent_by_design
 from vitalbench.files import read_json, write_json
-from vitalbench.layout import MEASUREMENT, RUN
+from vitalbench.layout import MEASUREMENT, RUN, SUITE_SLICE
 from vitalbench.measure.phases import Phase
 from vitalbench.report.cost_tables import projected_rows, projected_steps, projection_errors, unpriced
 from vitalbench.results import Results
 from vitalbench.tables import read_table, write_table
 
 CELL = {"dataset": "ptbxl", "task": "superdiagnostic", "design": "s4d", "target": "cpu", "seed": 0, "fold": 0}
+PLACE = "s4d/{target}/seed0-fold0"
 LIMITS = {"flops": {"rate": 0.25e12, "source": "measured"}, "bytes": {"rate": 20e9, "source": "measured"}}
 
 
@@ -93,6 +94,63 @@ def test_a_cell_that_needs_more_memory_than_the_absent_target_has_is_not_project
     assert fates["rtx4090"].reason == "memory: 30 GB, as cpu needed, of 24 GB declared"
     assert cli.run(["cost", "--results", str(suite)]) == 0
     assert not rows_of(suite, target="rtx4090", design="s4d", seed="0")
+
+
+def declared(suite, target: str, **keys: float) -> None:
+    """Let a target of the suite declare more."""
+    path = suite / SUITE_SLICE
+    told = read_json(path)
+    told["targets"][target] |= keys
+    write_json(path, told)
+
+
+def fate(suite, target: str):
+    (found,) = (
+        run
+        for run in Results(suite).cells
+        if run.cell.target == target and run.cell.path.endswith(PLACE.format(target=target))
+    )
+    return found
+
+
+def test_a_cell_whose_checkpoints_do_not_fit_the_disk_of_the_absent_target_is_not_projected(suite):
+    path = suite / RUN.format(**CELL) / "provenance.json"
+    disk = {"store": 2e9, "checkpoint": 1e9, "checkpoints": 4, "needed": 6e9}
+    write_json(path, {"facts": read_json(path)["facts"] | {"disk": disk}})
+    declared(suite, "h100", disk_gb=5.9)
+    declared(suite, "a100-40", disk_gb=6.0)
+    assert fate(suite, "h100").status == "not-allowed"
+    assert fate(suite, "h100").reason == "disk: store 2 + 4 x checkpoint 1 = 6 GB, as cpu needed, of 5.9 GB declared"
+    assert fate(suite, "a100-40").status == "projected"
+    assert cli.run(["cost", "--results", str(suite)]) == 0
+    assert not rows_of(suite, target="h100", design="s4d", seed="0")
+
+
+@pytest.mark.parametrize(
+    ("share", "status", "said"),
+    [
+        (0.99, "not-allowed", "even the low end is longer"),
+        (1.01, "projected", "doubtful: of the interval only the low end is shorter"),
+        (10, "projected", "doubtful: the high end of the interval is longer"),
+        (1000, "projected", ""),
+    ],
+)
+def test_a_projected_training_is_held_against_the_sessions_of_its_target(suite, share, status, said):
+    assert cli.run(["cost", "--results", str(suite)]) == 0
+    step = rows_of(suite, phase="train_step", target="h100")[0]
+    low = 1000 * float(step["projected_low_s"]) / 3600
+    declared(suite, "h100", session_hours=low * share)
+    assert fate(suite, "h100").status == "projected"  # nothing has been projected of these sessions yet
+    assert cli.run(["cost", "--results", str(suite)]) == 0
+    found = fate(suite, "h100")
+    assert found.status == status
+    assert ("session: 1,000 steps x " in found.reason) == bool(said)
+    assert found.reason.endswith(said)
+    assert bool(rows_of(suite, phase="train_step", target="h100")) == (status == "projected")
+    declared(suite, "h100", session_hours=1e6)  # what was said of other sessions says nothing
+    assert fate(suite, "h100").reason == "target h100 is not here: projected from cpu"
+    assert cli.run(["cost", "--results", str(suite)]) == 0
+    assert rows_of(suite, phase="train_step", target="h100")
 
 
 def test_an_alarm_that_can_hold_nothing_is_refused(suite):

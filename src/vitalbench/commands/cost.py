@@ -10,10 +10,11 @@ from vitalbench.config.plan import Cell
 from vitalbench.config.prices import Price, parse_prices, read_prices
 from vitalbench.cost.absent import Absent
 from vitalbench.cost.reached import reached_rows
+from vitalbench.cost.sessions import sessions
 from vitalbench.cost.table import Scale, cost_rows, electricity
 from vitalbench.errors import GateError, InputError
-from vitalbench.files import read_json
-from vitalbench.layout import RESOLVED, STAGE_SLICE
+from vitalbench.files import read_json, write_json
+from vitalbench.layout import RESOLVED, SESSIONS, STAGE_SLICE
 from vitalbench.measure.clock import utc_now
 from vitalbench.progress import say
 from vitalbench.results import Results
@@ -131,12 +132,17 @@ def run(args: argparse.Namespace) -> None:
     scale = _scale(args)
     own = _own(results, args.usd_per_kwh) if args.usd_per_kwh is not None else {}
     published = read_json(args.results / STAGE_SLICE.format(stage="projection"))["published"]
+    asked = bool(args.prices or scale or own)  # the suite's own tables keep the prices the suite names, and its size
+    if not (asked or args.out or args.budget is not None):
+        told = sessions(results, Absent(results, published)) if results.projectable else {}
+        write_json(results.folder / SESSIONS, told)
+        results = Results(args.results)
     absent = Absent(results, published) if results.projected else None
     rows = [*cost_rows(results, prices, scale, own, absent)]
     if args.budget is not None:
         _hold(results, rows, args.budget)
         return
-    if (args.prices or scale or own) and not args.out:  # the suite's own table keeps the prices the suite names
+    if asked and not args.out:
         print(table_text("cost", rows), end="")
         return
     write_table("cost", rows, args.out or results.table("cost"))

@@ -34,7 +34,7 @@ _ENTRY = {
     "evaluate": ("vitalbench.evaluate.run",),
     "tables": ("vitalbench.report.tables",),
     "compare": ("vitalbench.evaluate.compare",),
-    "cost": ("vitalbench.cost.table", "vitalbench.cost.reached"),
+    "cost": ("vitalbench.cost.table", "vitalbench.cost.reached", "vitalbench.cost.sessions"),
     "projection": ("vitalbench.cost.held_out",),
     "storage": ("vitalbench.cost.storage",),
     "claims": ("vitalbench.claims.ledger",),

@@ -121,6 +121,17 @@ def _spent(results: Results, run: CellResult, scale: Scale | None) -> dict[str, 
     return hours(_scaled(scale, run, design, phases) if scale else run.read("provenance.json")["facts"], phases)
 
 
+def spent_away(
+    results: Results, absent: Absent, away: CellResult, scale: Scale | None = None
+) -> dict[str, tuple[float, float, float]]:
+    """Hours of a projected cell by phase: those of the cell measured in its place, over the interval of the ratio of times."""
+    spent = _spent(results, results.of[away.origin], scale)
+    if not spent:
+        return {}
+    told = absent.ratio(away.origin, away.cell.target)
+    return {name: (low * told.low, mid * told.ratio, high * told.high) for name, (low, mid, high) in spent.items()}
+
+
 def _priced(
     cell: Cell, prices: Iterable[Price], spent: dict[str, tuple[float, float, float]], **said: Any
 ) -> Iterator[dict[str, Any]]:
@@ -157,16 +168,7 @@ def cost_rows(
             yield from _priced(run.cell, told, {name: taken}, run_id=run.run_id, basis=basis)
     if absent is None:
         return
-    measured = {run.cell: run for run in results.measured}
     for away in results.projected:
-        origin = measured[away.origin]
-        spent = _spent(results, origin, scale)
-        if not spent:
-            continue
-        ratio = absent.ratio(origin.cell, away.cell.target)
-        reached = {
-            name: (low * ratio.low, middle * ratio.ratio, high * ratio.high)
-            for name, (low, middle, high) in spent.items()
-        }
         told = [*_prices_of(results, away.cell.target, prices, own or {})]
-        yield from _priced(away.cell, told, reached, basis="projected", projected_from=origin.cell.target)
+        reached = spent_away(results, absent, away, scale)
+        yield from _priced(away.cell, told, reached, basis="projected", projected_from=away.origin.target)

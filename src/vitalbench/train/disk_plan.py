@@ -5,7 +5,8 @@ written, or one an epoch of fewer. What else lies there (release, older builds, 
 lower bound.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from vitalbench.config.design import Train
 from vitalbench.config.target import Target
@@ -39,6 +40,10 @@ class DiskPlan:
     def fits(self) -> bool:
         """Whether nothing is known against it: no disk is declared, or it suffices."""
         return self.available is None or self.needed <= self.available
+
+    def to_json(self) -> dict[str, Any]:
+        """For provenance.json."""
+        return asdict(self) | {"needed": self.needed}
 
     def line(self) -> str:
         """The arithmetic in one line."""

@@ -165,10 +165,12 @@ def train(fitting: Fitting, made: Stepped, batches: Batches) -> tuple[Trained, d
         "steps": trained.steps,
         "steps_an_epoch": batches.steps(len(training), settings.drop_last),
         "epochs": len(trained.history),
+        "validation_records": len(validation),
         "kept_epoch": trained.kept_epoch,
         "mean_mv": fitting.batches.scale.mean,
         "std_mv": fitting.batches.scale.std,
         "memory": memory.to_json(),
+        "disk": disk.to_json(),
     } | ({"frozen_parameters": frozen} if frozen else {})
 
 
