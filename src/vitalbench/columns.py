@@ -107,6 +107,9 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "peak_error | of the ratio of peak rates | fraction",
             "bandwidth_error | of the ratio of memory bandwidths | fraction",
             "held | share of known times within the intervals of 80 % | fraction",
+            "pairs | of devices; of the rows of all | count",
+            "held_by_pair | mean of their shares, each pair once | fraction",
+            "pairs_held | share of the pairs of which at least 80 % of the times are held | fraction",
         ),
     ),
     "matrix": (

@@ -185,8 +185,8 @@ def test_without_rates_of_the_cpu_there_is_one_line(suite):
 def test_the_page_tells_what_is_projected_and_how_far_off_that_is(suite):
     assert cli.run(["cost", "--results", str(suite)]) == 0
     (suite / "tables/projection.csv").write_text(
-        "left_out,source,projected_to,times,projected_error,blend_error,peak_error,bandwidth_error,held\n"
-        "device,all,all,2,0.1,0.2,0.3,0.4,0.9\ndevice,A,B,2,0.1,0.2,0.3,0.4,0.9\n"
+        "left_out,source,projected_to,times,projected_error,blend_error,peak_error,bandwidth_error,held,pairs,held_by_pair,pairs_held\n"
+        "device,all,all,2,0.1,0.2,0.3,0.4,0.9,7,0.81,0.71\ndevice,A,B,2,0.1,0.2,0.3,0.4,0.9,,,\n"
     )
     results = Results(suite)
     shown = projected_rows(results)
@@ -199,7 +199,9 @@ def test_the_page_tells_what_is_projected_and_how_far_off_that_is(suite):
     assert unpriced(results) == "rtx4090"
     errors = projection_errors(results)
     assert errors is not None
-    assert errors.whole == [["the GPU projected to", "2", "10.0%", "20.0%", "30.0%", "40.0%", "90.0%"]]
+    assert errors.whole == [
+        ["the GPU projected to", "2", "10.0%", "20.0%", "30.0%", "40.0%", "90.0%", "81.0%", "71% of 7"]
+    ]
     assert errors.pairs[0][1:3] == ["A", "B"]
 
 

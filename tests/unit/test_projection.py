@@ -11,7 +11,7 @@ from tests.conftest import ROOT
 from vitalbench import cli
 from vitalbench.config.published import Device, Timing, parse_published, published_texts
 from vitalbench.cost.held_out import Asked, by_pair, held_out
-from vitalbench.cost.projector import LEVEL, Projector, scale
+from vitalbench.cost.projector import LEVEL, Miss, Projector, scale
 from vitalbench.errors import ConfigError
 
 CONFIGS = ROOT / "configs"
@@ -123,6 +123,7 @@ def test_on_published_times_the_projector_beats_both_ratios_and_its_intervals_ho
         assert some["error"].mean() < 0.5 * min(some["peak"].mean(), some["bandwidth"].mean())
         assert some["error"].mean() < some["blend"].mean()
         assert some["held"].mean() >= LEVEL
+        assert some.groupby(["source", "target"])["held"].mean().mean() >= LEVEL  # each pair of devices once
 
 
 def test_from_a_cpu_that_was_left_out_the_ratio_of_peaks_beats_the_others_and_intervals_hold(asked):
@@ -144,21 +145,40 @@ def test_errors_by_pair_are_means_of_what_was_asked():
     assert found["a", "b"]["held"] == 0.5
     assert found["all", "all"]["times"] == 3
     assert found["all", "all"]["projected_error"] == pytest.approx(0.3)
+    assert (found["all", "all"]["held"], found["all", "all"]["held_by_pair"]) == (pytest.approx(2 / 3), 0.75)
+    assert (found["all", "all"]["pairs"], found["all", "all"]["pairs_held"]) == (2, 0.5)
+    assert "pairs" not in found["a", "b"]
+
+
+def missed(*by: float, source: str = "s", pair: int | None = None) -> list[Miss]:
+    """A group of misses, each of a pair of its own unless one is told."""
+    return [
+        Miss(source, ("a", f"{source} {miss} {at}" if pair is None else str(pair)), miss) for at, miss in enumerate(by)
+    ]
 
 
 def test_a_scale_holds_the_next_group_and_is_endless_for_too_few():
-    one, two, three, four = ([("s", float(miss))] for miss in (1, 2, 3, 4))
+    one, two, three, four = (missed(float(miss)) for miss in (1, 2, 3, 4))
     assert scale([one, two, three]) == math.inf  # with a fourth that is missed, three of four are 75 %
     assert scale([one, two, three, four]) == 4.0
     assert scale([]) == math.inf
 
 
 def test_a_scale_holds_every_source_by_itself():
-    steady = [[("steady", 1.0)]] * 9
+    steady = [[Miss("steady", ("a", str(n)), 1.0)] for n in range(19)]
     assert scale(steady) == 1.0
-    assert (
-        scale([*steady, [("other", 1.0), ("other", 1.0), ("other", 9.0)]]) == 9.0
-    )  # a tenth of the groups, a third of its source
+    other = [Miss("other", ("a", "z"), miss) for miss in (1.0, 1.0, 9.0)]
+    assert scale([*steady, other]) == 9.0  # a twentieth of the groups, a third of its source
+
+
+def test_a_scale_holds_pairs_of_devices_each_counted_once():
+    """Three pairs have nearly all times, and their small misses hid those of three others."""
+    well = [Miss("s", ("a", str(n)), 1.0) for n in range(3) for _ in range(30)]
+    badly = [Miss("s", ("b", str(n)), 5.0) for n in range(3)]
+    groups = [[*well[n::10], *badly[n : n + 1]] for n in range(10)]
+    assert np.mean([miss.by == 1.0 for group in groups for miss in group]) > 0.95
+    assert scale(groups) == 5.0
+    assert scale([[*group, *well] for group in groups[3:]]) == math.inf  # three pairs, and one more that is missed
 
 
 def test_a_cpu_is_not_projected_to_a_cpu_nor_by_too_few_of_them(published):

@@ -7,7 +7,7 @@ from statistics import fmean
 
 from vitalbench.config.published import Device, Timing
 from vitalbench.cost.device_fit import pairs
-from vitalbench.cost.projector import Projector
+from vitalbench.cost.projector import LEVEL, Projector
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,14 @@ def by_pair(asked: list[Asked]) -> Iterator[dict[str, str | int | float]]:
     for one in asked:
         groups[one.left_out, one.source, one.target].append(one)
         groups[one.left_out, "all", "all"].append(one)
+    held = {place: fmean(row.held for row in rows) for place, rows in groups.items()}
     for (left_out, source, target), rows in groups.items():
+        by_pair = [held[place] for place in groups if place[0] == left_out and place[1] != "all"]
+        whole = {
+            "pairs": len(by_pair),
+            "held_by_pair": fmean(by_pair),
+            "pairs_held": fmean(share >= LEVEL for share in by_pair),
+        }
         yield {
             "left_out": left_out,
             "source": source,
@@ -84,5 +91,6 @@ def by_pair(asked: list[Asked]) -> Iterator[dict[str, str | int | float]]:
                     ("projected", "error"), ("blend", "blend"), ("peak", "peak"), ("bandwidth", "bandwidth"),
                 )
             },
-            "held": fmean(row.held for row in rows),
+            "held": held[left_out, source, target],
+            **(whole if source == "all" else {}),
         }  # fmt: skip

@@ -6,10 +6,11 @@ models and CPUs left out of the fit. Two CPUs are not projected to one another: 
 """
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,7 +18,14 @@ from vitalbench.config.published import Device, Timing
 from vitalbench.cost.device_fit import DeviceFit, pairs
 
 LEVEL = 0.8  # of the intervals
-Miss = tuple[str, float]  # where the times were published, and by how much they were missed
+
+
+class Miss(NamedTuple):
+    """A ratio of published times that was missed: where they were published, of which two devices they are, and by how much."""
+
+    source: str
+    pair: tuple[str, str]
+    by: float
 
 
 @dataclass(frozen=True)
@@ -30,24 +38,33 @@ class Projection:
 
 
 def scale(groups: Iterable[list[Miss]]) -> float:
-    """The smallest scale that would have held at `LEVEL` what was left out, and so the next group, counted both ways.
+    """The smallest scale that would have held at `LEVEL` what was left out, and so the next group, counted in three ways.
 
     Once each group has one weight, as in hierarchical conformal prediction (Dunn, Wasserman and Ramdas 2023,
     doi:10.1080/01621459.2022.2060112): a group that is not among these has as much weight as each of them and is taken to be missed
-    by any scale. Once each miss of a source has one weight, for every source by itself: some publish times that vary more.
+    by any scale. Once each miss of a source has one weight, for every source by itself: some publish times that vary more. Once
+    each pair of devices has one weight, and one more of them is missed: those that share many workloads are no more than others.
     """
     filled = [group for group in groups if group]
     if not filled:
         return math.inf
-    misses = np.array([miss for group in filled for _, miss in group])
-    weights = np.concatenate([np.full(len(group), 1 / len(group) / (len(filled) + 1)) for group in filled])
-    order = np.argsort(misses)
-    enough = np.cumsum(weights[order]) >= LEVEL - 1e-9
-    by_group = float(misses[order][enough.argmax()]) if enough.any() else math.inf
+    misses = [miss for group in filled for miss in group]
+    by_group = [1 / len(group) / (len(filled) + 1) for group in filled for _ in group]
+    pairs_of = Counter(miss.pair for miss in misses)
+    by_pair = [1 / pairs_of[miss.pair] / (len(pairs_of) + 1) for miss in misses]
     by_source: dict[str, list[float]] = defaultdict(list)
-    for source, miss in (told for group in filled for told in group):
-        by_source[source].append(miss)
-    return max(by_group, *(float(np.quantile(own, LEVEL, method="higher")) for own in by_source.values()))
+    for miss in misses:
+        by_source[miss.source].append(miss.by)
+    told = [miss.by for miss in misses]
+    whole = _holding(told, by_group), _holding(told, by_pair)
+    return max(*whole, *(_holding(own, [1 / len(own)] * len(own)) for own in by_source.values()))
+
+
+def _holding(misses: list[float], weights: list[float]) -> float:
+    """The least miss that those no larger have `LEVEL` of the weight with; endless where all of them have less."""
+    order = np.argsort(misses)
+    enough = np.cumsum(np.array(weights)[order]) >= LEVEL - 1e-9
+    return float(misses[order[enough.argmax()]]) if enough.any() else math.inf
 
 
 class Projector:
@@ -71,7 +88,8 @@ class Projector:
         for source, target in pairs(left_out):
             if to is None or target.device == to:
                 middle, error = fitted.log_ratio(source.device, target.device)
-                found.append((source.source, abs(math.log(target.seconds / source.seconds) - middle) / error))
+                by = abs(math.log(target.seconds / source.seconds) - middle) / error
+                found.append(Miss(source.source, (source.device, target.device), by))
         return found
 
     @cached_property
@@ -102,7 +120,7 @@ class Projector:
             if (self._devices[source.device].kind, self._devices[target.device].kind) == ("cpu", "gpu"):
                 known = math.log(target.seconds / source.seconds)
                 missed = abs(known - self._log_peaks(source.device, target.device))
-                by_cpu[source.device].append((source.source, missed))
+                by_cpu[source.device].append(Miss(source.source, (source.device, target.device), missed))
         return scale(by_cpu.values())
 
     def _log_peaks(self, source: str, target: str) -> float:

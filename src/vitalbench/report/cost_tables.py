@@ -192,5 +192,8 @@ def projection_errors(results: Results) -> Errors | None:
             for name in ("projected_error", "blend_error", "peak_error", "bandwidth_error", "held")
         )
         pair = [] if whole else [row["source"], row["projected_to"]]
-        found[whole].append([_LEFT_OUT[row["left_out"]], *pair, row["times"], *shares])
+        of_pairs = (
+            [f"{float(row['held_by_pair']):.1%}", f"{float(row['pairs_held']):.0%} of {row['pairs']}"] if whole else []
+        )
+        found[whole].append([_LEFT_OUT[row["left_out"]], *pair, row["times"], *shares, *of_pairs])
     return Errors(found[True], found[False], f"{LEVEL:.0%}")
