@@ -96,7 +96,8 @@ def read_annotations(path: Path, extension: str) -> Annotations:
         found = wfdb.rdann(str(path), extension)
         sample = np.asarray(found.sample, dtype=np.int64)
         symbols = [str(symbol) for symbol in found.symbol]
-        notes = [str(note).rstrip("\x00") for note in found.aux_note]
+        # What lies behind the end mark of a note is of whatever was there before; edb has such.
+        notes = [str(note).partition("\x00")[0] for note in found.aux_note]
     except FileNotFoundError:
         raise UnreadableRecord("missing-file", f"{name} is not there") from None
     except Exception as error:  # noqa: BLE001 - as above

@@ -43,6 +43,37 @@ def _whole(
         return problem  # of all its windows
 
 
+def recording_of(root: Path, file: str, leads: list[str], config: DatasetBuild) -> tuple[Record, float]:
+    """Some leads of a recording by their names, held against its header, and its samples a second; read once for many windows.
+
+    Raises:
+        UnreadableRecord: it cannot be trusted.
+    """
+    path, allowed = root / file, config.harmonise or Harmonise()
+    how = allowed.more_leads, allowed.uncalibrated_gain
+    found = _whole(path, tuple(leads), root, how, _state(path))
+    if isinstance(found, UnreadableRecord):
+        raise UnreadableRecord(found.check, str(found))
+    return found
+
+
+def cut(recording: Record, rate_hz: float, start_s: float, config: DatasetBuild) -> Record:
+    """The window of a recording that begins at `start_s`, brought to the data set's rate and length.
+
+    Raises:
+        UnreadableRecord: the recording ends before the window does, or its rate is none that is brought to the data set's.
+    """
+    signal = config.signal
+    first, samples = round(start_s * rate_hz), round(signal.seconds * rate_hz)
+    digital = recording.digital[:, first : first + samples]
+    if first < 0 or digital.shape[1] < samples:
+        length = recording.digital.shape[1] / rate_hz
+        raise UnreadableRecord("wrong-length", f"a window from {start_s:.3f} s on in a recording of {length:.3f} s")
+    window = Record(np.ascontiguousarray(digital), recording.gain, recording.baseline, recording.generated)
+    hold_shape(rate_hz, samples, signal, config.harmonise)
+    return to_shape(window, rate_hz, signal)
+
+
 def read_window(root: Path, row: dict[str, Any], config: DatasetBuild) -> Record:
     """One window, cut from its recording and brought to the data set's shape.
 
@@ -51,24 +82,10 @@ def read_window(root: Path, row: dict[str, Any], config: DatasetBuild) -> Record
         row: of the index, with `file` and `start_s`; rows of one recording come one after the other.
 
     Raises:
-        UnreadableRecord: the recording cannot be trusted, or ends before the window does.
+        UnreadableRecord: as `recording_of` and `cut` raise it.
     """
-    path, signal, allowed = root / str(row["file"]), config.signal, config.harmonise or Harmonise()
-    how = allowed.more_leads, allowed.uncalibrated_gain
-    found = _whole(path, tuple(signal.leads), root, how, _state(path))
-    if isinstance(found, UnreadableRecord):
-        raise UnreadableRecord(found.check, str(found))
-    recording, rate_hz = found
-    first, samples = round(float(row["start_s"]) * rate_hz), round(signal.seconds * rate_hz)
-    cut = recording.digital[:, first : first + samples]
-    if first < 0 or cut.shape[1] < samples:
-        length = recording.digital.shape[1] / rate_hz
-        raise UnreadableRecord(
-            "wrong-length", f"a window from {row['start_s']:.3f} s on in a recording of {length:.3f} s"
-        )
-    window = Record(np.ascontiguousarray(cut), recording.gain, recording.baseline, recording.generated)
-    hold_shape(rate_hz, samples, signal, config.harmonise)
-    return to_shape(window, rate_hz, signal)
+    recording, rate_hz = recording_of(root, str(row["file"]), config.signal.leads, config)
+    return cut(recording, rate_hz, float(row["start_s"]), config)
 
 
 def window_files(file: str, config: DatasetBuild) -> list[str]:

@@ -21,7 +21,7 @@ _NORMAL = ((-0.16, 0.022, 0.12, 0.05), (-0.03, 0.010, -0.10, -0.15), (0.0, 0.012
 _VENTRICULAR = ((-0.02, 0.035, 1.2, -0.9), (0.06, 0.035, -0.7, 0.5), (0.30, 0.060, -0.40, 0.30))
 _EARLY = {"S": 0.70, "V": 0.62, "F": 0.90}  # of the interval to the beat before
 _BEFORE_S, _AFTER_S = 0.35, 0.55
-_ST = (0.13, 0.045)
+_ST, _T = (0.13, 0.045), (0.27, 0.050)  # centre and width of what an episode moves
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Heart:
         rate: beats a minute.
         chance: of a beat to be of a class, by its annotation (V, S, F); all others are normal.
         fibrillates: from when to when, in seconds.
-        st: from when to when, and by how many mV in each lead the ST segment is moved.
+        st, t: from when to when, and by how many mV in each lead the ST segment or the T wave is moved.
         paced: every beat is a pacemaker's, annotated `/`.
         noise_mv: standard deviation of the white noise.
     """
@@ -41,6 +41,7 @@ class Heart:
     chance: dict[str, float] = field(default_factory=dict)
     fibrillates: tuple[tuple[float, float], ...] = ()
     st: tuple[tuple[float, float, float, float], ...] = ()
+    t: tuple[tuple[float, float, float, float], ...] = ()
     paced: bool = False
     noise_mv: float = 0.03
 
@@ -107,9 +108,10 @@ def recording(
         if peak >= samples:
             break
         shape = _beat(kind, around, build, heart.fibrillating(at))
-        for start, end, first, second in heart.st:
-            if start <= at < end:
-                shape = shape + np.outer([first, second], np.exp(-0.5 * ((around - _ST[0]) / _ST[1]) ** 2))
+        for moved, (centre, width) in ((heart.st, _ST), (heart.t, _T)):
+            for start, end, first, second in moved:
+                if start <= at < end:
+                    shape = shape + np.outer([first, second], np.exp(-0.5 * ((around - centre) / width) ** 2))
         signal[:, peak : peak + len(around)] += shape  # begins _BEFORE_S earlier, cut off below
         annotated.append((peak, kind))
     signal = signal[:, round(_BEFORE_S * rate_hz) :][:, :samples]
