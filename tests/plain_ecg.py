@@ -26,7 +26,7 @@ def ectopic_dipole(waves: np.ndarray, offset: float) -> list[float]:
 
 def waveform(severity, traits, beats, ectopic, wander, atrial_phase, *, rate_hz, samples):
     """One record, (12, samples) in millivolt, without the rounding to microvolts."""
-    waves = ecg._waves(severity[None].astype(np.float32), traits)[0]
+    waves = ecg.waves_of(severity[None].astype(np.float32), traits)[0]
     stretch = math.sqrt(float(np.diff(beats).mean()))
     gain = math.exp(0.45 * severity[AXES.index("voltage")])
     frequency, phase = atrial_phase

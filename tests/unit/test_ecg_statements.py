@@ -41,7 +41,7 @@ def test_the_ceiling_of_a_statement_alone_on_its_axis_is_phi(monkeypatch):
     mean = np.zeros((2, len(statements.AXES)))
     mean[1, 3] = 0.8
     two = statements.Prior((("NORM",), ("IMI",)), np.array([0.7, 0.3]), mean)
-    monkeypatch.setattr(statements, "joint", lambda: two)
+    monkeypatch.setattr(statements, "joint", lambda *_: two)
     for separation in (1.0, 2.0, 3.0):
         (found,) = statements.attainable_auroc(separation, np.array([[False], [True]]), draws=200_000)
         assert found == pytest.approx(norm.cdf(separation * 0.8 / math.sqrt(2)), abs=0.003)

@@ -86,14 +86,14 @@ def test_hypertrophy_raises_the_left_precordial_voltage():
 def test_fast_equals_plain(monkeypatch):
     """The plain generator gets the same beats and the same phases, and must draw the same curve to a microvolt."""
     caught: dict = {}
-    drawn = ecg._beats
+    drawn = ecg.beats
 
     def catch(severity, traits, seconds, rng):
         caught["beats"], caught["ectopic"] = drawn(severity, traits, seconds, rng)
         caught["rng"] = rng.bit_generator.state
         return caught["beats"], caught["ectopic"]
 
-    monkeypatch.setattr(ecg, "_beats", catch)
+    monkeypatch.setattr(ecg, "beats", catch)
     severity = np.random.default_rng(5).standard_normal((4, len(AXES))) / 3
     severity[0, AXES.index("ectopic")] = 1.2
     rng = np.random.default_rng(6)

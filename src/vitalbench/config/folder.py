@@ -92,10 +92,10 @@ class ConfigFolder:
         return self._read("tasks", name, Task, asked_by)
 
     def first_task(self, dataset: str) -> str:
-        """The first task that a suite asks of a data set."""
+        """The first task that a suite asks of a data set, or of some of its patients."""
         for name in self.names("suites"):
             for grid in self.suite(name).grids:
-                if dataset in grid.datasets:
+                if dataset in {asked.partition("@")[0] for asked in grid.datasets}:
                     return grid.tasks[0]
         raise ConfigError(f"--task: no suite asks anything of data set '{dataset}', so name a task")
 

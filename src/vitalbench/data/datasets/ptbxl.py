@@ -196,9 +196,9 @@ def _membership(labels: str, classes: list[str]) -> NDArray[np.bool_]:
 def ideal_scores(index: pd.DataFrame, labels: str, classes: list[str], standin: StandIn) -> NDArray[np.float64]:
     """The ideal observer's probabilities for generated records, (records, classes): data/synthetic/ecg_statements.py."""
     severity = index[[f"truth:{axis}" for axis in AXES]].to_numpy(dtype=float)
-    return posterior(severity, standin.separation, _membership(labels, classes))
+    return posterior(severity, standin.separation, _membership(labels, classes), standin.evenness)
 
 
 def ideal_auroc(labels: str, classes: list[str], standin: StandIn) -> list[float | None]:
     """The AUROC of the ideal observer on records without number: the ceiling the parameters set, a class each."""
-    return attainable_auroc(standin.separation, _membership(labels, classes))
+    return attainable_auroc(standin.separation, _membership(labels, classes), evenness=standin.evenness)

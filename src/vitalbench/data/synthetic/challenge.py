@@ -89,7 +89,7 @@ def write_release(root: Path, config: StandIn, folders: list[str]) -> None:
     for start in range(0, len(patients), CHUNK):
         some = patients.iloc[start : start + CHUNK].reset_index(drop=True)
         rng = np.random.default_rng([config.seed, 2, start])
-        codes, severity = draw_statements(some["diagnoses"].to_numpy(), config.separation, rng)
+        codes, severity = draw_statements(some["diagnoses"].to_numpy(), config.separation, rng, config.evenness)
         traits = ecg.Traits.draw(len(some), rng)
         longest = _LONGEST_S if any(source.startswith("cpsc") for _, source in sources) else 10.0
         signals = ecg.waveforms(severity, traits, rng, rate_hz=RATE_HZ, seconds=longest, noise_mv=config.noise_mv)

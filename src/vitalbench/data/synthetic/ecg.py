@@ -123,7 +123,7 @@ class Traits:
         return Traits(self.waves[patient], self.log_rate[patient], self.log_noise[patient])
 
 
-def _waves(severity: Floats, traits: Traits) -> Floats:
+def waves_of(severity: Floats, traits: Traits) -> Floats:
     """(records, waves, fields): resting waves with the patient's offsets and the severities' effects."""
     waves = _REST * (1 + traits.waves) + np.tensordot(severity, _EFFECT, axes=1)
     at = {axis: severity[:, AXES.index(axis), None] for axis in ("p_wave", "t_low", "pacing")}
@@ -136,6 +136,17 @@ def _waves(severity: Floats, traits: Traits) -> Floats:
     )
     waves[:, :, 1] = np.maximum(waves[:, :, 1], 0.003)
     return waves.astype(np.float32)
+
+
+def voltage_gain(severity: Floats) -> Floats:
+    """(records,) what all amplitudes are multiplied by."""
+    gain: Floats = np.exp(0.45 * severity[:, AXES.index("voltage")]).astype(np.float32)
+    return gain
+
+
+def wave(waves: Floats, name: str) -> dict[str, Floats]:
+    """One wave of (records, waves, fields) by its fields: centre and width in seconds, x, y and z in mV."""
+    return {field: waves[:, _ORDER.index(name), at] for field, at in _FIELD.items()}
 
 
 def _tables(waves: Floats, stretch: Floats) -> Floats:
@@ -158,7 +169,14 @@ def _tables(waves: Floats, stretch: Floats) -> Floats:
     return tables
 
 
-def _beats(
+def intervals(severity: Floats, traits: Traits) -> Floats:
+    """(records,) seconds from beat to beat of a regular heart."""
+    interval = 60 / (72 * np.exp(0.45 * severity[:, AXES.index("rate")] + traits.log_rate))
+    clipped: Floats = np.clip(interval, 0.28, 2.0)
+    return clipped
+
+
+def beats(
     severity: Floats, traits: Traits, seconds: float, rng: np.random.Generator
 ) -> tuple[Floats, NDArray[np.bool_]]:
     """R-peak times in seconds, (records, beats), and which beats are ectopic. The first beat lies before the record starts."""
@@ -167,16 +185,15 @@ def _beats(
         return severity[:, AXES.index(name), None]
 
     records = len(severity)
-    interval = 60 / (72 * np.exp(0.45 * axis("rate") + traits.log_rate[:, None]))
-    interval = np.clip(interval, 0.28, 2.0)
-    beats = int(seconds / 0.2) + 4
-    jitter = rng.standard_normal((records, beats), dtype=np.float32) * np.minimum(
+    interval = intervals(severity, traits)[:, None]
+    count = int(seconds / 0.2) + 4
+    jitter = rng.standard_normal((records, count), dtype=np.float32) * np.minimum(
         0.03 * np.exp(1.6 * axis("irregular")), 0.3
     )
-    chance = rng.random((2, records, beats), dtype=np.float32)
+    chance = rng.random((2, records, count), dtype=np.float32)
     ectopic = chance[0] < np.minimum(0.01 * np.exp(2.6 * axis("ectopic")), 0.9)
     # Of a run of ectopic beats every other one stays, so that at high rates they alternate: bigeminy.
-    beat = np.arange(beats)
+    beat = np.arange(count)
     ectopic &= (beat - np.maximum.accumulate(np.where(ectopic, -1, beat), axis=1)) % 2 == 1
     premature = chance[1] < np.minimum(0.01 * np.exp(2.6 * axis("premature")), 0.6)
     steps = interval * np.maximum(1 + jitter, 0.5)
@@ -211,9 +228,9 @@ def waveforms(
     """
     level = severity.astype(np.float32)
     records, samples = len(level), round(rate_hz * seconds)
-    beat_times, ectopic = _beats(level, traits, seconds, rng)
+    beat_times, ectopic = beats(level, traits, seconds, rng)
     mean_interval = np.diff(beat_times, axis=1).mean(axis=1)
-    tables = _tables(_waves(level, traits), np.sqrt(mean_interval).astype(np.float32))
+    tables = _tables(waves_of(level, traits), np.sqrt(mean_interval).astype(np.float32))
 
     # Which beat is the last before each sample: count the R peaks passed.
     first_sample = np.clip(np.ceil(beat_times * rate_hz).astype(np.int32), 0, samples)
@@ -243,7 +260,7 @@ def waveforms(
     dipole += atrial[:, :, None] * np.array([0.3, 0.8, -0.5], dtype=np.float32)
 
     eight = np.matmul(_DOWER, dipole.transpose(0, 2, 1))
-    gain = np.exp(0.45 * level[:, AXES.index("voltage")]).astype(np.float32)
+    gain = voltage_gain(level)
     eight *= gain[:, None, None]
     eight += _noise(records, time, traits, noise_mv, rng)
     eight *= UNITS_PER_MV

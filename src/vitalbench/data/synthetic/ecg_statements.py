@@ -196,7 +196,7 @@ class Prior:
     mean: NDArray[np.float64]
 
 
-def _factor(weights: dict[tuple[str, ...], float], codes: dict[str, dict[str, float]]) -> Prior:
+def _factor(weights: dict[tuple[str, ...], float], codes: dict[str, dict[str, float]], evenness: float) -> Prior:
     full: dict[tuple[str, ...], float] = dict(weights)
     for code in codes:
         full.setdefault((code,), FLOOR)
@@ -205,20 +205,26 @@ def _factor(weights: dict[tuple[str, ...], float], codes: dict[str, dict[str, fl
         for code in members:
             for axis, amount in CODES[code].items():
                 mean[row, AXES.index(axis)] += amount
-    probability = np.array(list(full.values()))
+    probability = np.array(list(full.values())) ** (1 - evenness)
     return Prior(tuple(full), probability / probability.sum(), mean)
 
 
 @cache
-def factors() -> tuple[Prior, Prior, Prior]:
-    """The three independent draws of a record: diagnoses, rhythm, form."""
-    return _factor(_DIAGNOSIS_WEIGHTS, DIAGNOSES), _factor(_RHYTHM_WEIGHTS, RHYTHMS), _factor(_FORM_WEIGHTS, FORMS)
+def factors(evenness: float = 0.0) -> tuple[Prior, Prior, Prior]:
+    """The three independent draws of a record: diagnoses, rhythm, form.
+
+    Args:
+        evenness: 0: as common as in PTB-XL; 1: every set alike, what is rare as common as what is not.
+    """
+    drawn = (_DIAGNOSIS_WEIGHTS, DIAGNOSES), (_RHYTHM_WEIGHTS, RHYTHMS), (_FORM_WEIGHTS, FORMS)
+    first, second, third = (_factor(weights, codes, evenness) for weights, codes in drawn)
+    return first, second, third
 
 
 @cache
-def joint() -> Prior:
+def joint(evenness: float = 0.0) -> Prior:
     """Every combination of the three draws."""
-    parts = factors()
+    parts = factors(evenness)
     rows = list(product(*(range(len(part.sets)) for part in parts)))
     index = np.array(rows).T
     sets = tuple(tuple(code for part, at in zip(parts, row, strict=True) for code in part.sets[at]) for row in rows)
@@ -227,18 +233,21 @@ def joint() -> Prior:
     return Prior(sets, probability, mean)
 
 
-def posterior(severity: NDArray[np.float64], separation: float, member: NDArray[np.bool_]) -> NDArray[np.float64]:
+def posterior(
+    severity: NDArray[np.float64], separation: float, member: NDArray[np.bool_], evenness: float = 0.0
+) -> NDArray[np.float64]:
     """The ideal observer: the probability of each class given a record's severities, by Bayes' rule over all statement sets.
 
     Args:
         severity: (records, axes).
         separation: the generator's; severity has standard deviation 1 / separation around its mean.
         member: (sets, classes): whether a set of `joint()` carries a class.
+        evenness: the generator's (`factors`).
 
     Returns:
         (records, classes) probabilities. No classifier of the waveforms has a higher expected AUROC.
     """
-    prior = joint()
+    prior = joint(evenness)
     mean = prior.mean * separation
     constant = np.log(prior.probability) - 0.5 * (mean**2).sum(axis=1)
     out = np.empty((len(severity), member.shape[1]))
@@ -250,17 +259,17 @@ def posterior(severity: NDArray[np.float64], separation: float, member: NDArray[
 
 
 def attainable_auroc(
-    separation: float, member: NDArray[np.bool_], draws: int = 20_000, seed: int = 0
+    separation: float, member: NDArray[np.bool_], draws: int = 20_000, seed: int = 0, evenness: float = 0.0
 ) -> list[float | None]:
     """The ideal observer's AUROC by class, from the parameters alone: Monte Carlo over `draws` records (error about 0.002).
 
     For one class on one axis it is Phi(separation * amount / sqrt 2), which a test holds it against.
     """
     rng = np.random.default_rng(seed)
-    prior = joint()
+    prior = joint(evenness)
     chosen = rng.choice(len(prior.sets), size=draws, p=prior.probability)
     severity = prior.mean[chosen] + rng.standard_normal((draws, len(AXES))) / separation
-    rank = pd.DataFrame(posterior(severity, separation, member)).rank().to_numpy()
+    rank = pd.DataFrame(posterior(severity, separation, member, evenness)).rank().to_numpy()
     positives = member[chosen]
     found: list[float | None] = []
     for ranks, positive in zip(rank.T, positives.T, strict=True):

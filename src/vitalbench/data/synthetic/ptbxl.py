@@ -33,7 +33,7 @@ def draw_patients(config: StandIn) -> pd.DataFrame:
     """Patients with age, sex, fold, diagnoses (a position in the prior) and number of records."""
     rng = np.random.default_rng([config.seed, 0])
     count = config.patients
-    diagnoses = factors()[0]
+    diagnoses = factors(config.evenness)[0]
     chosen = rng.choice(len(diagnoses.sets), size=count, p=diagnoses.probability)
     # Folds of equal make-up: walk the patients ordered by diagnosis and deal them round.
     order = np.lexsort((rng.random(count), chosen))
@@ -53,10 +53,10 @@ def draw_patients(config: StandIn) -> pd.DataFrame:
 
 
 def draw_statements(
-    diagnoses: NDArray[np.intp], separation: float, rng: np.random.Generator
+    diagnoses: NDArray[np.intp], separation: float, rng: np.random.Generator, evenness: float = 0.0
 ) -> tuple[list[list[str]], NDArray[np.float64]]:
     """Draw rhythm and form beside given diagnoses; return each record's codes and its severities (records, axes)."""
-    parts = factors()
+    parts = factors(evenness)
     chosen = [diagnoses, *(rng.choice(len(part.sets), size=len(diagnoses), p=part.probability) for part in parts[1:])]
     mean = sum((part.mean[at] for part, at in zip(parts, chosen, strict=True)), np.zeros((len(diagnoses), len(AXES))))
     severity = mean + rng.standard_normal(mean.shape) / separation
@@ -137,7 +137,7 @@ def write_release(root: Path, config: StandIn, rate_hz: int) -> None:
         traits = ecg.Traits.draw(len(some), rng)
         owner = np.repeat(np.arange(len(some)), some["records"])
         records = some.iloc[owner].reset_index(drop=True).assign(ecg_id=np.arange(first, first + len(owner)))
-        codes, severity = draw_statements(records["diagnoses"].to_numpy(), config.separation, rng)
+        codes, severity = draw_statements(records["diagnoses"].to_numpy(), config.separation, rng, config.evenness)
         table = _database(records.assign(codes=pd.Series(codes)))
         signals = ecg.waveforms(
             severity, traits.of(owner), rng, rate_hz=rate_hz, seconds=_SECONDS, noise_mv=config.noise_mv
