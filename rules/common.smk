@@ -6,6 +6,7 @@ from pathlib import Path
 from shlex import quote
 
 from vitalbench import layout
+from vitalbench.config.index_tables import index_tables
 from vitalbench.config.places import apptainer_options
 from vitalbench.config.workflow import load, refuse_forgotten_arrays
 from vitalbench.unfinished import attempt
@@ -161,11 +162,8 @@ def each_source(pattern):
 def index_files(wildcards):
     """A local release's own tables: records are built again when they change."""
     root = PLAN.roots.get(wildcards.dataset)
-    return (
-        [str(root / name) for name in PLAN.datasets[wildcards.dataset].index_files]
-        if root
-        else []
-    )
+    dataset = PLAN.datasets[wildcards.dataset]
+    return [str(path) for path in index_tables(root, dataset)] if root else []
 
 
 def where_from(wildcards):

@@ -15,8 +15,7 @@ def declared_facts(folder: ConfigFolder) -> Facts:
     facts = Facts()
     for name in folder.names("datasets"):
         dataset = folder.dataset(name)
-        expected = dataset.expected.model_dump() if dataset.expected else None
-        for fact, value in declared_by(name, expected, dataset.signal.model_dump()).items():
+        for fact, value in declared_by(name, dataset.model_dump()).items():
             facts.add(fact, value)
         facts.missing[name] = f"needs the whole {dataset.title} {dataset.version}"
     named = list(facts_of(folder.documents))
@@ -34,7 +33,7 @@ def suite_facts(results: Results, folder: ConfigFolder) -> Facts:
     """The same, and what was counted in those of a suite's data sets whose whole release is here, measured and projected."""
     facts = declared_facts(folder)
     for name, dataset in results.suite["datasets"].items():
-        for fact, value in declared_by(name, dataset["expected"], dataset["signal"]).items():
+        for fact, value in declared_by(name, dataset).items():
             facts.add(fact, value)
         add_counted(facts, results, name, dataset)
     add_saving(facts, results)

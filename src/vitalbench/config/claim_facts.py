@@ -35,9 +35,10 @@ def flat(prefix: str, value: Any) -> Iterator[tuple[str, float]]:
         yield prefix, value
 
 
-def declared_by(name: str, expected: dict[str, Any] | None, signal: dict[str, Any]) -> dict[str, float]:
+def declared_by(name: str, dataset: Mapping[str, Any]) -> dict[str, float]:
     """The facts a data set's configuration declares of its whole release, by `declared.<data set>.<fact>`."""
-    return dict(flat(f"declared.{name}", expected or {})) | dict(flat(f"declared.{name}.signal", signal))
+    shape = {key: dataset.get(key) for key in ("signal", "image")}
+    return dict(flat(f"declared.{name}", dataset["expected"] or {})) | dict(flat(f"declared.{name}", shape))
 
 
 def target_facts(name: str, target: Mapping[str, Any]) -> dict[str, float]:
@@ -194,9 +195,7 @@ def check_facts(folder: Path, documents: dict[str, Document], known: Known) -> N
 
     def declared(dataset: str) -> set[str]:
         if dataset not in facts:
-            told = known.dataset(dataset)
-            expected = told.expected.model_dump() if told.expected else None
-            facts[dataset] = set(declared_by(dataset, expected, told.signal.model_dump()))
+            facts[dataset] = set(declared_by(dataset, known.dataset(dataset).model_dump()))
         return facts[dataset]
 
     for name, document in documents.items():

@@ -1,6 +1,6 @@
 """What configs/datasets/<name>.yaml may say: a release, what its store depends on, and what it must hold."""
 
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -32,6 +32,80 @@ class Signal(Strict):
         """Samples a lead."""
         return round(self.rate_hz * self.seconds)
 
+    @property
+    def names(self) -> list[str]:
+        """Its channels: the leads."""
+        return self.leads
+
+    @property
+    def space(self) -> tuple[int, ...]:
+        """A channel's axes: one, time."""
+        return (self.samples,)
+
+    @property
+    def array(self) -> str:
+        """What its integers are called in an HDF5 file."""
+        return "signals"
+
+    @property
+    def dtype(self) -> str:
+        """How an integer is stored."""
+        return "<i2"
+
+    @property
+    def unit(self) -> str:
+        """Of a physical value, as facts are called by it."""
+        return "mv"
+
+    @property
+    def attributes(self) -> dict[str, object]:
+        """What a store says of its records."""
+        return {"leads": self.leads, "rate_hz": self.rate_hz, "samples": self.samples, "unit": "mV"}
+
+
+class Image(Strict):
+    """The shape every record of a data set has once standardised: (channels, height, width), unsigned integers of so many bits."""
+
+    channels: Annotated[list[str], Field(min_length=1), AfterValidator(each_once)]
+    height: Count
+    width: Count
+    bits: Literal[8, 16] = 8
+
+    @property
+    def names(self) -> list[str]:
+        """Its channels."""
+        return self.channels
+
+    @property
+    def space(self) -> tuple[int, ...]:
+        """A channel's axes: rows and columns."""
+        return (self.height, self.width)
+
+    @property
+    def array(self) -> str:
+        """What its integers are called in an HDF5 file."""
+        return "images"
+
+    @property
+    def dtype(self) -> str:
+        """How an integer is stored."""
+        return {8: "|u1", 16: "<u2"}[self.bits]
+
+    @property
+    def rate_hz(self) -> int:
+        """No axis of it is time."""
+        return 0
+
+    @property
+    def unit(self) -> str:
+        """Of a physical value, as facts are called by it: a share of full scale."""
+        return "share"
+
+    @property
+    def attributes(self) -> dict[str, object]:
+        """What a store says of its records."""
+        return {"channels": self.channels, "height": self.height, "width": self.width, "unit": "of full scale"}
+
 
 class Harmonise(Strict):
     """Which other shapes a release's records may have, and so are brought to the data set's `signal` (data/harmonise.py)."""
@@ -42,7 +116,9 @@ class Harmonise(Strict):
     uncalibrated_gain: Positive | None = None  # units a millivolt of leads whose header says 0: not calibrated
 
 
-SampleCheck = Literal["invalid-sample", "missing-lead", "flat-lead", "clipping", "powerline", "amplitude"]
+SampleCheck = Literal[
+    "invalid-sample", "missing-lead", "flat-lead", "clipping", "powerline", "amplitude", "blank-image", "saturated"
+]
 
 
 class Quality(Strict):
@@ -53,6 +129,7 @@ class Quality(Strict):
     clipping_mv: Positive = 3.0
     powerline_share: Fraction = 0.3
     max_abs_mv: Positive = 30.0
+    saturated_share: Fraction = 0.5  # of an image's pixels at either end of its scale
     quarantine: list[SampleCheck] = ["invalid-sample", "missing-lead"]
     max_quarantined: Annotated[float, Field(ge=0, le=1)] = 0.05
 
@@ -66,6 +143,14 @@ class Quality(Strict):
         return self
 
 
+class PlantedImage(Strict):
+    """How generated images show what is planted in them, in shares of full scale."""
+
+    contrast: Fraction = 0.25  # of a finding at severity 1, at its middle
+    noise: Annotated[float, Field(ge=0, lt=1)] = 0.04  # standard deviation, pixel by pixel
+    boxed: Fraction = 1.0  # of the planted findings, those whose place is told
+
+
 class StandIn(Strict):
     """How generated records are made in the release's own layout (data/synthetic)."""
 
@@ -76,6 +161,7 @@ class StandIn(Strict):
     noise_mv: Annotated[float, Field(ge=0)] = 0.03
     evenness: Fraction = 0.0  # of how often each statement is drawn: 0 as in PTB-XL, 1 every one alike
     seconds: Positive | None = None  # of a recording, where records are windows of one
+    image: PlantedImage | None = None  # of images
 
 
 class Subset(Strict):
@@ -105,10 +191,16 @@ class DatasetBuild(Strict):
     release: Name
     version: str
     index_files: list[str] = []
+    index_beside: list[str] = []  # tables that are read too, where they are there
     header_folders: list[str] = []
     annotations: Annotated[str, Field(pattern=r"^[a-z0-9]{1,8}$")] | None = None
     carry: list[str] = []
-    signal: Signal
+    if TYPE_CHECKING:
+        signal: Signal  # for readers of signals, which are given no data set of images
+    else:
+        signal: Signal | None = None
+    image: Image | None = None
+    partial: bool = False  # records whose files are not in the folder are left out of the index
     harmonise: Harmonise | None = None
     subset: Subset | None = None
     parts: Annotated[int, Field(ge=1, le=1024)] = 8
@@ -127,6 +219,24 @@ class DatasetBuild(Strict):
                 "either 'index_files', the tables that list the records, or 'header_folders', where headers are found that do",
             )
         return self
+
+    @model_validator(mode="after")
+    def _one_shape(self) -> Self:
+        if (getattr(self, "signal", None) is None) == (self.image is None):
+            raise PydanticCustomError("shape", "either 'signal' or 'image', the shape that every record has")
+        if self.image and self.harmonise:
+            raise PydanticCustomError("shape", "'harmonise' is about signals, and this data set has 'image'")
+        return self
+
+    @property
+    def shape(self) -> Signal | Image:
+        """What every record of the data set is once standardised."""
+        return self.image or self.signal
+
+    @property
+    def shape_key(self) -> str:
+        """The key that says it."""
+        return "image" if self.image else "signal"
 
     @model_validator(mode="after")
     def _either_sealed_or_packed(self) -> Self:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from vitalbench.config.dataset import Dataset, Source
 from vitalbench.config.header_files import has_headers
+from vitalbench.config.index_tables import table_at
 from vitalbench.config.knobs import Knobs
 from vitalbench.config.schema import Suite
 from vitalbench.errors import ConfigError
@@ -12,7 +13,7 @@ from vitalbench.errors import ConfigError
 def _is_release(folder: Path, dataset: Dataset) -> bool:
     if dataset.header_folders:
         return has_headers(folder, dataset.header_folders)
-    return all((folder / index).is_file() for index in dataset.index_files)
+    return all(table_at(folder, index).is_file() for index in dataset.index_files)
 
 
 def local_release(dataset: Dataset, data_root: Path, said: str) -> Path | None:
@@ -25,7 +26,7 @@ def local_release(dataset: Dataset, data_root: Path, said: str) -> Path | None:
     if not folder.is_dir():
         return None
     for index in dataset.index_files:
-        if not (folder / index).is_file():
+        if not table_at(folder, index).is_file():
             raise ConfigError(f"{said}: {folder}: {index} is not there, so this is no release of {dataset.title}")
     if dataset.header_folders and not _is_release(folder, dataset):
         return None  # a release of several data sets, of which this one is not here

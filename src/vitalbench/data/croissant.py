@@ -52,6 +52,7 @@ _FAMILIES = {
     "labels": "the record's classes in the label set '{}'",
     "group": "subgroup '{}'",
     "truth": "what the generator drew as '{}'",
+    "boxes": "where findings of the label set '{}' are: finding, x, y, width and height in shares of the image's sides",
 }
 
 
@@ -67,7 +68,14 @@ def _file(name: str, sha256: str, what: str, kind: str = "") -> dict[str, Any]:
     }
 
 
-def _signals(config: dict[str, Any], records: int) -> str:
+def _arrays(config: dict[str, Any], records: int) -> str:
+    if image := config.get("image"):
+        channels, height, width = image["channels"], image["height"], image["width"]
+        shape = f"{records} x {len(channels)} x {height} x {width}"
+        return (
+            f"`images` ({shape}: records, channels {' '.join(channels)}, rows, columns), unsigned {image['bits']}-bit integers; "
+            "`gain` and `baseline` a record and channel: share of full scale = (images - baseline) / gain"
+        )
     signal = config["signal"]
     shape = f"{records} x {len(signal['leads'])} x {round(signal['rate_hz'] * signal['seconds'])}"
     return (
@@ -77,7 +85,7 @@ def _signals(config: dict[str, Any], records: int) -> str:
 
 
 def _distribution(folder: Path, manifest: dict[str, Any]) -> list[dict[str, Any]]:
-    signals = _signals(manifest["config"], manifest["records"])
+    signals = _arrays(manifest["config"], manifest["records"])
     sealed = "application/octet-stream" if manifest["config"]["encrypt"] else ""
     told = {
         "records.parquet": "a row a record of the store",

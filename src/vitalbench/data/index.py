@@ -22,7 +22,7 @@ from vitalbench.progress import say
 
 _IDS = {"record_id": "record", "patient_id": "patient"}
 _NEEDED = ("record_id", "patient_id", "file")  # without these there is no index
-_FAMILIES = ("labels:", "group:", "truth:")
+_FAMILIES = ("labels:", "group:", "truth:", "boxes:")
 
 
 def part_of(patient_id: str, parts: int) -> int:

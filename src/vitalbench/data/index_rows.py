@@ -42,7 +42,7 @@ class Rows:
     """
 
     def __init__(self, table: pd.DataFrame, path: Path) -> None:
-        self.table, self._path = table, path
+        self.table, self.path = table, path
         self.fault = pd.Series("", index=table.index, dtype=object)
 
     def refuse(self, wrong: pd.Series, why: str) -> None:
@@ -103,7 +103,7 @@ class Rows:
             return
         first = int(at_fault.to_numpy().argmax())
         raise InputError(
-            f"{self._path}: row {first + 1}: {self.fault.iloc[first]} "
+            f"{self.path}: row {first + 1}: {self.fault.iloc[first]} "
             f"({int(at_fault.sum()):,} of {len(self.fault):,} rows cannot be used)"
         )
 

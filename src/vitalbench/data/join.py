@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from vitalbench.config.dataset import DatasetBuild
 from vitalbench.data.held_parts import Parts, hold
-from vitalbench.data.part import HDF5_FORMAT
+from vitalbench.data.part import HDF5_FORMAT, sealed_bytes
 from vitalbench.data.quarantine import hold_quarantined, write_findings
 from vitalbench.data.standardise import FINDINGS, part_files, store_key
 from vitalbench.data.table_file import write_parquet
@@ -24,7 +24,7 @@ from vitalbench.data.versions import keep, version_of
 from vitalbench.errors import InputError
 from vitalbench.files import atomic, file_digest, read_json, write_json
 from vitalbench.privacy.access_log import note
-from vitalbench.privacy.vault import ROW_OVERHEAD, SealedWriter
+from vitalbench.privacy.vault import SealedWriter
 
 MANIFEST_VERSION = 3
 _ROW = 2  # where the column `row` stands in the table of records
@@ -33,10 +33,12 @@ _SHOWN = 16  # hex digits of the content's hash, as of all hashes that configura
 
 def _join_signals(config: DatasetBuild, parts: Parts, out: Path, folder: Path) -> None:
     """Write the virtual dataset to `out`; it names the parts as they are found from `folder`, where it goes in the end."""
-    leads = len(config.signal.leads)
-    sealed = ("sealed", (2 * leads * config.signal.samples + ROW_OVERHEAD,), "u1")
+    shape = config.shape
+    leads = len(shape.names)
+    whole = (leads, *shape.space)
+    sealed = ("sealed", (sealed_bytes(whole, shape.dtype),), "u1")
     arrays = (
-        sealed if config.encrypt else ("signals", (leads, config.signal.samples), "<i2"),
+        sealed if config.encrypt else (shape.array, whole, shape.dtype),
         ("gain", (leads,), "<f4"),
         ("baseline", (leads,), "<f4"),
     )
@@ -48,13 +50,12 @@ def _join_signals(config: DatasetBuild, parts: Parts, out: Path, folder: Path) -
             for path, count in zip(parts.paths, parts.counts, strict=True):
                 if count:
                     with h5py.File(path) as part:
-                        shape = part[name].shape
-                    source = h5py.VirtualSource(str(path.relative_to(folder)), name, shape, dtype=kind)
+                        there = part[name].shape
+                    source = h5py.VirtualSource(str(path.relative_to(folder)), name, there, dtype=kind)
                     layout[start : start + count] = source[:count]
                 start += count
             file.create_virtual_dataset(name, layout)
-        signal = config.signal
-        file.attrs.update(leads=signal.leads, rate_hz=signal.rate_hz, samples=signal.samples, unit="mV")
+        file.attrs.update(shape.attributes)
 
 
 def _write_records(parts: Parts, path: Path, config: DatasetBuild) -> None:

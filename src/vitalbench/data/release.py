@@ -4,6 +4,7 @@ import hashlib
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 
 from vitalbench.config.dataset import DatasetBuild, Source
 from vitalbench.config.header_files import annotation_file, header_files
+from vitalbench.config.index_tables import index_tables
 from vitalbench.data.checksums import Listed, content_hash, safe_name
 from vitalbench.data.datasets import FAULT, RECORDING, load, record_files, sound
 from vitalbench.data.fetch import index_names
@@ -21,6 +23,7 @@ from vitalbench.errors import InputError
 from vitalbench.files import digest, file_digest, write_json
 from vitalbench.progress import say
 
+_SAMPLES = ("*.dat", "*.mat", "*.png")
 _NAMED = 5  # how many stray files a message names
 
 
@@ -28,12 +31,23 @@ def _stray_files(root: Path, index: pd.DataFrame) -> list[str]:
     """Sample files below the sound records' folders that no row of the index names, though it be at fault."""
     listed, folders = set(index["file"]), {Path(file).parent for file in sound(index)["file"]}
     found = (
-        path.relative_to(root)
-        for folder in sorted(folders)
-        for kind in ("*.dat", "*.mat")
-        for path in (root / folder).glob(kind)
+        path.relative_to(root) for folder in sorted(folders) for kind in _SAMPLES for path in (root / folder).glob(kind)
     )
-    return sorted(str(path) for path in found if str(path.with_suffix("")) not in listed)
+    return sorted(str(path) for path in found if not {str(path), str(path.with_suffix(""))} & listed)
+
+
+def _here(index: pd.DataFrame, root: Path, module: ModuleType, config: DatasetBuild) -> pd.DataFrame:
+    """The rows of which every file is in the folder, and those at fault."""
+    at_fault = index[FAULT] != "" if FAULT in index.columns else pd.Series(False, index=index.index)
+    there = [
+        fault or all((root / name).is_file() for name in record_files(module, str(file), config))
+        for file, fault in zip(index["file"], at_fault.tolist(), strict=True)
+    ]
+    if not any(there):
+        raise InputError(f"{root}: holds no file of any of the {len(index):,} records that its index lists")
+    if not all(there):
+        say(f"{root}: the files of {sum(there):,} of {len(index):,} records are here; the others are left out")
+    return index[there].reset_index(drop=True)
 
 
 def _inside(files: Iterable[str], root: Path) -> None:
@@ -52,7 +66,7 @@ def index_digests(root: Path, config: DatasetBuild) -> dict[str, str]:
         beside = [annotation_file(name, config.annotations) for name in headers]
         read = [*headers, *(name for name in beside if name and (root / name).is_file())]
         return {"headers": digest([[name, file_digest(root / name)] for name in read])}
-    return {name: file_digest(root / name) for name in config.index_files}
+    return {path.relative_to(root).as_posix(): file_digest(path) for path in index_tables(root, config)}
 
 
 def _tell_faults(index: pd.DataFrame, root: Path) -> None:
@@ -134,6 +148,7 @@ def acquire(
     if index.empty:
         raise InputError(f"{root}: its index lists no record")
     whole = _release_records(index)
+    index = _here(index, root, module, config) if config.partial and source == "local" else index
     index = some_patients(index, config.subset.patients, root) if config.subset else index
     twice = np.flatnonzero(index["record_id"].duplicated(keep=False))
     if len(twice):

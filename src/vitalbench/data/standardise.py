@@ -14,6 +14,7 @@ import pandas as pd
 
 from vitalbench.config.dataset import DatasetBuild, Source
 from vitalbench.data.datasets import FAULT, Record, UnreadableRecord, load, record_files
+from vitalbench.data.image_quality import image_checks
 from vitalbench.data.index import hidden_ids
 from vitalbench.data.part import HDF5_FORMAT, PartWriter
 from vitalbench.data.quality import Finding, sample_checks
@@ -60,7 +61,7 @@ def _inputs(rows: pd.DataFrame, config: DatasetBuild, module: ModuleType, root: 
     # Windows of one recording are of the same files.
     files = [name for file in rows["file"].unique() for name in record_files(module, str(file), config)]
     used = config.model_dump(
-        include={"module": True, "signal": True, "harmonise": True, "codec": True, "quality": True},
+        include={"module": True, config.shape_key: True, "harmonise": True, "codec": True, "quality": True},
         exclude={"quality": {"max_quarantined"}},  # a question to the store
     )
     table = rows.to_json(orient="split", double_precision=15)
@@ -138,8 +139,9 @@ def _write_part(rows: pd.DataFrame, config: DatasetBuild, source: Source, root: 
         findings.append(Finding(row["record_id"], row["patient_id"], check, detail, action))
 
     with atomic(part) as temporary, h5py.File(temporary, "w", libver=HDF5_FORMAT) as file:
-        shape = (len(config.signal.leads), config.signal.samples)
-        writer = PartWriter(file, len(rows), shape, config.codec, RowVault(key, part.name) if key else None)
+        shape, vault = config.shape, RowVault(key, part.name) if key else None
+        whole = (len(shape.names), *shape.space)
+        writer = PartWriter(file, len(rows), whole, config.codec, vault, shape.dtype, shape.array)
         for at, row in enumerate(_dicts(rows)):
             if row.get(FAULT):
                 report(row, "bad-row", row[FAULT], "quarantined")
@@ -154,7 +156,11 @@ def _write_part(rows: pd.DataFrame, config: DatasetBuild, source: Source, root: 
                 raise InputError(
                     f"{root / row['file']}: a generated record in a folder given as {config.release} {config.version}"
                 )
-            checks = sample_checks(record, config.signal, config.quality)
+            checks = (
+                image_checks(record, config.image, config.quality)
+                if config.image
+                else sample_checks(record, config.signal, config.quality)
+            )
             if record.recorded is not None:
                 seconds = record.recorded / config.signal.rate_hz
                 checks.append(("filled-up", f"{seconds:.4g} of {config.signal.seconds:g} s recorded, the rest is 0 mV"))

@@ -1,4 +1,4 @@
-"""The reader of a store, which data/join.py makes: its signals at random, and the table of its records."""
+"""The reader of a store, which data/join.py makes: its records at random, and the table of them."""
 
 from pathlib import Path
 from typing import Any, Protocol
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from vitalbench.data.part import PartSignals
+from vitalbench.data.part import PartSignals, array_of
 from vitalbench.data.part_receipt import read_receipt
 from vitalbench.data.standardise import part_files
 from vitalbench.data.table_file import read_table
@@ -59,16 +59,16 @@ class Signals(Protocol):
 
     @property
     def samples(self) -> int:
-        """Of a record."""
+        """Of a record, along its last axis."""
 
     @property
     def rate_hz(self) -> int:
-        """Samples a second."""
+        """Samples a second; 0 where no axis is time."""
 
     def read(
         self, rows: NDArray[np.intp], start: int | NDArray[np.intp] = 0, length: int | None = None
     ) -> NDArray[np.float32]:
-        """(records, leads, length) in millivolt."""
+        """(records, leads, length) in millivolt; of images (records, channels, height, length)."""
 
 
 def _rows(piece: Any) -> tuple[int, int]:
@@ -78,7 +78,7 @@ def _rows(piece: Any) -> tuple[int, int]:
 
 
 class Store:
-    """Random access to a store's signals, in millivolt, with memory use independent of its size.
+    """Random access to a store's records, signals in millivolt, with memory use independent of its size.
 
     Parts without a codec are mapped and batches gathered from the mapping; the operating system keeps what is used often.
     """
@@ -86,11 +86,15 @@ class Store:
     def __init__(self, path: Path) -> None:
         try:
             with h5py.File(path) as file:
-                self.leads = [str(name) for name in file.attrs["leads"]]
-                self.rate_hz = int(file.attrs["rate_hz"])
-                signals = file["sealed" if "sealed" in file else "signals"]
+                attributes = file.attrs
+                is_signal = "leads" in attributes
+                self.leads = [str(name) for name in attributes["leads" if is_signal else "channels"]]
+                self.rate_hz = int(attributes["rate_hz"]) if is_signal else 0
+                sizes = ("samples",) if is_signal else ("height", "width")
+                self.space = tuple(int(attributes[size]) for size in sizes)
+                self.samples = self.space[-1]
+                signals = file[array_of(file)]
                 self.records = len(signals)
-                self.samples = int(file.attrs["samples"])
                 pieces = [(*_rows(piece), path.parent / piece.file_name) for piece in signals.virtual_sources()]
         except (OSError, KeyError) as error:
             raise InputError(f"{path}: not a store: {error}") from None
@@ -110,7 +114,7 @@ class Store:
     def read(
         self, rows: NDArray[np.intp], start: int | NDArray[np.intp] = 0, length: int | None = None
     ) -> NDArray[np.float32]:
-        """Read records, or one crop of each.
+        """Read records, or one crop of each along the last axis.
 
         Args:
             rows: positions in the store.
@@ -118,22 +122,23 @@ class Store:
             length: samples to read; all by default.
 
         Returns:
-            (records, leads, length) in millivolt.
+            (records, leads, length) in millivolt; of images (records, channels, height, length) in shares of full scale.
         """
         length = self.samples if length is None else length
         starts = np.broadcast_to(start, rows.shape)
-        physical = np.empty((len(rows), len(self.leads), length), dtype=np.float32)
+        physical = np.empty((len(rows), len(self.leads), *self.space[:-1], length), dtype=np.float32)
         begins = self._starts.tolist()
         part = np.searchsorted(self._starts, rows, side="right") - 1
         for at, (row, piece, first) in enumerate(zip(rows.tolist(), part.tolist(), starts.tolist(), strict=True)):
-            record = self._parts[piece].record(row - begins[piece])[:, first : first + length]
+            record = self._parts[piece].record(row - begins[piece])[..., first : first + length]
             if self._one_gain is None:
                 physical[at] = record
             else:  # divided as it is copied, while the record is in the processor's cache
                 np.divide(record, self._one_gain, out=physical[at])
         if self._one_gain is None:
+            each = (len(rows), len(self.leads), *(1 for _ in self.space))
             baseline = self._baseline[rows]
             if baseline.any():
-                physical -= baseline[:, :, None]
-            physical /= self._gain[rows][:, :, None]
+                physical -= baseline.reshape(each)
+            physical /= self._gain[rows].reshape(each)
         return physical

@@ -188,7 +188,7 @@ def find(path: Path, threads: int) -> pd.DataFrame:
         COLUMNS, the most similar first; `lag_s` is how much later `record_b` begins than `record_a`. Pairs that are similar but no
         copies, such as regular rhythms of one patient, have `copy` false.
     """
-    if of_windows(path):
+    if of_windows(path) or not Store(path).rate_hz:  # images: nothing of them is a course in time
         return pd.DataFrame(columns=COLUMNS)
     records, signals = of_store(path)
     names = records["record_id"].to_numpy(dtype=object)

@@ -25,6 +25,7 @@ import importlib
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -40,17 +41,17 @@ WINDOW = (RECORDING, "start_s", "end_s")  # the columns of an index whose rows a
 
 @dataclass(frozen=True)
 class Record:
-    """One record's samples as stored: physical = (digital - baseline) / gain, in millivolt.
+    """One record's samples as stored: physical = (digital - baseline) / gain, of a signal in millivolt.
 
     Attributes:
-        digital: (leads, samples) integers.
-        gain: (leads,) units a millivolt.
-        baseline: (leads,) the unit that stands for 0 mV.
+        digital: (leads, samples) integers of a signal, (channels, height, width) of an image.
+        gain: (leads,) units a millivolt; of an image (channels,), units of full scale.
+        baseline: (leads,) the unit that stands for 0 mV, or black.
         generated: the file carries the stand-in's watermark.
         recorded: how many samples were recorded, where the record was filled up to the length all have; None for all.
     """
 
-    digital: NDArray[np.int16]
+    digital: NDArray[Any]
     gain: NDArray[np.float32]
     baseline: NDArray[np.float32]
     generated: bool = False
