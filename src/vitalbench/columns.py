@@ -228,7 +228,8 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
         _CELL
         + _columns(
             "run_id | of the run",
-            "phase | train: the run's optimiser steps; epoch: one epoch's; inference_1000: 1,000 records",
+            "phase | run: the sum of train, the optimiser steps, and of loading, validation and scoring, where those were timed; "
+            "epoch: one epoch's steps; inference_1000: 1,000 records",
             "provider | who sells it",
             "sku | what is sold",
             "region | where",
@@ -237,7 +238,7 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "usd_per_hour | of the machine | USD/h",
             "price_date | when the price was read",
             "price_source | where",
-            "hours | measured step x steps, or records / measured rate | h",
+            "hours | measured step x steps, or records / measured rate; loading: a step with its batch loaded, less the step | h",
             "usd | hours x price | USD",
             "energy_kwh | measured energy; empty where no counter was read | kWh",
             "basis | measured or projected time",

@@ -12,11 +12,13 @@ from vitalbench.config.storage_prices import parse_storage_prices, read_storage_
 from vitalbench.cost.budget import derive
 from vitalbench.cost.storage import parts
 from vitalbench.errors import ConfigError, GateError, InputError
-from vitalbench.files import write_json
+from vitalbench.files import read_json, write_json
 from vitalbench.layout import MEASUREMENT, RUN
 from vitalbench.measure.phases import Phase
 from vitalbench.results import Results
 from vitalbench.tables import read_table
+from vitalbench.watch.process import this_process
+from vitalbench.watch.progress_file import Progress, write_progress
 
 CONFIGS = ROOT / "configs"
 CELL = {"dataset": "ptbxl", "task": "superdiagnostic", "design": "s4d", "target": "cpu", "seed": 0, "fold": 0}
@@ -168,16 +170,44 @@ def test_another_level_is_priced_without_running_anything(suite, capsys):
 def test_a_suite_over_its_budget_raises_the_alarm(suite, capsys):
     assert cli.run(["cost", "--results", str(suite), "--budget", "1"]) == 0
     assert (
-        "1 trainings come to 0.008 USD at their targets' first prices, within the budget of 1.00 USD"
+        "1 runs come to 0.008 USD (train 0.008 USD) at their targets' first prices, within the budget of 1.00 USD"
         in capsys.readouterr().err
     )
     with pytest.raises(GateError, match=r"more than the budget of 0\.007 USD"):
         cli.run(["cost", "--results", str(suite), "--budget", "0.007"])
-    with pytest.raises(GateError, match=r"1 trainings come to 8\.33 USD"):
+    with pytest.raises(GateError, match=r"1 runs come to 8\.33 USD"):
         cli.run(["cost", "--results", str(suite), "--budget", "1", "--records", "1000000", "--epochs", "10"])
     for wrong in ("nan", "-1", "inf", "0"):
         with pytest.raises(InputError, match="it must be a positive number"):
             cli.run(["cost", "--results", str(suite), "--budget", wrong])
+
+
+def test_a_whole_run_is_the_sum_of_its_parts_and_what_a_budget_holds(suite, capsys):
+    path = suite / MEASUREMENT.format(**CELL)
+    left = read_json(path)
+    loaded = Phase("loaded_step", [1.5, 1.5, 1.5], items=32, batch_size=32, exclusive=True)
+    forward = Phase("inference", [0.2] * 3, items=10, batch_size=10, exclusive=True)
+    write_json(path, left | {"phases": [*left["phases"], loaded.to_json(), forward.to_json()]})
+    run = suite / RUN.format(**CELL)
+    told = read_json(run / "provenance.json")["facts"] | {"epochs": 3, "validation_records": 400}
+    write_json(run / "provenance.json", {"facts": told})
+    done = [{"name": "epoch", "items": 3200}, {"name": "evaluation", "items": 900}]
+    write_json(run / "timing.json", {"phases": done})
+    write_progress(run, Progress(run_id="abc", stage="ended", writer=this_process(), written="now", seconds=7200.0))
+    assert cli.run(["cost", "--results", str(suite)]) == 0
+    rows = read_table("cost", suite / "tables/cost.csv")
+    seconds = {row["phase"]: float(row["hours"]) * 3600 for row in rows if row["sku"] == "m5.large"}
+    parts = {"train": 300.0, "loading": 150.0, "validation": 24.0, "scoring": 18.0}
+    assert seconds == pytest.approx(parts | {"run": 492.0, "epoch": 100.0, "inference_1000": 20.0})
+    usd = {row["phase"]: float(row["usd"]) for row in rows if row["sku"] == "m5.large"}
+    assert usd["run"] == pytest.approx(sum(usd[name] for name in parts))
+    away = {row["phase"]: float(row["hours"]) for row in rows if row["sku"] == "p5.48xlarge"}
+    assert "loading" not in away
+    assert away["run"] == pytest.approx(away["train"] + away["validation"] + away["scoring"])
+    assert cli.run(["cost", "--results", str(suite), "--budget", "1"]) == 0
+    said = capsys.readouterr().err
+    assert "1 runs come to 0.013 USD (train 0.008 USD, loading 0.004 USD, validation " in said
+    assert "which budget_usd counts, 0.19 USD so far" in said
 
 
 def test_storage_counts_what_is_there_and_prices_a_copy_of_it(suite, capsys):

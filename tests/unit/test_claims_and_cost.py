@@ -258,6 +258,25 @@ def test_hours_are_measured_step_times_steps():
     assert found["inference_1000"][1] == pytest.approx(0.2 / 32 * 1000 / 3600)
 
 
+def test_loading_is_told_over_quartiles_furthest_apart_and_never_under_nothing():
+    facts = {"steps": 3600, "steps_an_epoch": 10}
+    step = Phase("train_step", [1.0, 2.0, 3.0], items=32, batch_size=32)
+    assert hours(facts, [step, Phase("loaded_step", [2.0, 3.0, 4.0])])["loading"] == pytest.approx((0.0, 1.0, 2.0))
+    assert hours(facts, [step, Phase("loaded_step", [1.0] * 3)])["loading"] == (0.0, 0.0, 0.0)
+    assert "loading" not in hours(facts, [step])
+
+
+def test_a_pass_over_kept_features_is_not_priced_as_one_of_the_whole_encoder():
+    facts = {"steps": 10, "steps_an_epoch": 5, "epochs": 2, "validation_records": 9, "scored_records": 9}
+    phases = [
+        Phase("train_step", [1.0], items=4),
+        Phase("features", [1.0], items=4),
+        Phase("inference", [1.0], items=1),
+    ]
+    assert {"validation", "scoring"} <= set(hours(facts, phases))
+    assert not {"validation", "scoring"} & set(hours(facts | {"featured_records": 8}, phases))
+
+
 def test_a_training_of_another_size_is_its_batches_times_the_measured_step():
     phases = [Phase("train_step", [2.0] * 3, items=32, batch_size=32)]
     found = hours(Scale(records=100_000, epochs=50).facts(phases), phases)

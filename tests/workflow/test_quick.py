@@ -112,6 +112,8 @@ def test_timing_and_cost_rest_on_measured_steps(quick):
     assert row["hours"] == pytest.approx(steps.loc["s4d", "median_s"] * facts["steps"] / 3600)
     assert row["usd"] == pytest.approx(row["hours"] * row["usd_per_hour"])
     assert set(cost["target"][cost["basis"] == "measured"]) == {"cpu"}
+    first = cost.query("design == 's4d' and seed == 0 and sku == 'm5.large'").set_index("phase")["usd"]
+    assert first["run"] == pytest.approx(first[["train", "loading", "validation", "scoring"]].sum())
     away = cost[cost["basis"] == "projected"]
     assert set(away["target"]) == {"a100-40", "h100"}
     assert set(away["projected_from"]) == {"cpu"}

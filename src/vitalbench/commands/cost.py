@@ -8,17 +8,20 @@ from typing import Any
 from vitalbench.amounts import shown_usd
 from vitalbench.config.plan import Cell
 from vitalbench.config.prices import Price, parse_prices, read_prices
+from vitalbench.config.strict import validated
+from vitalbench.config.watching import Watch
 from vitalbench.cost.absent import Absent
 from vitalbench.cost.reached import reached_rows
 from vitalbench.cost.sessions import sessions
-from vitalbench.cost.table import Scale, cost_rows, electricity
+from vitalbench.cost.table import RUN_PARTS, Scale, cost_rows, electricity
 from vitalbench.errors import GateError, InputError
 from vitalbench.files import read_json, write_json
-from vitalbench.layout import RESOLVED, SESSIONS, STAGE_SLICE
+from vitalbench.layout import RESOLVED, SESSIONS, STAGE_SLICE, WATCH_SLICE
 from vitalbench.measure.clock import utc_now
 from vitalbench.progress import say
 from vitalbench.results import Results
 from vitalbench.tables import table_text, write_table
+from vitalbench.watch.spent import usd_of_suite
 
 _MOST = 10**12  # records, or epochs
 
@@ -48,7 +51,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--budget",
         type=float,
         metavar="USD",
-        help="instead: exit code 1 where the suite's trainings, each at its target's first price, come to more",
+        help="instead: exit code 1 where the suite's runs, each at its target's first price, come to more",
     )
     parser.add_argument(
         "--out", type=Path, help="default: tables/cost.csv of the suite; with any of the options above, the screen"
@@ -90,25 +93,35 @@ def _levels(levels: list[float]) -> list[float]:
     return levels
 
 
-def _hold(results: Results, rows: list[dict[str, Any]], budget: float) -> None:
-    """The alarm: what the trainings come to against a budget."""
+def _hold(results: Results, rows: list[dict[str, Any]], budget: float, scaled: bool) -> None:
+    """The alarm: what the runs come to against a budget."""
     if not (math.isfinite(budget) and budget > 0):
         raise InputError(f"vitalbench cost: --budget {budget}: it must be a positive number")
-    first: dict[tuple[Any, ...], float] = {}
+    first: dict[tuple[Any, ...], dict[str, float]] = {}
     for row in rows:
-        if row["phase"] == "train" and row.get("run_id"):
-            first.setdefault(
-                tuple(row[name] for name in ("dataset", "task", "design", "target", "seed", "fold")), row["usd"]
-            )
+        if row["phase"] in ("run", *RUN_PARTS) and row.get("run_id"):
+            cell = tuple(row[name] for name in ("dataset", "task", "design", "target", "seed", "fold"))
+            first.setdefault(cell, {}).setdefault(row["phase"], row["usd"])
+    first = {cell: phases for cell, phases in first.items() if "run" in phases}
     if not first:
         raise InputError(f"{results.folder}: no training of it has a price, so --budget can hold nothing")
-    total = sum(first.values())
+    sums = {name: sum(phases.get(name, 0.0) for phases in first.values()) for name in ("run", *RUN_PARTS)}
     unpriced = sum(bool(run.cell not in {Cell(*key) for key in first}) for run in results.measured)
     beside = f"; {unpriced} runs have no price or no step" if unpriced else ""
-    told = f"{len(first)} trainings come to {shown_usd(total)} at their targets' first prices{beside}"
-    if total > budget:
+    parts = ", ".join(f"{name} {shown_usd(sums[name])}" for name in RUN_PARTS if sums[name])
+    told = f"{len(first)} runs come to {shown_usd(sums['run'])} ({parts}) at their targets' first prices{beside}"
+    if sums["run"] > budget:
         raise GateError(f"{results.folder}: {told}, more than the budget of {shown_usd(budget)}")
     say(f"{told}, within the budget of {shown_usd(budget)}")
+    if not scaled:
+        say(f"by the wall time of all their processes, which budget_usd counts, {shown_usd(_paid(results))} so far")
+
+
+def _paid(results: Results) -> float:
+    """What all processes that trained took, whatever ran beside them, at the prices that runs are watched with."""
+    path = results.folder / WATCH_SLICE
+    watch = validated(Watch, dict(read_json(path)) if path.is_file() else {}, path)
+    return usd_of_suite(results.folder, watch, results.folder)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -140,7 +153,7 @@ def run(args: argparse.Namespace) -> None:
     absent = Absent(results, published) if results.projected else None
     rows = [*cost_rows(results, prices, scale, own, absent)]
     if args.budget is not None:
-        _hold(results, rows, args.budget)
+        _hold(results, rows, args.budget, scale is not None)
         return
     if asked and not args.out:
         print(table_text("cost", rows), end="")

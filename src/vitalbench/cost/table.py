@@ -18,6 +18,9 @@ from vitalbench.measure.phases import Phase
 from vitalbench.results import CellResult, Results
 
 _INFERENCE_RECORDS = 1000
+RUN_PARTS = ("train", "loading", "validation", "scoring")  # whose sum is the phase `run`
+
+Hours = dict[str, tuple[float, float, float]]  # by phase, each at the first quartile, the median and the third quartile
 
 
 def _quartiles(seconds: list[float]) -> tuple[float, float, float]:
@@ -54,32 +57,55 @@ def _scaled(scale: Scale, run: CellResult, design: dict[str, Any], phases: list[
     return scale.facts(phases, bool((design["train"] or {}).get("drop_last")), featured)
 
 
-def hours(facts: dict[str, Any], phases: list[Phase]) -> dict[str, tuple[float, float, float]]:
-    """Hours by phase, each at the first quartile, the median and the third quartile of what was timed.
+def hours(facts: dict[str, Any], phases: list[Phase]) -> Hours:
+    """Hours by phase, from what the measuring job timed.
 
     Args:
-        facts: of the run: its optimiser steps, those of an epoch, and the records whose features a frozen encoder computed.
+        facts: of the run: its optimiser steps, those of an epoch, its epochs, the records that were validated on after each and
+            scored at the end, and the records whose features a frozen encoder computed, which no later pass computes again.
     """
-    found: dict[str, tuple[float, float, float]] = {}
+    found: Hours = {}
+    featured = facts.get("featured_records")
     step = next((phase for phase in phases if phase.name == "train_step"), None)
     if step and facts.get("steps"):
-        low, middle, high = (second / 3600 for second in _quartiles(step.seconds))
-        for name, steps in (("train", facts["steps"]), ("epoch", facts["steps_an_epoch"])):
-            found[name] = (low * steps, middle * steps, high * steps)
+        found["train"] = _times(_quartiles(step.seconds), facts["steps"])
+        found["epoch"] = _times(_quartiles(step.seconds), facts["steps_an_epoch"])
         once = next((phase for phase in phases if phase.name == "features"), None)
-        if once and facts.get(
-            "featured_records"
-        ):  # of a frozen encoder, computed before the first epoch and never again
-            hour = facts["featured_records"] / once.items / 3600
-            spent = (second * hour for second in _quartiles(once.seconds))
-            found["train"] = tuple(a + b for a, b in zip(found["train"], spent, strict=True))
+        if once and featured:
+            found["train"] = _sum([found["train"], _times(_quartiles(once.seconds), featured / once.items)])
+        loaded = next((phase for phase in phases if phase.name == "loaded_step"), None)
+        if loaded:
+            without = reversed(_quartiles(step.seconds))  # the least that loading adds is over the longest step
+            ends = zip(_quartiles(loaded.seconds), without, strict=True)
+            low, middle, high = (max(with_it - alone, 0.0) for with_it, alone in ends)
+            found["loading"] = _times((low, middle, high), facts["steps"])
     passes = [phase for phase in phases if phase.name == "inference"]
     if passes:
         # The batch with the highest throughput: what a batch job would use.
         best = max(passes, key=lambda phase: phase.items / _quartiles(phase.seconds)[1])
-        low, middle, high = (second / best.items * _INFERENCE_RECORDS / 3600 for second in _quartiles(best.seconds))
-        found["inference_1000"] = (low, middle, high)
-    return found
+        records = {"inference_1000": _INFERENCE_RECORDS}
+        if not featured:
+            records["validation"] = facts.get("validation_records", 0) * facts.get("epochs", 0)
+            records["scoring"] = facts.get("scored_records", 0)
+        found |= {name: _times(_quartiles(best.seconds), n / best.items) for name, n in records.items() if n}
+    return with_sum(found)
+
+
+def _times(seconds: tuple[float, float, float], repeats: float) -> tuple[float, float, float]:
+    low, middle, high = (second * repeats / 3600 for second in seconds)
+    return low, middle, high
+
+
+def _sum(parts: list[tuple[float, float, float]]) -> tuple[float, float, float]:
+    low, middle, high = (sum(ends) for ends in zip(*parts, strict=True))
+    return low, middle, high
+
+
+def with_sum(spent: Hours) -> Hours:
+    """The same with `run`, the sum of the parts of a run that are there; as they are where nothing was trained."""
+    if "train" not in spent:
+        return spent
+    return spent | {"run": _sum([spent[name] for name in RUN_PARTS if name in spent])}
 
 
 def electricity(target: str, power_w: float | None, devices: int, usd_per_kwh: float, date: str) -> Price | None:
@@ -111,30 +137,39 @@ def first_price(results: Results, target: str, prices: Mapping[str, Price]) -> P
     return next(_prices_of(results, target, prices, {})) if named else None
 
 
-def _spent(results: Results, run: CellResult, scale: Scale | None) -> dict[str, tuple[float, float, float]]:
+def _spent(results: Results, run: CellResult, scale: Scale | None) -> Hours:
     """Hours of a measured run by phase; nothing where its design was not timed."""
     path = results.measurement(run.cell)
     if not path.is_file():
         return {}
     phases = [Phase(**phase) for phase in read_json(path)["phases"]]
     design = results.suite["designs"][run.cell.design]
-    return hours(_scaled(scale, run, design, phases) if scale else run.read("provenance.json")["facts"], phases)
+    if scale:
+        return hours(_scaled(scale, run, design, phases), phases)
+    told = run.read("timing.json")["phases"]
+    scored = next((phase["items"] for phase in told if phase["name"] == "evaluation"), 0)
+    return hours(run.read("provenance.json")["facts"] | {"scored_records": scored}, phases)
 
 
-def spent_away(
-    results: Results, absent: Absent, away: CellResult, scale: Scale | None = None
-) -> dict[str, tuple[float, float, float]]:
-    """Hours of a projected cell by phase: those of the cell measured in its place, over the interval of the ratio of times."""
+def spent_away(results: Results, absent: Absent, away: CellResult, scale: Scale | None = None) -> Hours:
+    """Hours of a projected cell by phase: those of the cell measured in its place, over the interval of the ratio of times.
+
+    Loading is left out: it is the work of a machine's processor and disk, of which a ratio of GPUs says nothing.
+    """
     spent = _spent(results, results.of[away.origin], scale)
     if not spent:
         return {}
     told = absent.ratio(away.origin, away.cell.target)
-    return {name: (low * told.low, mid * told.ratio, high * told.high) for name, (low, mid, high) in spent.items()}
+    return with_sum(
+        {
+            name: (low * told.low, middle * told.ratio, high * told.high)
+            for name, (low, middle, high) in spent.items()
+            if name != "loading"
+        }
+    )
 
 
-def _priced(
-    cell: Cell, prices: Iterable[Price], spent: dict[str, tuple[float, float, float]], **said: Any
-) -> Iterator[dict[str, Any]]:
+def _priced(cell: Cell, prices: Iterable[Price], spent: Hours, **said: Any) -> Iterator[dict[str, Any]]:
     for told in prices:
         price = asdict(told)
         del price["key"]

@@ -12,7 +12,8 @@ from vitalbench.report.wording import seconds
 from vitalbench.results import Results
 from vitalbench.tables import number, read_table
 
-PHASES = {"train": "training", "epoch": "an epoch", "inference_1000": "1,000 records"}
+# The parts of a whole run beside training stand in the table alone.
+PHASES = {"train": "training", "run": "a whole run", "epoch": "an epoch", "inference_1000": "1,000 records"}
 
 
 def _first_runs(results: Results, basis: str) -> list[dict[str, str]]:
@@ -40,11 +41,13 @@ def cost_rows(results: Results) -> list[list[Any]]:
     """Measured: the first run of each design at every price."""
     rows = []
     for row in _first_runs(results, "measured"):
+        if row["phase"] not in PHASES:
+            continue
         usd, low, high, hours = (float(row[name]) for name in ("usd", "usd_low", "usd_high", "hours"))
         rows.append(
             [
                 row["design"],
-                PHASES.get(row["phase"], row["phase"]),
+                PHASES[row["phase"]],
                 _price(row),
                 f"{float(row['usd_per_hour']):.4f}",
                 _date(row),
