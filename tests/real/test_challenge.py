@@ -1,12 +1,14 @@
 """On real records of the 2021 Challenge: 20 of Georgia, 20 of Chapman and Ningbo, 10 of PTB-XL. Of reader and flow alone."""
 
+import ast
+
 import numpy as np
 import pandas as pd
 import pytest
 import wfdb
 
 from tests.conftest import build
-from vitalbench.data.datasets import challenge
+from vitalbench.data.datasets import challenge, combined
 from vitalbench.data.snomed import vocabulary
 from vitalbench.split.audit import audit
 
@@ -77,3 +79,27 @@ def test_the_records_at_hand_that_lack_leads_are_kept_out(configs, root, tmp_pat
     store = build("chapman-ningbo", configs.dataset("chapman-ningbo"), "local", root, tmp_path)
     told = pd.read_csv(store.with_name("quality.csv")).query("check == 'missing-lead'")
     assert sorted(told["detail"]) == ["lead V2 V4 V6"] * 2
+
+
+def test_the_numbers_of_the_challenges_ptbxl_are_those_of_the_release(configs, root, real_data):
+    """No record of both is at hand; that the rhythms and bundle branch blocks agree in all ten speaks for the number."""
+    every = pd.read_csv(real_data / "ptbxl/index_all_21799.csv.gz", dtype=str).set_index("ecg_id")
+    index = challenge.read_index(root, configs.dataset("ptbxl-challenge"))
+    counted = (
+        vocabulary().assign(scp=lambda table: table["scp"].str.split()).explode("scp").set_index("scp")["counted_as"]
+    )
+    for record, findings in index[["record_id", "labels:findings"]].itertuples(index=False):
+        release = every.loc[combined.ecg_id(record)]
+        rhythm = {counted[name] for name in ast.literal_eval(release["rhythm"])}
+        assert rhythm <= set(findings)
+        assert ("IRBBB" in findings) == ("IRBBB" in release["sub_class"])
+
+
+def test_the_combined_set_has_ptbxls_own_records_and_the_others(configs, real_data, tmp_path):
+    store = build("combined", configs.dataset("combined"), "local", real_data, tmp_path)
+    records = pd.read_parquet(store.with_name("records.parquet"))
+    assert records["group:origin"].value_counts().to_dict() == {"ptb-xl": 147, "georgia": 20, "ningbo": 18}
+    assert records.loc[records["group:origin"] == "ptb-xl", "patient_id"].nunique() == 135
+    assert (records.groupby("patient_id")["strat_fold"].nunique() == 1).all()
+    told = combined.left_out(real_data, configs.dataset("combined"), pd.read_parquet(tmp_path / "index.parquet"))
+    assert told == {combined.GONE: (10, 0)}

@@ -193,6 +193,7 @@ class DatasetBuild(Strict):
     index_files: list[str] = []
     index_beside: list[str] = []  # tables that are read too, where they are there
     header_folders: list[str] = []
+    made_of: list[Name] = []  # releases side by side, from whose common folder tables and folders are named
     annotations: Annotated[str, Field(pattern=r"^[a-z0-9]{1,8}$")] | None = None
     carry: list[str] = []
     if TYPE_CHECKING:
@@ -213,7 +214,9 @@ class DatasetBuild(Strict):
 
     @model_validator(mode="after")
     def _an_index(self) -> Self:
-        if bool(self.index_files) == bool(self.header_folders):
+        if not (self.index_files or self.header_folders) or (
+            self.index_files and self.header_folders and not self.made_of
+        ):
             raise PydanticCustomError(
                 "index",
                 "either 'index_files', the tables that list the records, or 'header_folders', where headers are found that do",

@@ -17,13 +17,13 @@ def _is_release(folder: Path, dataset: Dataset) -> bool:
 
 
 def local_release(dataset: Dataset, data_root: Path, said: str) -> Path | None:
-    """The folder of a data set's release below `data_root`; None where there is none.
+    """The folder of a data set's release below `data_root`, or of those it is made of `data_root` itself; None where there is none.
 
     Raises:
         ConfigError: there is one that lacks a table which lists its records.
     """
-    folder = data_root / dataset.release
-    if not folder.is_dir():
+    folder = data_root if dataset.made_of else data_root / dataset.release
+    if not folder.is_dir() or _missing(data_root, dataset):
         return None
     for index in dataset.index_files:
         if not table_at(folder, index).is_file():
@@ -33,8 +33,15 @@ def local_release(dataset: Dataset, data_root: Path, said: str) -> Path | None:
     return folder.resolve()
 
 
+def _missing(data_root: Path, dataset: Dataset) -> list[str]:
+    """The releases a data set is made of that are not there."""
+    return [name for name in dataset.made_of if not (data_root / name).is_dir()]
+
+
 def _not_in(data_root: Path, dataset: Dataset) -> str:
     """Why a folder gives no records of a data set; the usual slip is to name the release instead of what holds it."""
+    if dataset.made_of:
+        return f"{data_root} holds no {'/ and no '.join(_missing(data_root, dataset) or dataset.made_of)}/"
     if not _is_release(data_root, dataset):
         return f"{data_root} holds no {dataset.release}/"
     itself = f"{data_root} holds no {dataset.release}/ but is itself a release of {dataset.title}"
@@ -47,7 +54,7 @@ def _not_in(data_root: Path, dataset: Dataset) -> str:
 def no_records(dataset: Dataset, knobs: Knobs) -> str:
     """Why the records of a data set are not here, and how one comes by them."""
     what = f"{dataset.title} {dataset.version}"
-    folder = f"data_root=FOLDER that holds {dataset.release}/"
+    folder = f"data_root=FOLDER that holds {'/ and '.join(dataset.made_of or [dataset.release])}/"
     why = "no records here: " + (f"{_not_in(Path(knobs.data_root).expanduser(), dataset)}; " if knobs.data_root else "")
     if dataset.access != "open":
         needs = {"registration": "registration", "credentialed": "credentialed access"}[dataset.access]

@@ -9,6 +9,7 @@ import pandas as pd
 
 from vitalbench.config.dataset import Dataset, DatasetBuild, Source
 from vitalbench.data.build import DataFolder
+from vitalbench.data.datasets import load
 from vitalbench.data.store import read_records
 from vitalbench.data.table_file import read_table
 from vitalbench.files import read_json, write_json
@@ -89,7 +90,7 @@ def take(name: str, dataset: Dataset, source: Source, root: Path | None, labels:
         folder.join()
         seconds = watch.lap()
         release = read_json(folder.path / "release.json")
-        records = read_records(folder.path / "store.h5")
+        index, records = read_table(folder.path / "index.parquet"), read_records(folder.path / "store.h5")
         found = pd.read_csv(folder.path / "quality.csv", dtype=str)
         carried = records[f"labels:{labels}"].explode().dropna().value_counts()
         return Inventory(
@@ -100,9 +101,16 @@ def take(name: str, dataset: Dataset, source: Source, root: Path | None, labels:
             classes={str(label): int(count) for label, count in carried.items()},
             quarantined=dict(_by_check(found, "quarantined")),
             flagged=dict(_by_check(found, "flagged")),
-            origins=_origins(read_table(folder.path / "index.parquet"), records),
+            origins=_origins(index, records) | _left_out(folder, index),
             seconds=seconds,
         )
+
+
+def _left_out(folder: DataFolder, index: pd.DataFrame) -> dict[str, Origin]:
+    """What lies in the releases and is in no row of the index."""
+    told = getattr(load(folder.config.module), "left_out", None)
+    found = told(folder.root, folder.config, index) if told else {}
+    return {name: Origin(kept_out + copies, kept_out, copies) for name, (kept_out, copies) in found.items()}
 
 
 def _origins(index: pd.DataFrame, records: pd.DataFrame) -> dict[str, Origin]:

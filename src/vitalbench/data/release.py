@@ -24,6 +24,7 @@ from vitalbench.files import digest, file_digest, write_json
 from vitalbench.progress import say
 
 _SAMPLES = ("*.dat", "*.mat", "*.png")
+HEADERS = "headers"  # what the hash of all headers is called among those of tables
 _NAMED = 5  # how many stray files a message names
 
 
@@ -60,13 +61,14 @@ def _inside(files: Iterable[str], root: Path) -> None:
 
 
 def index_digests(root: Path, config: DatasetBuild) -> dict[str, str]:
-    """The hash of each table that lists the records; where none does, one for all headers, which are read once more for it."""
+    """The hash of each table that lists the records; where headers do, one for all of them, which are read once more for it."""
+    found = {path.relative_to(root).as_posix(): file_digest(path) for path in index_tables(root, config)}
     if config.header_folders:
         headers = list(header_files(root, config.header_folders))
         beside = [annotation_file(name, config.annotations) for name in headers]
         read = [*headers, *(name for name in beside if name and (root / name).is_file())]
-        return {"headers": digest([[name, file_digest(root / name)] for name in read])}
-    return {path.relative_to(root).as_posix(): file_digest(path) for path in index_tables(root, config)}
+        found[HEADERS] = digest([[name, file_digest(root / name)] for name in read])
+    return found
 
 
 def _tell_faults(index: pd.DataFrame, root: Path) -> None:

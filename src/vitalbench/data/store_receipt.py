@@ -13,7 +13,7 @@ from vitalbench.config.slices import data_code
 from vitalbench.data.build import DataFolder
 from vitalbench.data.datasets import UnreadableRecord, load
 from vitalbench.data.index import read_part
-from vitalbench.data.release import index_digests
+from vitalbench.data.release import HEADERS, index_digests
 from vitalbench.data.standardise import part_files, sample_digest
 from vitalbench.data.store import read_records
 from vitalbench.data.versions import kept_files, version_of
@@ -90,13 +90,16 @@ def _source(folder: DataFolder, link: dict[str, Any], altered: bool) -> list[str
 
 
 def _index(folder: DataFolder, files: dict[str, str]) -> list[str]:
-    """What differs of the tables that list the records, or of the headers where there are none."""
-    if not folder.config.header_folders:
-        return differing("source", files, folder.root)
-    here = index_digests(folder.root, folder.config)["headers"]
-    if here == files["headers"]:
-        return []
-    return [f"source: {folder.root}: headers {files['headers'][:SHOWN]} in the receipt, here {here[:SHOWN]}"]
+    """What differs of the tables that list the records, and of the headers where those do."""
+    tables = {name: stated for name, stated in files.items() if name != HEADERS}
+    problems = differing("source", tables, folder.root)
+    if HEADERS not in files:
+        return problems
+    here = index_digests(folder.root, folder.config)[HEADERS]
+    if here != files[HEADERS]:
+        told = f"headers {files[HEADERS][:SHOWN]} in the receipt, here {here[:SHOWN]}"
+        problems.append(f"source: {folder.root}: {told}")
+    return problems
 
 
 def _inputs(receipt: Path) -> str:

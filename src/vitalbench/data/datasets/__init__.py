@@ -19,6 +19,9 @@ A data set's module has three functions; its configuration (configs/datasets/<na
         Generated records in exactly the release's layout, watermarked. Optional: a data set without it is only ever local.
     record_files(file, config) -> list[str]
         The files below `root` that the index's `file` stands for. Optional: without it, the file itself.
+    left_out(root, config, index) -> dict[str, tuple[int, int]]
+        Of a data set made of several releases: records of theirs that are in no row of the stored index, by source, how many for
+        another reason and how many because another row is the same recording. Optional.
 """
 
 import importlib

@@ -63,7 +63,16 @@ def _recorded(digital: NDArray[np.int16], source: str, rng: np.random.Generator)
     return np.rint(digital + noise * rng.standard_normal(digital.shape)).astype(np.int16)
 
 
-def _write(path: Path, digital: NDArray[np.int16], source: str, number: int, comments: tuple[str, ...]) -> None:
+def write_record(path: Path, digital: NDArray[np.int16], source: str, number: int, comments: tuple[str, ...]) -> None:
+    """Write one record as its source has it.
+
+    Args:
+        path: without extension; the folder exists.
+        digital: (12, samples) of 1 microvolt at 500 Hz.
+        source: by its official name.
+        number: of the record in its source; some have what the source's records have beside good ones.
+        comments: age, sex and diagnoses, in the header's words.
+    """
     if source == "ningbo" and number % _EVERY == 2:
         digital = digital.copy()
         digital[_MISSING_LEADS, :] = 0
@@ -107,7 +116,7 @@ def write_release(root: Path, config: StandIn, folders: list[str]) -> None:
             own = np.random.default_rng([config.seed, 3, start + at])
             kept = _recorded(signals[shown][:, : round(_seconds(source, count) * RATE_HZ)], source, own)
             comments = _comments(source, count, people[shown], from_statements(codes[shown]))
-            _write(place / name, kept, source, count, comments)
+            write_record(place / name, kept, source, count, comments)
             names.append(name)
         columns = [f"truth:{axis}" for axis in AXES]
         truth.append(pd.DataFrame(severity.round(4), columns=columns).assign(record_id=names))

@@ -1,0 +1,141 @@
+"""All sources together: each recording once, PTB-XL's patients and folds, the Challenge's codes; what is left out is a copy."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.conftest import build
+from vitalbench.config.sources import local_release
+from vitalbench.data.datasets import challenge, combined, ptbxl
+from vitalbench.data.inventory import _left_out, _origins
+from vitalbench.data.release import index_digests
+from vitalbench.data.store import Store
+from vitalbench.split.alignment import align, spectra
+from vitalbench.split.assign import assign
+from vitalbench.split.fingerprint import prepare
+
+
+@pytest.fixture(scope="module")
+def built(configs, tmp_path_factory):
+    dataset = configs.dataset("combined")
+    small = dataset.model_copy(update={"standin": dataset.standin.model_copy(update={"patients": 150}), "parts": 2})
+    folder = tmp_path_factory.mktemp("combined")
+    return small, build("combined", small, "generated", None, folder), folder
+
+
+@pytest.fixture(scope="module")
+def root(built):
+    return built[2] / "release"
+
+
+@pytest.fixture(scope="module")
+def records(built):
+    return pd.read_parquet(built[1].with_name("records.parquet"))
+
+
+@pytest.fixture(scope="module")
+def index(built, root):
+    return combined.read_index(root, built[0])
+
+
+def test_each_recording_of_ptbxl_is_there_once(root, records):
+    table = pd.read_csv(root / "ptbxl/ptbxl_database.csv")
+    copies = list((root / "challenge2021/training/ptb-xl").rglob("*.hea"))
+    assert len(copies) == len(table) + 3
+    of_ptbxl = records[records["group:origin"] == "ptb-xl"]
+    assert sorted(of_ptbxl["record_id"]) == sorted(f"combined/ptbxl-{number}" for number in table["ecg_id"])
+    assert of_ptbxl["patient_id"].nunique() == table["patient_id"].nunique() < len(table)
+    assert not records["record_id"].str.contains("HR").any()
+
+
+def test_what_is_left_out_by_its_number_is_a_copy_by_its_samples(built, root, records):
+    store = Store(built[1])
+    theirs = built[0].model_copy(update={"header_folders": ["training/ptb-xl"]})
+    listed = challenge.read_index(root / "challenge2021", theirs).set_index("record_id")
+    for row in records[records["group:origin"] == "ptb-xl"].head(6).to_dict("records"):
+        name = f"HR{int(row['record_id'].rpartition('-')[2]):05d}"
+        copy = challenge.read_record(root / "challenge2021", listed.loc[name].to_dict(), theirs)
+        both = np.stack([store.read(np.array([row["row"]]))[0], (copy.digital / copy.gain[:, None]).astype(np.float32)])
+        prepared = prepare(both, 100)
+        assert align(prepared, spectra(prepared), np.array([0]), np.array([1])).copies.all()
+
+
+def test_a_record_has_the_codes_of_its_copy_and_without_one_those_of_its_statements(built, root, index, tmp_path):
+    header = next((root / "challenge2021/training/ptb-xl").rglob("HR00007.hea"))
+    text = header.read_text()
+    try:
+        header.write_text(text.replace("# Dx: ", "# Dx: 39732003,"))  # an axis, which statements do not say
+        named = combined.read_index(root, built[0]).set_index("record_id")["labels:snomed"]
+        assert "LAD" in named["ptbxl-7"]
+        header.rename(tmp_path / header.name)
+        mapped = combined.read_index(root, built[0]).set_index("record_id")["labels:snomed"]
+        assert mapped["ptbxl-7"] == index.set_index("record_id").loc["ptbxl-7", "labels:snomed"]
+    finally:
+        (tmp_path / header.name).unlink(missing_ok=True)
+        header.write_text(text)
+
+
+def test_ptbxl_keeps_its_folds_and_the_others_patients_have_one(root, index, configs):
+    own = index[index["group:origin"] == "ptb-xl"].set_index("record_id")["strat_fold"]
+    table = pd.read_csv(root / "ptbxl/ptbxl_database.csv")
+    assert all(
+        own[f"ptbxl-{number}"] == fold for number, fold in table[["ecg_id", "strat_fold"]].itertuples(index=False)
+    )
+    assert index["strat_fold"].between(1, 10).all()
+    assert (index.groupby("patient_id")["strat_fold"].nunique() == 1).all()
+    found = assign(index, configs.task("scored-combined"), 0)
+    assert set(found["split"]) == {"train", "val", "test"}
+
+
+def test_every_source_is_told_apart_in_one_vocabulary(index):
+    assert set(index["group:origin"]) == {
+        "ptb-xl", "georgia", "chapman_shaoxing", "ningbo", "cpsc_2018", "cpsc_2018_extra"
+    }  # fmt: skip
+    assert {column for column in index.columns if column.startswith("labels:")} == {
+        f"labels:{name}" for name in ("snomed", "scored", "findings", "normal", "rare", "arrhythmia", "complex", "st")
+    }
+    assert set(index["sex"]) <= {"male", "female", "unknown"}
+
+
+def test_the_table_says_what_copies_add(built, root, records):
+    stored = pd.read_parquet(built[2] / "index.parquet")
+    found = _origins(stored, records) | _left_out(SimpleNamespace(config=built[0], root=root), stored)
+    copies, gone = found[combined.COPIES], found[combined.GONE]
+    assert copies.adds == gone.adds == 0
+    assert copies.copies == found["ptb-xl"].listed
+    assert (gone.listed, gone.kept_out) == (3, 3)
+
+
+def test_both_releases_have_to_be_there(built, root, tmp_path):
+    dataset = built[0]
+    assert local_release(dataset, root, "data_root") == root.resolve()
+    (tmp_path / "ptbxl").symlink_to(root / "ptbxl")
+    assert local_release(dataset, tmp_path, "data_root") is None
+
+
+def test_releases_may_be_links_beside_each_other(built, root, tmp_path):
+    for name in ("ptbxl", "challenge2021"):
+        (tmp_path / name).symlink_to(root / name)
+    index = combined.read_index(tmp_path, built[0])
+    for row in (index.iloc[0], index.iloc[-1]):
+        assert combined.read_record(tmp_path, row.to_dict(), built[0]).digital.shape == (12, 1000)
+
+
+def test_tables_and_headers_have_digests_of_their_own(built, root):
+    before = index_digests(root, built[0])
+    assert set(before) == {"ptbxl/ptbxl_database.csv", "ptbxl/scp_statements.csv", "headers"}
+    header = next((root / "challenge2021").rglob("*.hea"))
+    text = header.read_text()
+    header.write_text(text.replace("# Age: ", "# Age: 1"))
+    changed = {name for name, found in index_digests(root, built[0]).items() if found != before[name]}
+    header.write_text(text)
+    assert changed == {"headers"}
+
+
+def test_the_records_are_those_of_their_own_readers(built, root, records, configs):
+    store = Store(built[1])
+    row = records[records["group:origin"] == "ptb-xl"].iloc[0]
+    own = ptbxl.read_record(root / "ptbxl", {"file": row["file"].removeprefix("ptbxl/")}, configs.dataset("ptbxl"))
+    assert np.allclose(store.read(np.array([row["row"]]))[0], own.digital / own.gain[:, None], atol=1e-6)
