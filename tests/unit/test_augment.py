@@ -155,3 +155,67 @@ def test_a_misspelt_step_is_told_with_the_nearest():
     train = {"epochs": 1, "batch_size": 1, "learning_rate": 0.1, "augment": {"nois": {"mv": 0.1}}}
     with pytest.raises(ConfigError, match=r"key 'augment\.nois' .*noise"):
         validated(Train, train, "d.yaml")
+
+
+IMAGES = Augment.model_validate(
+    {
+        "warp": {"degrees": 10, "shift": 0.1, "zoom": 1.2},
+        "contrast": {"factor": 1.3, "light": 0.1},
+        "grain": {"share": 0.05},
+    }
+)
+
+
+def spots(count: int) -> np.ndarray:
+    """Images of one bright spot in the middle of 33 x 33 pixels."""
+    down, across = np.mgrid[:33, :33] - 16
+    return np.repeat(np.exp(-(down**2 + across**2) / 18)[None, None], count, axis=0).astype(np.float32)
+
+
+def middle(image: np.ndarray) -> tuple[float, float]:
+    """The centre of an image's light."""
+    down, across = np.mgrid[:33, :33]
+    return float((image[0] * down).sum() / image[0].sum()), float((image[0] * across).sum() / image[0].sum())
+
+
+def test_an_image_is_changed_by_its_seed_epoch_and_record_alone():
+    def made(rows, epoch=2):
+        return augmented(spots(len(rows)), 33, 0, IMAGES, 3, epoch, rows)
+
+    whole = made(range(20))
+    assert np.array_equal(whole[[13, 4]], made([13, 4]))
+    assert not np.array_equal(whole, made(range(20), epoch=3))
+    assert not np.array_equal(whole[0], whole[1])
+
+
+def test_a_shift_moves_an_image_by_no_more_than_its_share():
+    moved = np.array(
+        [middle(image) for image in augmented(spots(200), 33, 0, always(warp={"shift": 0.1}), 0, 1, range(200))]
+    )
+    away = np.abs(moved - 16)
+    assert 2.0 < away.max() <= 3.3 + 0.05  # a tenth of 33 pixels
+    assert abs(moved.mean(axis=0) - 16).max() < 0.5
+
+
+def test_a_zoom_changes_the_size_of_what_is_seen_and_a_turn_its_angle():
+    settings = always(warp={"zoom": 1.5})
+    light = augmented(spots(200), 33, 0, settings, 0, 1, range(200)).sum(axis=(1, 2, 3)) / spots(1).sum()
+    assert 1.8 < light.max() <= 1.5**2 + 0.05
+    assert 0.4 < light.min() < 0.6
+    down, across = np.mgrid[:33, :33] - 16.0
+    bar = np.exp(-(down**2) / 8 - across**2 / 128).astype(np.float32)[None, None]
+    turned = augmented(np.repeat(bar, 200, axis=0), 33, 0, always(warp={"degrees": 20}), 0, 1, range(200))[:, 0]
+    both = (turned * down * across).sum(axis=(1, 2)), (turned * (across**2 - down**2)).sum(axis=(1, 2))
+    angle = np.rad2deg(np.arctan2(2 * both[0], both[1]) / 2)
+    assert 15 < np.abs(angle).max() <= 20.5
+
+
+def test_contrast_is_about_the_images_own_mean():
+    images = spots(100)
+    changed = augmented(images.copy(), 33, 0, always(contrast={"factor": 2.0}), 0, 1, range(100))
+    assert np.allclose(changed.mean(axis=(1, 2, 3)), images.mean(), atol=1e-5)
+    ratio = changed.std(axis=(1, 2, 3)) / images.std(axis=(1, 2, 3))
+    assert 0.5 <= ratio.min() < 0.6
+    assert 1.7 < ratio.max() <= 2.0
+    lighter = augmented(images.copy(), 33, 0, always(contrast={"light": 0.2}), 0, 1, range(100)) - images
+    assert 0.15 < np.abs(lighter).max() <= 0.2 + 1e-5

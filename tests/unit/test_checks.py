@@ -198,3 +198,37 @@ def test_both_sizes_of_a_design_are_checked_whichever_runs(project, size, new, s
     message = refusal(project)
     assert said in message
     assert "designs/s4d.yaml: small" in message
+
+
+@pytest.mark.parametrize(
+    ("design", "dataset", "task", "said"),
+    [
+        ("s4d", "chestxray14-64", "findings", "s4d.yaml: model.name is about records of the shape 'signal'"),
+        (
+            "resnet50",
+            "ptbxl",
+            "superdiagnostic",
+            "resnet50.yaml: model.name is about records of the shape 'image'",
+        ),
+    ],
+)
+def test_a_design_of_signals_is_refused_for_images_and_the_other_way_round(project, design, dataset, task, said):
+    edit(project, "suites/quick.yaml", "[xresnet1d101, s4d]", f"[{design}]")
+    edit(project, "suites/quick.yaml", "[ptbxl]", f"[{dataset}]")
+    edit(project, "suites/quick.yaml", "[superdiagnostic]", f"[{task}]")
+    assert said in refusal(project)
+
+
+@pytest.mark.parametrize(
+    ("new", "key"),
+    [
+        ("    noise: {mv: 0.1}\n    contrast", "train.augment.noise"),
+        ("    contrast: {p: 0.5}\nwindow: {seconds: 1, stride_seconds: 1, aggregate: max}\nleads: [grey]\n#", "window"),
+    ],
+)
+def test_what_is_done_to_signals_is_not_done_to_images(project, new, key):
+    edit(project, "designs/resnet50.yaml", "    contrast", new)
+    edit(project, "suites/quick.yaml", "[xresnet1d101, s4d]", "[resnet50]")
+    edit(project, "suites/quick.yaml", "[ptbxl]", "[chestxray14-64]")
+    edit(project, "suites/quick.yaml", "[superdiagnostic]", "[findings]")
+    assert f"{key} is about records of the shape 'signal'" in refusal(project)

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from vitalbench.config.model_options import model_names
-from vitalbench.models import build, parameter_count
+from vitalbench.config.model_options import model_names, model_shape
+from vitalbench.models import axes, build, parameter_count
 from vitalbench.models.layers.long_convolution import long_convolution
 from vitalbench.models.s4d import DiagonalStateSpace
-from vitalbench.train.batches import window_samples
+from vitalbench.train.batches import seen
 from vitalbench.train.engine import make_step, prepare_torch
 from vitalbench.train.stepped import stepped
 
@@ -21,16 +21,17 @@ def full_size(configs):
 
 def take_a_step(configs, chosen) -> set[str]:
     """Each design's own step, as training takes it, at batch two; returns the designs that took one."""
-    dataset, task, target = configs.dataset("ptbxl"), configs.task("all"), configs.target("cpu")
+    of_shape = {"signal": configs.dataset("ptbxl"), "image": configs.dataset("chestxray14-64")}
+    task, target = configs.task("all"), configs.target("cpu")
     taken = set()
     for name, design in full_size(configs):
         if not chosen(design):
             continue
-        samples, _ = window_samples(design.window, dataset.signal.samples, dataset.signal.rate_hz)
-        leads = len(design.leads or dataset.signal.leads)
+        dataset = of_shape[model_shape(design.model.name)]
+        shape, _ = seen(design, dataset.shape)
         accelerator = prepare_torch(target, 0)
-        model = build(design.model.name, design.model.options, leads=leads, samples=samples, classes=71)
-        made = stepped(design, model, (leads, samples), dataset.signal.rate_hz, task.kind, accelerator.device)
+        model = build(design.model.name, design.model.options, classes=71, **axes(shape))
+        made = stepped(design, model, shape, dataset.shape.rate_hz, task.kind, accelerator.device)
         step = make_step(accelerator, made.trained, design.train, made.asked, target)
         before = [parameter.detach().clone() for parameter in made.trained.parameters()]
         targets = torch.tensor([[0.0], [1.0]]) if made.patients else torch.ones(2, 71)
@@ -58,10 +59,12 @@ def test_every_full_size_design_has_its_published_parameter_count(configs):
         if design.published is None:
             continue
         stated = design.published
-        model = build(design.model.name, design.model.options, leads=stated.leads, samples=250, classes=stated.classes)
+        space = (250,) if model_shape(design.model.name) == "signal" else (32, 32)
+        shape = axes((stated.leads, *space))
+        model = build(design.model.name, design.model.options, classes=stated.classes, **shape)
         assert parameter_count(model) == stated.parameters, name
         checked.append(name)
-    assert {"xresnet1d101", "s4d"} <= set(checked)
+    assert {"xresnet1d101", "s4d", "resnet50"} <= set(checked)
 
 
 def test_the_shuffled_control_is_the_same_network_and_recipe(configs):
@@ -72,7 +75,14 @@ def test_the_shuffled_control_is_the_same_network_and_recipe(configs):
         assert control.train == design.train.model_copy(update={"shuffle_labels": True})
 
 
-@pytest.mark.parametrize("name", model_names())
+@pytest.mark.parametrize("name", [name for name in model_names() if model_shape(name) == "image"])
+def test_any_size_and_any_number_of_channels_and_classes(name):
+    for channels, height, width, classes in ((1, 64, 48, 1), (3, 33, 70, 7)):
+        model = build(name, {}, channels=channels, height=height, width=width, classes=classes).eval()
+        assert model(torch.randn(2, channels, height, width)).shape == (2, classes)
+
+
+@pytest.mark.parametrize("name", [name for name in model_names() if model_shape(name) == "signal"])
 def test_any_length_and_any_number_of_leads_and_classes(name):
     for leads, samples, classes in ((1, 130, 1), (8, 1000, 7)):
         model = build(name, {}, leads=leads, samples=samples, classes=classes).eval()

@@ -1,4 +1,4 @@
-"""What may be done to training windows of signals (train/augment.py does it)."""
+"""What may be done to training windows of signals, and to training images (train/augment.py does it)."""
 
 from typing import Annotated
 
@@ -59,8 +59,32 @@ class DropLeads(_Step):
     at_most: Count
 
 
+class Warp(_Step):
+    """An image turned by up to `degrees`, moved by up to `shift` of its sides, larger or smaller by up to `zoom`."""
+
+    degrees: Annotated[float, Field(ge=0, le=45)] = 0.0
+    shift: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
+    zoom: Annotated[float, Field(ge=1, le=2)] = 1.0
+
+
+class Contrast(_Step):
+    """An image's contrast larger or smaller by up to `factor`, and all of it lighter or darker by up to `light` of full scale."""
+
+    factor: Annotated[float, Field(ge=1, le=4)] = 1.0
+    light: Annotated[float, Field(ge=0, lt=1)] = 0.0
+
+
+class Grain(_Step):
+    """White noise of a standard deviation of up to `share` of full scale."""
+
+    share: Fraction
+
+
+OF_IMAGES = ("warp", "contrast", "grain")  # the others are of signals
+
+
 class Augment(Strict):
-    """Changes of training windows, in this order: the heart, the body, the surroundings, the recorder."""
+    """Changes of training windows, in this order: the heart, the body, the surroundings, the recorder; of images their own."""
 
     stretch: Stretch | None = None
     amplitude: Amplitude | None = None
@@ -69,6 +93,9 @@ class Augment(Strict):
     noise: Noise | None = None
     mask: Mask | None = None
     drop_leads: DropLeads | None = None
+    warp: Warp | None = None
+    contrast: Contrast | None = None
+    grain: Grain | None = None
 
     @property
     def reach(self) -> float:

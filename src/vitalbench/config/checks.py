@@ -1,15 +1,17 @@
 """What no single file shows: whether the files of a project go together. All of it is looked at before any job starts."""
 
+from collections.abc import Iterator
 from functools import cache
 from itertools import product
 
 from vitalbench.columns import TABLES
+from vitalbench.config.augmentation import OF_IMAGES
 from vitalbench.config.claim_facts import PROJECTED, Known, check_facts
 from vitalbench.config.dataset import Dataset
 from vitalbench.config.design import PRETRAINING, Design
 from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.knobs import Knobs
-from vitalbench.config.model_options import encoder_sizes
+from vitalbench.config.model_options import encoder_sizes, model_shape
 from vitalbench.config.prices import check_price_keys, latest_prices, price_file, read_prices
 from vitalbench.config.published import parse_published, published_texts
 from vitalbench.config.schema import Size
@@ -17,15 +19,17 @@ from vitalbench.config.search_space import corners
 from vitalbench.config.target import Target
 from vitalbench.errors import ConfigError, choices
 
+_OF_SIGNALS = ("temporal-order",)  # recipes that ask about time
+
 
 def check_windows(folder: ConfigFolder, sizes: dict[str, dict[Size, Design]], datasets: dict[str, Dataset]) -> None:
     """Refuse a window that is longer than a data set's records, or shorter than one of their samples, at either size."""
     for (item, dataset), (name, designs) in product(datasets.items(), sizes.items()):
-        file, rate = folder.path / "designs" / f"{name}.yaml", dataset.signal.rate_hz
+        file, rate = folder.path / "designs" / f"{name}.yaml", dataset.shape.rate_hz
         every = ((size, tried) for size, design in designs.items() for tried in corners(design, file))
         for size, design in every:
             window, prefix = design.window, "small." if size == "small" else ""
-            if window is None:
+            if window is None or dataset.shape_key != "signal":
                 continue
             if window.seconds > dataset.signal.seconds:
                 raise ConfigError(
@@ -39,16 +43,42 @@ def check_windows(folder: ConfigFolder, sizes: dict[str, dict[Size, Design]], da
                     )
 
 
+def _about(design: Design) -> Iterator[tuple[str, str]]:
+    """The keys of a design that are about one shape of records, each with that shape."""
+    if design.model is not None:
+        yield "model.name", model_shape(design.model.name)
+    if design.window is not None:
+        yield "window", "signal"
+    if design.recipe in _OF_SIGNALS:
+        yield "recipe", "signal"
+    steps = design.train.augment.model_dump(exclude_none=True) if design.train and design.train.augment else {}
+    for step in steps:
+        yield f"train.augment.{step}", "image" if step in OF_IMAGES else "signal"
+
+
+def check_shapes(folder: ConfigFolder, sizes: dict[str, dict[Size, Design]], datasets: dict[str, Dataset]) -> None:
+    """Refuse a design that is about signals for a data set of images, and the other way round, at either size."""
+    for (item, dataset), (name, designs) in product(datasets.items(), sizes.items()):
+        for size, design in designs.items():
+            file, has = folder.path / "designs" / f"{name}.yaml", dataset.shape_key
+            for key, needs in _about(design):
+                if needs != has:
+                    prefix = "small." if size == "small" else ""
+                    raise ConfigError(
+                        f"{file}: {prefix}{key} is about records of the shape '{needs}'; those of '{item}' are of '{has}'"
+                    )
+
+
 def check_leads(folder: ConfigFolder, sizes: dict[str, dict[Size, Design]], datasets: dict[str, Dataset]) -> None:
     """Refuse a lead that a data set's records do not have, at either size."""
     for (item, dataset), (name, designs) in product(datasets.items(), sizes.items()):
         for size, design in designs.items():
-            strangers = [lead for lead in design.leads or [] if lead not in dataset.signal.leads]
+            strangers = [lead for lead in design.leads or [] if lead not in dataset.shape.names]
             if strangers:
                 prefix = "small." if size == "small" else ""
                 raise ConfigError(
                     f"{folder.path / 'designs' / name}.yaml: {prefix}leads: '{item}' has no lead {strangers[0]!r}; "
-                    f"{choices(strangers[0], dataset.signal.leads)}"
+                    f"{choices(strangers[0], dataset.shape.names)}"
                 )
 
 

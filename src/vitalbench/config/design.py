@@ -45,6 +45,7 @@ class Train(Strict):
     augment: Augment | None = None
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     micro_batch: Count | None = None
+    positive_weight: Literal["balanced"] | None = None
 
     @model_validator(mode="after")
     def _micro_batch_is_a_part(self) -> Self:

@@ -1,7 +1,8 @@
 """The options a model takes, read from the signature of its `build` function without importing it.
 
 Importing a model imports torch, which costs seconds; the configuration is checked before the DAG is built, so it reads the
-source instead. A model file has `def build(*, leads: int, samples: int, classes: int, <option>: <type> = <default>, ...)`.
+source instead. A model file has `def build(*, leads: int, samples: int, classes: int, <option>: <type> = <default>, ...)`, or, of
+images, `channels: int, height: int, width: int` in the place of `leads` and `samples`.
 """
 
 import ast
@@ -28,7 +29,7 @@ _TYPES: dict[str, Any] = {
     "int | None": int | None,
     "float | None": float | None,
 }
-_SHAPE = {"leads", "samples", "classes"}
+_SHAPES = {"signal": {"leads", "samples"}, "image": {"channels", "height", "width"}}
 
 
 def model_names() -> list[str]:
@@ -47,8 +48,7 @@ def check_dataset_module(name: str, source: object) -> None:
         raise ConfigError(f"{source}: key 'module' is {name!r}; {choices(name, dataset_modules())}")
 
 
-@cache
-def _options(name: str) -> type[Strict]:
+def _build(name: str) -> ast.FunctionDef:
     path = FOLDER / f"{name}.py"
     build = next(
         (
@@ -60,9 +60,22 @@ def _options(name: str) -> type[Strict]:
     )
     if build is None:
         raise ConfigError(f"{path}: a model file must define build(*, leads, samples, classes, ...)")
+    return build
+
+
+@cache
+def model_shape(name: str) -> str:
+    """What a model takes: `signal` or `image`, by the axes that its `build` is given."""
+    taken = {argument.arg for argument in _build(name).args.kwonlyargs}
+    return next((shape for shape, axes in _SHAPES.items() if axes <= taken), "signal")
+
+
+@cache
+def _options(name: str) -> type[Strict]:
+    path, build, shape = FOLDER / f"{name}.py", _build(name), {*_SHAPES[model_shape(name)], "classes"}
     fields: dict[str, Any] = {}
     for argument, default in zip(build.args.kwonlyargs, build.args.kw_defaults, strict=True):
-        if argument.arg in _SHAPE:
+        if argument.arg in shape:
             continue
         written = ast.unparse(argument.annotation) if argument.annotation else "nothing"
         if written not in _TYPES:

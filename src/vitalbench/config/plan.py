@@ -12,6 +12,7 @@ from vitalbench.config.checks import (
     check_leads,
     check_prices,
     check_published,
+    check_shapes,
     check_starts,
     check_windows,
 )
@@ -268,6 +269,7 @@ def make_plan(folder: ConfigFolder, knobs: Knobs) -> Plan:
     targets = {item: folder.target(item, targets_asked) for item in run_on}
     targets |= {item: folder.target(item, f"{file}: projected") for item in suite.projected}
     check_published(folder)
+    check_shapes(folder, sizes, datasets)
     check_windows(folder, sizes, datasets)
     check_leads(folder, sizes, datasets)
     check_prices(folder, knobs, targets)

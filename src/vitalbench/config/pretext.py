@@ -5,16 +5,17 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from vitalbench.config.strict import Strict
-from vitalbench.config.values import Positive
+from vitalbench.config.values import Count, Positive
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 class Masked(Strict):
-    """Masked modelling: of a standardised record so much is blanked, in spans, and is to be filled in."""
+    """Masked modelling: of a standardised record so much is blanked, in spans or squares, and is to be filled in."""
 
     share: Share = 0.5
     seconds: Positive = 0.5
+    pixels: Count = 8  # of images, in the place of seconds: a square's side
 
 
 class Contrastive(Strict):
@@ -24,6 +25,7 @@ class Contrastive(Strict):
     temperature: Positive = 0.1
     share: Share = 0.5
     seconds: Positive = 0.5
+    pixels: Count = 8  # of images, in the place of seconds: a square's side
 
 
 class Order(Strict):

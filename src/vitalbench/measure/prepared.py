@@ -18,9 +18,9 @@ from vitalbench.config.target import Target
 from vitalbench.data.store import Store
 from vitalbench.measure.clock import Stopwatch
 from vitalbench.measure.repeats import Call
-from vitalbench.models import build
+from vitalbench.models import axes, build
 from vitalbench.train.ahead import Ahead
-from vitalbench.train.batches import Batches, Scale, window_samples
+from vitalbench.train.batches import Batches, Scale, seen
 from vitalbench.train.leads import SomeLeads, lead_positions
 from vitalbench.train.shares import BORROWED, own_share
 from vitalbench.train.step import Step, make_step
@@ -35,6 +35,7 @@ class Prepared:
 
     Attributes:
         kind: of the task.
+        shape: of what the model is given of a record.
         windows: a record is scored as, as the design looks at it.
         build_seconds: making the model on the host.
     """
@@ -47,8 +48,7 @@ class Prepared:
     step: Step
     kind: Kind
     classes: int
-    leads: int
-    samples: int
+    shape: tuple[int, ...]
     windows: int
     build_seconds: float
 
@@ -63,7 +63,7 @@ class Prepared:
         return self.step.model if self.stepped.scoring is self.stepped.trained else self.stepped.scoring
 
     def _signals(self, count: int) -> Tensor:
-        return torch.randn(count, self.leads, self.samples, generator=self._generator)
+        return torch.randn(count, *self.shape, generator=self._generator)
 
     def _labels(self, records: int) -> Tensor:
         """(records, classes): each of the first class; or (records, 1), each of another patient, where that is asked."""
@@ -160,13 +160,11 @@ def prepare(
     """Build a design for a data set's shape and a task's classes on an accelerator; it has to have a model and a training."""
     assert design.model is not None
     assert design.train is not None
-    samples, starts = window_samples(design.window, dataset.signal.samples, dataset.signal.rate_hz)
-    leads, classes = len(design.leads or dataset.signal.leads), len(task.classes)
+    shape, starts = seen(design, dataset.shape)
+    classes = len(task.classes)
     watch = Stopwatch(synchronise)
-    model = build(design.model.name, design.model.options, leads=leads, samples=samples, classes=classes)
+    model = build(design.model.name, design.model.options, classes=classes, **axes(shape))
     seconds = watch.lap()
-    made = stepped(design, model, (leads, samples), dataset.signal.rate_hz, task.kind, accelerator.device)
+    made = stepped(design, model, shape, dataset.shape.rate_hz, task.kind, accelerator.device)
     step = make_step(accelerator, made.trained, design.train, made.asked, target)
-    return Prepared(
-        design, target, accelerator, model, made, step, task.kind, classes, leads, samples, len(starts), seconds
-    )
+    return Prepared(design, target, accelerator, model, made, step, task.kind, classes, shape, len(starts), seconds)

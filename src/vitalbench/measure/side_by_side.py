@@ -60,8 +60,8 @@ def _work(pipe: Connection, design: Design, dataset: DatasetBuild, task: TaskDat
     import torch
     from safetensors.torch import save_file
 
-    from vitalbench.models import build
-    from vitalbench.train.batches import window_samples
+    from vitalbench.models import axes, build
+    from vitalbench.train.batches import seen
     from vitalbench.train.engine import prepare_torch, synchroniser
     from vitalbench.train.step import make_step
     from vitalbench.train.stepped import stepped
@@ -69,20 +69,20 @@ def _work(pipe: Connection, design: Design, dataset: DatasetBuild, task: TaskDat
     assert design.model is not None
     assert design.train is not None
     accelerator = prepare_torch(target, _SEED, design.train.precision)
-    samples, _ = window_samples(design.window, dataset.signal.samples, dataset.signal.rate_hz)
-    leads, classes = len(design.leads or dataset.signal.leads), len(task.classes)
-    model = build(design.model.name, design.model.options, leads=leads, samples=samples, classes=classes)
+    shape, _ = seen(design, dataset.shape)
+    classes = len(task.classes)
+    model = build(design.model.name, design.model.options, classes=classes, **axes(shape))
     parameters, state = sum(tensor.numel() for tensor in model.parameters()), model.state_dict()
     with tempfile.TemporaryDirectory() as folder:
         save_file({name: tensor.contiguous() for name, tensor in state.items()}, Path(folder) / "model.safetensors")
         file_bytes = (Path(folder) / "model.safetensors").stat().st_size
-    made = stepped(design, model, (leads, samples), dataset.signal.rate_hz, task.kind, accelerator.device)
+    made = stepped(design, model, shape, dataset.shape.rate_hz, task.kind, accelerator.device)
     step = make_step(accelerator, made.trained, design.train, made.asked, target)
     trained = sum(tensor.numel() for tensor in made.trained.parameters() if tensor.requires_grad)
     pipe.send(Sizes(parameters, trained, sum(tensor.numel() for tensor in state.values()), file_bytes))
     step.model.train()
     batch = design.train.batch_size
-    signals, x = torch.randn(batch, leads, samples), torch.randn(batch, *made.shape)
+    signals, x = torch.randn(batch, *shape), torch.randn(batch, *made.shape)
     y = torch.arange(batch)[:, None].float() if made.patients else torch.zeros(batch, classes)
     kept = made.frozen if design.computed.features else None
     while pipe.recv():

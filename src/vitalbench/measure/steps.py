@@ -70,7 +70,7 @@ def measure(
         bench.timed("features", call, ready.batch, "record")
     if "train_step" in phases:
         _training_step(bench, ready)
-    loads = store is not None and not target.launched and ready.stepped.shape == (ready.leads, ready.samples)
+    loads = store is not None and not target.launched and ready.stepped.shape == ready.shape
     if store is not None and loads and "load_batch" in phases:
         bench.timed("load_batch", ready.load_batch(store), ready.batch, "crop", counted=False)
     if store is not None and loads and "loaded_step" in phases:

@@ -9,7 +9,7 @@ from pathlib import Path
 from vitalbench.errors import ConfigError
 from vitalbench.measure.prepared import Prepared
 from vitalbench.measure.repeats import Call
-from vitalbench.models import build
+from vitalbench.models import axes, build
 from vitalbench.train.ahead import Ahead
 from vitalbench.train.batches import Scale
 from vitalbench.train.course import Course
@@ -38,7 +38,7 @@ def _load(ready: Prepared, store: Path) -> Call:
 
 def _rebuild(ready: Prepared, _store: Path) -> Call:
     """The model on the host, once more."""
-    model, shape = ready.design.model, {"leads": ready.leads, "samples": ready.samples, "classes": ready.classes}
+    model, shape = ready.design.model, axes(ready.shape) | {"classes": ready.classes}
     assert model is not None
     return lambda: build(model.name, model.options, **shape)
 
@@ -102,7 +102,7 @@ def once_in_a_run(name: str, ready: Prepared, store: Path | None) -> tuple[Call,
         return _CALLS[name](ready, store or Path()), 1, "call"
     if store is None:
         raise ConfigError(f"phase {name!r}: it reads records; name them with --store store.h5")
-    if name == "epoch" and ready.stepped.shape != (ready.leads, ready.samples):
+    if name == "epoch" and ready.stepped.shape != ready.shape:
         raise ConfigError(
             "phase 'epoch': the design trains on features that it keeps; its steps are timed as 'train_step'"
         )

@@ -21,11 +21,12 @@ WEIGHTS = "model.safetensors"
 
 
 def physical(record: Record) -> NDArray[np.float32]:
-    """A record in millivolt, (leads, samples), by the store's arithmetic."""
+    """A record in millivolt, (leads, samples), or an image in shares of full scale, by the store's arithmetic."""
     signal = record.digital.astype(np.float32)
+    each = (len(signal), *(1 for _ in signal.shape[1:]))
     if record.baseline.any():
-        signal -= record.baseline[:, None]
-    signal /= record.gain[:, None]
+        signal -= record.baseline.reshape(each)
+    signal /= record.gain.reshape(each)
     return signal
 
 
@@ -38,13 +39,13 @@ class _OneRecord:
 
     @property
     def samples(self) -> int:
-        return int(self.signal.shape[1])
+        return int(self.signal.shape[-1])
 
     def read(
         self, rows: NDArray[np.intp], start: int | NDArray[np.intp] = 0, length: int | None = None
     ) -> NDArray[np.float32]:
         first = int(np.asarray(start).flat[0])
-        return self.signal[None, :, first : first + (self.samples if length is None else length)].repeat(len(rows), 0)
+        return self.signal[None, ..., first : first + (self.samples if length is None else length)].repeat(len(rows), 0)
 
 
 class AppliedRun:
@@ -92,21 +93,21 @@ class AppliedRun:
         """
         from safetensors.torch import load_file
 
-        from vitalbench.models import build
-        from vitalbench.train.batches import Batches, Scale
+        from vitalbench.models import axes, build
+        from vitalbench.train.batches import Batches, Scale, seen
         from vitalbench.train.engine import prepare_torch, score
         from vitalbench.train.leads import lead_positions
 
         design = self.design
         if design.model is None:
             raise InputError(f"{self.folder}: this run's design names no model")
-        scale = Scale(self._facts["mean_mv"], self._facts["std_mv"])
-        signal = signal[lead_positions(self.dataset.signal.leads, design.leads)]
-        batches = Batches(_OneRecord(signal, self.dataset.signal.rate_hz), scale, design.window, batch_size=1)
+        scale = Scale.told(self._facts, self.dataset.shape.unit)
+        signal = signal[lead_positions(self.dataset.shape.names, design.leads)]
+        batches = Batches(_OneRecord(signal, self.dataset.shape.rate_hz), scale, design.window, batch_size=1)
         accelerator = prepare_torch(target, seed=0)
         model = build(
             design.model.name, design.model.options,
-            leads=len(signal), samples=batches.length, classes=len(self.task.classes),
+            classes=len(self.task.classes), **axes(seen(design, self.dataset.shape)[0]),
         )  # fmt: skip
         model.load_state_dict(load_file(self.folder / WEIGHTS))
         rows = np.zeros(1, dtype=np.intp)

@@ -1,4 +1,4 @@
-"""Seeded changes of training windows of signals.
+"""Seeded changes of training windows of signals, and which change is made to what: those of images are in train/augment_image.py.
 
 What happens to a window depends on the seed, the epoch and its record alone: not on the batch it is in, nor on how many processes
 share the batch, nor on what was trained before. A run that is resumed in the middle of an epoch goes on exactly.
@@ -20,6 +20,7 @@ from vitalbench.config.augmentation import (
     Stretch,
     Wander,
 )
+from vitalbench.train.augment_image import contrast, grain, warp
 
 Window = NDArray[np.float32]  # (leads, samples) in millivolt, changed in place
 _WANDER_HZ = (0.05, 0.5)
@@ -86,6 +87,9 @@ _IN_PLACE: dict[str, Callable[[Window, np.random.Generator, float, Any], None]] 
     "noise": noise,
     "mask": mask,
     "drop_leads": drop_leads,
+    "warp": warp,
+    "contrast": contrast,
+    "grain": grain,
 }
 
 
@@ -106,8 +110,9 @@ def augmented(
     """Windows changed as the design says.
 
     Args:
-        pieces: (records, leads, samples or more) in millivolt; more where the design stretches.
-        samples: of a window.
+        pieces: (records, leads, samples or more) in millivolt, more where the design stretches; or images, (records, channels,
+            height, width).
+        samples: of a window, along the last axis.
         rate_hz: samples a second.
         settings: what happens, to what share of windows.
         seed: of the cell.
@@ -115,9 +120,9 @@ def augmented(
         rows: of the records in the store.
 
     Returns:
-        (records, leads, samples); without a stretch the array given, changed in place.
+        (records, leads, samples), or images; without a stretch the array given, changed in place.
     """
-    windows = pieces if pieces.shape[2] == samples else np.ascontiguousarray(pieces[:, :, :samples])
+    windows = pieces if pieces.shape[-1] == samples else np.ascontiguousarray(pieces[..., :samples])
     steps = [(act, step) for name, act in _IN_PLACE.items() if (step := getattr(settings, name)) is not None]
     for at, row in enumerate(rows):
         rng = _stream(seed, epoch, row)

@@ -1,7 +1,7 @@
 """Batches from the store: random crops for training, every window in order for scoring."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vitalbench.config.augmentation import Augment
-from vitalbench.config.design import Window
+from vitalbench.config.dataset import Image, Signal
+from vitalbench.config.design import Design, Window
 from vitalbench.train.augment import augmented
 from vitalbench.train.shares import BORROWED, own_share
 
@@ -23,21 +24,21 @@ class Source(Protocol):
 
     @property
     def samples(self) -> int:
-        """Of a record."""
+        """Of a record, along its last axis."""
 
     @property
     def rate_hz(self) -> int:
-        """Samples a second."""
+        """Samples a second; 0 where no axis is time."""
 
     def read(
         self, rows: NDArray[np.intp], start: int | NDArray[np.intp] = 0, length: int | None = None
     ) -> NDArray[np.float32]:
-        """(records, leads, length) in millivolt."""
+        """(records, leads, length) in millivolt; of images (records, channels, height, length)."""
 
 
 @dataclass(frozen=True)
 class Scale:
-    """One mean and standard deviation for all leads, fitted on the training records alone."""
+    """One mean and standard deviation for all channels, fitted on the training records alone."""
 
     mean: float
     std: float
@@ -54,6 +55,15 @@ class Scale:
         mean = total / count
         return cls(float(mean), float(np.sqrt(max(squares / count - mean**2, 1e-12))), fitted_on)
 
+    def facts(self, unit: str) -> dict[str, float]:
+        """What a run tells of it, in the data set's unit; `told` reads it."""
+        return {f"mean_{unit}": self.mean, f"std_{unit}": self.std}
+
+    @classmethod
+    def told(cls, facts: Mapping[str, float], unit: str) -> "Scale":
+        """The scale that a run told."""
+        return cls(facts[f"mean_{unit}"], facts[f"std_{unit}"])
+
 
 def window_samples(window: Window | None, samples: int, rate_hz: int) -> tuple[int, list[int]]:
     """A window's length in samples, and where the windows of a record of `samples` begin."""
@@ -63,9 +73,19 @@ def window_samples(window: Window | None, samples: int, rate_hz: int) -> tuple[i
     return length, list(range(0, samples - length + 1, stride))
 
 
+def seen(design: Design, shape: Signal | Image) -> tuple[tuple[int, ...], list[int]]:
+    """The shape of what a design's model is given of a record, and where the windows of a record begin.
+
+    Args:
+        shape: of the data set's records.
+    """
+    length, starts = window_samples(design.window, shape.space[-1], shape.rate_hz)
+    return (len(design.leads or shape.names), *shape.space[:-1], length), starts
+
+
 @dataclass(frozen=True)
 class Batches:
-    """Batches of (records, leads, length) in standardised units with their labels.
+    """Batches of (records, *what a model sees) in standardised units with their labels.
 
     The order of records, the places of crops and what augmentation does to them depend on the seed and the epoch alone, so that
     any epoch can be made again, and by any number of processes: each reads its own share of every batch.
@@ -81,7 +101,7 @@ class Batches:
 
     @property
     def length(self) -> int:
-        """Samples a model sees at once."""
+        """Samples a model sees at once, along the last axis."""
         return window_samples(self.window, self.store.samples, self.store.rate_hz)[0]
 
     @property

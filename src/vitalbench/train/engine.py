@@ -21,7 +21,7 @@ from vitalbench.train.batches import Batches
 from vitalbench.train.context import Judge, TrainingFailure
 from vitalbench.train.course import Course
 from vitalbench.train.keeper import Unkept
-from vitalbench.train.losses import Loss, loss_function, probabilities
+from vitalbench.train.losses import Loss, kind_of, loss_function, probabilities
 from vitalbench.train.not_finite import at_fault, named
 from vitalbench.train.observer import Begun, Unobserved
 from vitalbench.train.optimiser import make_schedule
@@ -182,7 +182,8 @@ def _validated(
     """
     if not len(examples):
         return None, {}
-    votes = Votes(batches, len(examples), kind) if isinstance(kind, str) else None
+    of = kind_of(kind)
+    votes = Votes(batches, len(examples), of) if of else None
     loss = validation_loss(accelerator, model, batches, examples, kind, votes)
     if not math.isfinite(loss):
         wrong = ~np.isfinite(votes.of_all(accelerator)).all(axis=1) if votes else np.zeros(len(examples), bool)

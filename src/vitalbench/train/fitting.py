@@ -15,11 +15,12 @@ from vitalbench.measure.clock import Stopwatch
 from vitalbench.measure.phases import Phase
 from vitalbench.train import engine
 from vitalbench.train.activations import count_activations
-from vitalbench.train.batches import Batches, Scale
+from vitalbench.train.batches import Batches, Scale, seen
 from vitalbench.train.context import SCORED, TRAINED_ON, Context, NotAllowed, Outcome, TrainingFailure
 from vitalbench.train.disk_plan import plan_disk
 from vitalbench.train.engine import Examples, Trained
 from vitalbench.train.leads import SomeLeads, lead_positions
+from vitalbench.train.losses import asked_of
 from vitalbench.train.memory_plan import plan_memory
 from vitalbench.train.stepped import Stepped, stepped
 
@@ -92,17 +93,14 @@ def prepare(context: Context, imports: float) -> Fitting:
     place = accelerator.process_index, accelerator.num_processes
     batches = Batches(source, scale, design.window, settings.batch_size, settings.augment, *place)
     phases.append(Phase("load", [clock.lap()], items=len(training), unit="record"))
+    shape, _ = seen(design, context.dataset.shape)
     model = models.build(
-        design.model.name,
-        design.model.options,
-        leads=len(positions),
-        samples=batches.length,
-        classes=len(context.task.classes),
+        design.model.name, design.model.options, classes=len(context.task.classes), **models.axes(shape)
     )
     if context.start is not None:
         _start(model, context.start())
-    shape = len(positions), batches.length
-    made = stepped(design, model, shape, context.dataset.signal.rate_hz, context.task.kind, accelerator.device)
+    asked = asked_of(context.task.kind, settings.positive_weight, training.labels)
+    made = stepped(design, model, shape, context.dataset.shape.rate_hz, asked, accelerator.device)
     if made.patients:
         codes = pd.factorize(context.records["patient_id"])[0].astype(np.float32)[:, None]
         training, validation = (
@@ -167,8 +165,7 @@ def train(fitting: Fitting, made: Stepped, batches: Batches) -> tuple[Trained, d
         "epochs": len(trained.history),
         "validation_records": len(validation),
         "kept_epoch": trained.kept_epoch,
-        "mean_mv": fitting.batches.scale.mean,
-        "std_mv": fitting.batches.scale.std,
+        **fitting.batches.scale.facts(context.dataset.shape.unit),
         "memory": memory.to_json(),
         "disk": disk.to_json(),
     } | ({"frozen_parameters": frozen} if frozen else {})

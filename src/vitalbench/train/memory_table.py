@@ -9,9 +9,9 @@ from vitalbench.config.dataset import DatasetBuild
 from vitalbench.config.design import Design, Train
 from vitalbench.config.schema import TaskData
 from vitalbench.config.target import Target
-from vitalbench.models import build
+from vitalbench.models import axes, build
 from vitalbench.train.activations import Activations, count_activations
-from vitalbench.train.batches import window_samples
+from vitalbench.train.batches import seen
 from vitalbench.train.memory_plan import MemoryPlan, plan_memory
 from vitalbench.train.stepped import stepped
 
@@ -69,10 +69,9 @@ def memory_rows(
     """
     if design.model is None or design.train is None:
         return
-    samples, _ = window_samples(design.window, dataset.signal.samples, dataset.signal.rate_hz)
-    signals = len(design.leads or dataset.signal.leads), samples
-    model = build(design.model.name, design.model.options, leads=signals[0], samples=samples, classes=len(task.classes))
-    made = stepped(design, model, signals, dataset.signal.rate_hz, task.kind, torch.device("cpu"))
+    seen_shape, _ = seen(design, dataset.shape)
+    model = build(design.model.name, design.model.options, classes=len(task.classes), **axes(seen_shape))
+    made = stepped(design, model, seen_shape, dataset.shape.rate_hz, task.kind, torch.device("cpu"))
     model, shape, (parameters, frozen) = made.trained, made.shape, made.sizes
     switches = {target.gradient_checkpointing for target in targets.values()}
     counted = {on: count_activations(model, shape, design.train.precision, on) for on in switches}

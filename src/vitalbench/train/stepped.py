@@ -47,30 +47,34 @@ class Stepped:
         return trained, sum(parameter.numel() for parameter in held) - trained
 
 
-def _asked(design: Design, encoder: Encoding, shape: tuple[int, int], rate_hz: int) -> Stepped:
+def _asked(design: Design, encoder: Encoding, shape: tuple[int, ...], rate_hz: int) -> Stepped:
     """What a pre-training recipe asks of an encoder."""
-    leads, samples = shape
+    leads, space = shape[0], shape[1:]
 
-    def span(seconds: float) -> int:
-        return min(max(round(seconds * rate_hz), 1), samples)
+    def span(seconds: float, pixels: int = 1) -> int:
+        return min(max(round(seconds * rate_hz) if rate_hz else pixels, 1), *space)
 
     if design.recipe == "masked-modelling":
         masked = design.masked or Masked()
-        return Stepped(MaskedModel(encoder, leads, span(masked.seconds), masked.share), shape, own_loss, None)
+        width = span(masked.seconds, masked.pixels)
+        return Stepped(MaskedModel(encoder, leads, width, masked.share, len(space)), shape, own_loss, None)
     if design.recipe == "temporal-order":
         return Stepped(OrderModel(encoder, span((design.order or Order()).gap_seconds)), shape, own_loss, None)
     told = design.contrastive or Contrastive()
     loss = partial(nt_xent, temperature=told.temperature, rule=told.positives)
-    return Stepped(ContrastiveModel(encoder, span(told.seconds), told.share), shape, loss, None, patients=True)
+    return Stepped(
+        ContrastiveModel(encoder, span(told.seconds, told.pixels), told.share), shape, loss, None, patients=True
+    )
 
 
 def stepped(
-    design: Design, model: nn.Module, shape: tuple[int, int], rate_hz: int, kind: Kind, device: torch.device
+    design: Design, model: nn.Module, shape: tuple[int, ...], rate_hz: int, kind: Kind | Loss, device: torch.device
 ) -> Stepped:
     """A built model as its design's recipe trains it.
 
     Args:
-        shape: leads and samples of an input.
+        shape: of an input: leads and samples, or channels, height and width.
+        kind: what is asked of labelled records.
         device: where a frozen encoder goes; what is trained is put there by its step.
     """
     assert design.model is not None

@@ -6,12 +6,12 @@ from torch import Tensor, nn
 
 
 class Encoding(nn.Module):
-    """(batch, leads, samples) -> (batch, features). A model's file names its own `Encoder`.
+    """(batch, leads, samples) or (batch, channels, height, width) -> (batch, features). A model's file names its own `Encoder`.
 
     Attributes:
         features: that it gives of a record.
         channels: of its sequence.
-        stride: samples that a step of its sequence stands for; the last may stand for fewer.
+        stride: samples that a step of its sequence stands for, along each axis; the last may stand for fewer.
         idle: some of its parameters reach no output, as published; processes that share a training have to know.
     """
 
@@ -22,4 +22,4 @@ class Encoding(nn.Module):
 
     @abstractmethod
     def sequence(self, x: Tensor) -> Tensor:
-        """(batch, channels, steps): what it knows along the record, before that is drawn together."""
+        """(batch, channels, steps) or (batch, channels, rows, columns): what it knows along the record, not yet drawn together."""

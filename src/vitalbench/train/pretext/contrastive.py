@@ -42,7 +42,7 @@ def nt_xent(views: Tensor, patients: Tensor, temperature: float, rule: str) -> T
 
 
 class ContrastiveModel(nn.Module):
-    """(batch, leads, samples) -> (batch, 2, dimensions): both views of each record, encoded and projected."""
+    """A batch of records -> (batch, 2, dimensions): both views of each record, encoded and projected."""
 
     def __init__(self, encoder: Encoding, span: int, share: float) -> None:
         super().__init__()
@@ -52,8 +52,8 @@ class ContrastiveModel(nn.Module):
         self._span, self._share = span, share
 
     def _view(self, x: Tensor, generator: torch.Generator | None) -> Tensor:
-        mask = blanked(len(x), x.shape[2], self._span, self._share, generator).to(x.device)
-        factor = _LARGEST_FACTOR ** (2 * torch.rand(len(x), 1, 1, generator=generator) - 1)
+        mask = blanked(len(x), tuple(x.shape[2:]), self._span, self._share, generator).to(x.device)
+        factor = _LARGEST_FACTOR ** (2 * torch.rand(len(x), *(1 for _ in x.shape[1:]), generator=generator) - 1)
         return x.masked_fill(mask, 0.0) * factor.to(x.device)
 
     def forward(self, x: Tensor) -> Tensor:
