@@ -38,3 +38,11 @@ def test_a_long_title_is_on_the_page_to_its_last_word():
     lines = re.findall(r">(word.*?)<", drawn(title))
     assert " ".join(lines).split() == title.split()
     assert max(map(len, lines)) <= 130  # at 9 points on a page of 11 inches
+
+
+def test_an_image_is_drawn_beside_what_is_said_of_it():
+    image = np.linspace(0, 1, 64, dtype=np.float32).reshape(1, 8, 8)
+    svg = record_figure(image, ("grey",), 0.0, FOUND, "", "svg").decode()
+    assert "<image" in svg
+    assert "seconds" not in svg
+    assert "grey" in svg

@@ -1,6 +1,6 @@
 """What a run says of one person's record: probabilities with intervals, and a figure to look at.
 
-The record is read as those of the run's data set are, and held against the same declared leads, rate and length. The interval of a
+The record is read as those of the run's data set are, and held against the same declared shape. The interval of a
 class says how often records of the validation split that scored alike carried it (Venn-Abers; docs/METRICS.md).
 """
 
@@ -13,7 +13,7 @@ import pandas as pd
 from vitalbench.config.strict import validated
 from vitalbench.config.target import Target
 from vitalbench.data.datasets import Record, UnreadableRecord, load
-from vitalbench.data.quality import sample_checks
+from vitalbench.data.questions import questions
 from vitalbench.data.standardise import sample_digest
 from vitalbench.data.store import read_records
 from vitalbench.errors import InputError, choices
@@ -65,7 +65,7 @@ def _read(run: AppliedRun, file: Path) -> Record:
 
 def _questions(run: AppliedRun, record: Record, file: Path) -> str:
     """What the data set's checks find in the samples; refused is what would have kept the record out of its store."""
-    found = sample_checks(record, run.dataset.signal, run.dataset.quality)
+    found = questions(record, run.dataset)
     told = "; ".join(f"{check}: {detail}" for check, detail in found)
     if any(check in run.dataset.quality.quarantine for check, _ in found):
         raise InputError(f"{file}: no record for the run's data set: {told}")
@@ -113,18 +113,16 @@ def run(args: argparse.Namespace) -> None:
         raise InputError(f"--out {args.out}: {choices(args.out.suffix, list(_FORMATS))}")
     applied = AppliedRun(find_run(args.run, args.results))
     record = _read(applied, args.file)
-    questions = _questions(applied, record, args.file)
+    questioned = _questions(applied, record, args.file)
     signal = physical(record)
     found = _table(applied, applied.probabilities(signal, validated(Target, _CPU, "predict")))
-    notices = [_NOTICE, _ORIGIN[applied.generated, record.generated], questions, _seen(applied, record)]
+    notices = [_NOTICE, _ORIGIN[applied.generated, record.generated], questioned, _seen(applied, record)]
     print(found.round(4).to_string(index=False, na_rep=""))
     print("\n".join(line for line in notices if line))
     if args.csv:
         write_text(args.csv, found.to_csv(index=False, lineterminator="\n"))
-    recording = applied.dataset.signal
+    shape = applied.dataset.shape
     title = f"{args.file.name}, run {applied.run_id}. " + " ".join(line for line in notices if line)
     with atomic(args.out) as temporary:
-        temporary.write_bytes(
-            record_figure(signal, recording.leads, recording.rate_hz, found, title, args.out.suffix[1:])
-        )
+        temporary.write_bytes(record_figure(signal, shape.names, shape.rate_hz, found, title, args.out.suffix[1:]))
     print(f"figure: {args.out}")

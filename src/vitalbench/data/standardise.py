@@ -14,10 +14,10 @@ import pandas as pd
 
 from vitalbench.config.dataset import DatasetBuild, Source
 from vitalbench.data.datasets import FAULT, Record, UnreadableRecord, load, record_files
-from vitalbench.data.image_quality import image_checks
 from vitalbench.data.index import hidden_ids
 from vitalbench.data.part import HDF5_FORMAT, PartWriter
-from vitalbench.data.quality import Finding, sample_checks
+from vitalbench.data.quality import Finding
+from vitalbench.data.questions import questions
 from vitalbench.data.table_file import write_table
 from vitalbench.errors import InputError
 from vitalbench.files import atomic, digest, file_digest, read_json, write_json, write_text
@@ -156,11 +156,7 @@ def _write_part(rows: pd.DataFrame, config: DatasetBuild, source: Source, root: 
                 raise InputError(
                     f"{root / row['file']}: a generated record in a folder given as {config.release} {config.version}"
                 )
-            checks = (
-                image_checks(record, config.image, config.quality)
-                if config.image
-                else sample_checks(record, config.signal, config.quality)
-            )
+            checks = questions(record, config)
             if record.recorded is not None:
                 seconds = record.recorded / config.signal.rate_hz
                 checks.append(("filled-up", f"{seconds:.4g} of {config.signal.seconds:g} s recorded, the rest is 0 mV"))

@@ -41,6 +41,14 @@ def _leads(axes: Axes, signal: NDArray[np.float32], names: Sequence[str], rate_h
     axes.grid(axis="y", visible=False)
 
 
+def _image(axes: Axes, image: NDArray[np.float32], names: Sequence[str]) -> None:
+    """An image's channels side by side, as grey as they are."""
+    axes.imshow(np.hstack(list(image)), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axes.set_xticks([(at + 0.5) * image.shape[2] for at in range(len(names))], names)
+    axes.set_yticks([])
+    axes.grid(visible=False)
+
+
 def _probabilities(axes: Axes, found: pd.DataFrame) -> None:
     for place, row in enumerate(found.to_dict("records")):
         if pd.notna(row["low"]):
@@ -62,17 +70,21 @@ def record_figure(
     """Draw a record and its probabilities.
 
     Args:
-        signal: (leads, samples) in millivolt.
+        signal: (leads, samples) in millivolt, or an image, (channels, height, width), in shares of full scale.
         leads: their names.
-        rate_hz: samples a second.
+        rate_hz: samples a second; of no use to an image.
         found: class, probability, calibrated, low, high, threshold; the last four may be empty.
         title: above both.
         form: png | svg | pdf.
     """
     with mpl.rc_context(STYLE | {"svg.hashsalt": "record"}):
-        figure = Figure(figsize=(11, max(3.0, 0.55 * len(leads) + 1.2)), layout="constrained")
+        rows = len(leads) if signal.ndim == 2 else len(found) / 2
+        figure = Figure(figsize=(11, max(3.0, 0.55 * rows + 1.2)), layout="constrained")
         left, right = figure.subplots(1, 2, width_ratios=[2.2, 1])
-        _leads(left, signal, leads, rate_hz)
+        if signal.ndim == 2:
+            _leads(left, signal, leads, rate_hz)
+        else:
+            _image(left, signal, leads)
         _probabilities(right, found)
         figure.suptitle(textwrap.fill(title, _TITLE_LETTERS), fontsize=9, x=0.01, ha="left")
         out = io.BytesIO()
