@@ -1,7 +1,7 @@
 """The errors a user may meet, each with the exit code it ends a command with."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 
 class VitalbenchError(Exception):
@@ -47,3 +47,22 @@ def choices(value: object, allowed: Iterable[object]) -> str:
     near = difflib.get_close_matches(str(value), names, n=1, cutoff=0.5)
     shown = ", ".join(names if len(names) <= 24 else [*names[:24], f"... ({len(names)} in all)"])
     return f"allowed: {shown}" + (f"; nearest: {near[0]}" if near else "")
+
+
+def refuse_beside(said: str, others: Mapping[str, object]) -> None:
+    """Refuse options that say nothing beside another one, rather than leave them unheard.
+
+    Args:
+        said: the option, as it is typed, its command before it.
+        others: by what is typed; None, False or empty where one was not given.
+
+    Raises:
+        ConfigError: one was.
+
+    >>> refuse_beside("vitalbench cost: --reach", {"--budget": None})
+    """
+    beside = next(
+        (name for name, value in others.items() if value is not None and value is not False and value != []), None
+    )
+    if beside:
+        raise ConfigError(f"{said} and {beside} do not go together")

@@ -8,7 +8,7 @@ from tests.conftest import resolved
 from vitalbench import cli
 from vitalbench.config.published import Device
 from vitalbench.cost.sheets import sheet_of
-from vitalbench.errors import InputError
+from vitalbench.errors import ConfigError, InputError
 from vitalbench.evaluate.time_ratio import spent_by_design
 from vitalbench.files import read_json, write_json
 from vitalbench.layout import MEASUREMENT, RUN, SUITE_SLICE
@@ -155,8 +155,14 @@ def test_a_projected_training_is_held_against_the_sessions_of_its_target(suite, 
 
 def test_an_alarm_that_can_hold_nothing_is_refused(suite):
     asked = ["cost", "--results", str(suite), "--budget", "1"]
-    with pytest.raises(InputError, match="--reach and --budget do not go together"):
-        cli.run([*asked, "--reach", "0.7"])
+    for beside, said in (
+        (["--reach", "0.7"], "--reach and --budget do not go together"),
+        (["--out", "x.csv"], "--budget and --out do not go together"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            cli.run([*asked, *beside])
+    with pytest.raises(ConfigError, match="--reach and --epochs do not go together"):
+        cli.run(["cost", "--results", str(suite), "--reach", "0.7", "--epochs", "2"])
     path = suite / MEASUREMENT.format(**CELL)
     write_json(path, {"device_name": "a cpu", "phases": []})
     with pytest.raises(InputError, match="no training of it has a price"):

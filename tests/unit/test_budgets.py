@@ -72,6 +72,7 @@ def test_a_budget_over_its_limit_raises_the_alarm(monkeypatch, capsys):
         (["--limit", "-1"], "--limit -1.0: it must be a positive number"),
         (["--limit", "1", "--line", "totle"], "nearest: total"),
         (["--limit", "1", "--line", "raw"], "--line raw is in GB"),
+        (["--line", "raw"], "--line says which line --limit holds, and --limit is not given"),
         (["--prices", "nowhere.csv"], "nowhere.csv: no such file"),
         (["--storage", "nowhere.csv"], "nowhere.csv: no such file"),
     ],

@@ -121,3 +121,9 @@ def test_what_cannot_be_computed_is_one_line(arguments, said):
         memory(*arguments)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_names_beside_a_whole_suite_are_not_left_unheard():
+    for option, value in (("--design", "s4d"), ("--target", "h100"), ("--size", "small")):
+        with pytest.raises(ConfigError, match=f"--results and {option} do not go together"):
+            cli.run(["memory", "--results", "results/quick", option, value])

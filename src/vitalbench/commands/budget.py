@@ -13,6 +13,7 @@ from vitalbench.errors import ConfigError, GateError, choices
 from vitalbench.files import write_text
 from vitalbench.progress import say
 
+_TOTAL = "total"
 _HEAD = """# Budgets
 
 The cost and storage tables of the founding documents, line by line: what the document says, what its own terms come to, and what is
@@ -29,7 +30,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--storage", type=Path, metavar="FILE", help="default: the newest of configs/storage")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="write a document instead")
     parser.add_argument("--limit", type=float, metavar="USD", help="end with exit code 1 where --line comes to more")
-    parser.add_argument("--line", metavar="ID", default="total", help="the line that --limit holds (default total)")
+    parser.add_argument("--line", metavar="ID", help="the line that --limit holds (default total)")
     parser.add_argument("--configs", type=Path, default=Path("configs"))
 
 
@@ -85,6 +86,8 @@ def _hold(limit: float, name: str, derived: dict[str, list[Derived]]) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Derive."""
+    if args.line is not None and args.limit is None:
+        raise ConfigError("vitalbench budget: --line says which line --limit holds, and --limit is not given")
     prices = args.prices or newest_price_file(args.configs)
     storage = args.storage or storage_file(args.configs)
     names = args.names or sorted(path.stem for path in (args.configs / "budgets").glob("*.yaml"))
@@ -107,4 +110,4 @@ def run(args: argparse.Namespace) -> None:
     )
     say(f"{sum(map(len, found.values()))} lines: {counts}")
     if args.limit is not None:
-        _hold(args.limit, args.line, found)
+        _hold(args.limit, args.line or _TOTAL, found)

@@ -14,7 +14,7 @@ from vitalbench.cost.absent import Absent
 from vitalbench.cost.reached import reached_rows
 from vitalbench.cost.sessions import sessions
 from vitalbench.cost.table import RUN_PARTS, Scale, cost_rows, electricity
-from vitalbench.errors import GateError, InputError
+from vitalbench.errors import GateError, InputError, refuse_beside
 from vitalbench.files import read_json, write_json
 from vitalbench.layout import RESOLVED, SESSIONS, STAGE_SLICE, WATCH_SLICE
 from vitalbench.measure.clock import utc_now
@@ -133,15 +133,16 @@ def run(args: argparse.Namespace) -> None:
         text = read_json(args.results / STAGE_SLICE.format(stage="cost"))["prices"]
         prices = parse_prices(text, Path(read_json(args.results / RESOLVED)["price_file"]))
     if args.reach:
-        for name in ("budget", "records", "usd_per_kwh"):
-            if getattr(args, name) is not None:
-                raise InputError(f"vitalbench cost: --reach and --{name.replace('_', '-')} do not go together")
+        others = {"--budget": args.budget, "--records": args.records, "--epochs": args.epochs}
+        refuse_beside("vitalbench cost: --reach", others | {"--usd-per-kwh": args.usd_per_kwh})
         rows = [*reached_rows(results, prices, _levels(args.reach))]
         if args.out:
             write_table("reached", rows, args.out)
         else:
             print(table_text("reached", rows), end="")
         return
+    if args.budget is not None:
+        refuse_beside("vitalbench cost: --budget", {"--out": args.out})
     scale = _scale(args)
     own = _own(results, args.usd_per_kwh) if args.usd_per_kwh is not None else {}
     published = read_json(args.results / STAGE_SLICE.format(stage="projection"))["published"]

@@ -10,10 +10,12 @@ from typing import Any
 
 from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.plan import Cell
-from vitalbench.errors import ConfigError
+from vitalbench.config.schema import Size
+from vitalbench.errors import ConfigError, refuse_beside
 from vitalbench.results import Results
 from vitalbench.tables import write_table
 
+_SIZE: Size = "full"
 _SHOWN = {
     "design": "design",
     "target": "target",
@@ -37,9 +39,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dataset", metavar="NAME")
     parser.add_argument("--target", nargs="+", metavar="NAME", help="default: all there are")
     parser.add_argument("--task", metavar="NAME", help="default: the first task a suite asks of the data set")
-    parser.add_argument(
-        "--size", default="full", choices=["small", "full"], help="which size of the design (default full)"
-    )
+    parser.add_argument("--size", choices=["small", "full"], help="which size of the design (default full)")
     parser.add_argument(
         "--processes", nargs="+", type=int, default=[], metavar="N", help="beside as many as a target declares"
     )
@@ -61,7 +61,7 @@ def _of_suite(results: Results, processes: list[int]) -> Iterator[dict[str, Any]
 
 def _named(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     folder = ConfigFolder(args.configs)
-    design = folder.design(args.design, args.size, "--design")
+    design = folder.design(args.design, args.size or _SIZE, "--design")
     if design.model is None or design.train is None:
         raise ConfigError(f"design '{args.design}' has no model to train: its recipe is '{design.recipe}'")
     dataset = folder.dataset(args.dataset, "--dataset")
@@ -70,7 +70,7 @@ def _named(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     targets = {name: folder.target(name, "--target") for name in args.target or folder.names("targets")}
     from vitalbench.train.memory_table import memory_rows
 
-    keys = {"dataset": args.dataset, "task": task, "design": args.design, "size": args.size}
+    keys = {"dataset": args.dataset, "task": task, "design": args.design, "size": args.size or _SIZE}
     yield from (keys | row for row in memory_rows(design, dataset, question, targets, args.processes))
 
 
@@ -98,6 +98,8 @@ def run(args: argparse.Namespace) -> None:
     if any(n < 1 for n in args.processes):
         raise ConfigError(f"--processes {min(args.processes)}: allowed: 1 or more")
     if args.results:
+        names = ("design", "dataset", "target", "task", "size")
+        refuse_beside("vitalbench memory: --results", {f"--{name}": getattr(args, name) for name in names})
         results = Results(args.results)
         rows, out = list(_of_suite(results, args.processes)), args.out or results.table("memory")
     elif args.design and args.dataset:

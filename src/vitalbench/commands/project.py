@@ -14,7 +14,7 @@ from vitalbench.config.published import TIMINGS, Device, parse_published, publis
 from vitalbench.cost.held_out import by_pair, held_out
 from vitalbench.cost.projector import LEVEL, Projector
 from vitalbench.cost.sheets import sheets_of
-from vitalbench.errors import ConfigError, choices
+from vitalbench.errors import ConfigError, choices, refuse_beside
 from vitalbench.files import read_json
 from vitalbench.layout import STAGE_SLICE
 from vitalbench.progress import say
@@ -88,8 +88,13 @@ def _errors(args: argparse.Namespace) -> None:
 def run(args: argparse.Namespace) -> None:
     """Project, or judge."""
     if args.errors:
+        others = {"--seconds": args.seconds, "--from": args.source, "--to": args.to, "--tflops": args.tflops}
+        refuse_beside("vitalbench project: --errors", others)
         _errors(args)
         return
+    for name, value in {"--out": args.out, "--results": args.results}.items():
+        if value is not None:
+            raise ConfigError(f"vitalbench project: {name} goes with --errors")
     configs = ConfigFolder(args.configs)
     known, timings = parse_published(published_texts(args.configs), args.configs)
     if args.seconds is None or args.source is None:
