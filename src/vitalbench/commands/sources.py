@@ -1,6 +1,7 @@
 """Read data sets and say what they come to: records, patients, classes, what is kept out; real and generated apart.
 
 Each is built in a folder of its own that is gone afterwards, from its stand-in and, with --data-root, from the release found there.
+With --document nothing is read: what a document's total is made of is worked out of published counts.
 """
 
 import argparse
@@ -10,11 +11,13 @@ import pandas as pd
 
 from vitalbench.config.dataset import Source
 from vitalbench.config.folder import ConfigFolder
+from vitalbench.config.made_of import made_of
 from vitalbench.config.sources import local_release
 from vitalbench.data.inventory import Inventory, take
 from vitalbench.errors import ConfigError
 from vitalbench.files import write_text
 
+_LINES = ("line of the document", "what", "it says", "published", "not its own", "adds")
 _ORIGINS = ("data set", "source", "made of", "listed", "kept out", "copies", "adds")
 _HEAD = (
     "data set",
@@ -36,6 +39,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data-root", type=Path, metavar="FOLDER", help="holds releases, each in a folder of its name")
     parser.add_argument("--no-generated", action="store_true", help="leave out the stand-ins")
     parser.add_argument("--configs", type=Path, default=Path("configs"))
+    parser.add_argument("--document", metavar="NAME", help="of configs/made-of: what its total is made of")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the table as CSV too")
 
 
@@ -66,12 +70,39 @@ def _row(name: str, source: str, found: Inventory) -> list[str]:
     return [name, source, *told, kept_out, flagged, f"{found.seconds:.1f}", f"{found.per_second:,.0f}"]
 
 
+def _number(count: float | None) -> str:
+    return "" if count is None else f"{count:,.0f}"
+
+
+def document_rows(folder: ConfigFolder, name: str) -> list[list[str]]:
+    """A row a line of a document's total, and the sums: as it says, of what is recorded, with what is generated, and beyond."""
+    lines, total = made_of(folder, name)
+    rows = [
+        [line.name, line.why, *map(_number, (line.says, line.published, line.not_its_own, line.adds))] for line in lines
+    ]
+    listed = [line for line in lines if line.says is not None]
+    recorded = [line.adds for line in listed if not line.generated]
+    sums = (
+        ("what the document adds up", f"its total is {total:,.0f}", sum(line.says or 0 for line in listed), None),
+        ("recorded, each once", "published counts", None, sum(recorded)),
+        ("with the generated ones", "", None, sum(line.adds for line in listed)),
+        ("with what it does not list, too", "", None, sum(line.adds for line in lines)),
+    )
+    return rows + [[f"**{what}**", why, _number(says), "", "", _number(adds)] for what, why, says, adds in sums]
+
+
 def run(args: argparse.Namespace) -> None:
     """Read and tell."""
     folder = ConfigFolder(args.configs)
+    if args.document:
+        rows = document_rows(folder, args.document)
+        if args.out:
+            write_text(args.out, pd.DataFrame(rows, columns=list(_LINES)).to_csv(index=False, lineterminator="\n"))
+        _print(_LINES, 2, rows)
+        return
     if args.data_root is not None and not args.data_root.is_dir():
         raise ConfigError(f"--data-root: {args.data_root}: no such folder")
-    rows, made_of = [], []
+    rows, origins = [], []
     for name in args.names or folder.names("datasets"):
         dataset = folder.dataset(name, "vitalbench sources")
         labels = folder.task(folder.first_task(name)).labels
@@ -81,12 +112,12 @@ def run(args: argparse.Namespace) -> None:
         for source, folder_of in found_at.items():
             found = take(name, dataset, source, folder_of, labels)
             rows.append(_row(name, source, found))
-            made_of += _origin_rows(name, source, found)
+            origins += _origin_rows(name, source, found)
     if not rows:
         raise ConfigError(f"--data-root: {args.data_root} holds none of the data sets that were named")
     if args.out:
         write_text(args.out, pd.DataFrame(rows, columns=list(_HEAD)).to_csv(index=False, lineterminator="\n"))
     _print(_HEAD, 2, rows)
-    if made_of:
+    if origins:
         print()
-        _print(_ORIGINS, 3, made_of)
+        _print(_ORIGINS, 3, origins)
