@@ -8,6 +8,7 @@ GATHERED = [
     "quality",
     "search",
     "external",
+    "ladder",
 ]
 
 

@@ -300,6 +300,28 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "reason | why there is no value or no interval",
         ),
     ),
+    "ladder": (
+        "a rung of one design on more and more patients of a data set, or what is extrapolated from them",
+        _columns(
+            "dataset | name in configs/datasets, without the number of patients",
+            "task | name in configs/tasks",
+            "design | name in configs/designs",
+            "target | name in configs/targets",
+            "metric | the task's primary metric, macro, on test patients",
+            "basis | measured, or extrapolated: metric by a power law of its error, all else in proportion to the patients",
+            "patients | stored; extrapolated: the whole release's, or twice the largest rung's | count",
+            "records | stored | count",
+            "bytes | of the store's parts | byte",
+            "hours | of a training: measured step x its steps, mean over runs | h",
+            "value | mean over seeds and folds | the metric's",
+            "ci_low | 2.5th percentile over resamples of test patients; extrapolated: of the laws fitted to them | the metric's",
+            "ci_high | 97.5th percentile | the metric's",
+            "n_seeds | seeds | count",
+            "exponent | by which the error falls, extrapolated rows alone: error = floor + scale x patients ** -exponent",
+            "limit | what the law comes to with patients without end | the metric's",
+            "reason | why nothing is extrapolated",
+        ),
+    ),
     "leakage": (
         "a check of a split",
         _columns(

@@ -7,6 +7,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 import vitalbench
 from vitalbench.files import read_json, write_text
 from vitalbench.layout import REPORT
+from vitalbench.report import ladder_rows
 from vitalbench.report.cost_tables import (
     cost_rows,
     projected_rows,
@@ -104,6 +105,8 @@ def write_report(results: Results) -> Path:
     sections = [(f"task-{at}", section.title) for at, section in enumerate(tasks, start=1)]
     external = shown_rows(results)
     sections += [("external", "On another source")] if external else []
+    ladder = ladder_rows.shown_rows(results)
+    sections += [("ladder", "With more patients")] if ladder else []
     sections += [
         ("time", "Time and cost"),
         *([("projected", "Projected")] if results.projected else []),
@@ -120,6 +123,7 @@ def write_report(results: Results) -> Path:
         sections=sections,
         tasks=tasks,
         external=external,
+        ladder=ladder,
         timing=timing,
         exclusive_note="as far as this workflow goes; foreign work is told in the last column" if timing else "",
         cost=cost_rows(results),

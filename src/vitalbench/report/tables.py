@@ -13,6 +13,7 @@ from vitalbench.evaluate.run import Key, read_replicates
 from vitalbench.files import read_json
 from vitalbench.measure.phases import Phase
 from vitalbench.report.external_rows import external_rows
+from vitalbench.report.ladder_rows import ladder_rows
 from vitalbench.report.model_card import write_card
 from vitalbench.report.search_rows import search_rows
 from vitalbench.report.statistics import statistics_checks
@@ -175,6 +176,7 @@ def write_tables(results: Results) -> Path:
         "quality": quality_rows,
         "search": search_rows,
         "external": external_rows,
+        "ladder": ladder_rows,
     }
     for name, make in rows.items():
         write_table(name, make(results), results.table(name))

@@ -1,0 +1,166 @@
+"""One design on more and more patients of one data set: records, bytes, hours and metric by their number, and what comes next."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitalbench.config.schema import MACRO
+from vitalbench.cost.table import hours
+from vitalbench.evaluate.power_law import extrapolate
+from vitalbench.evaluate.run import read_replicates
+from vitalbench.evaluate.score import ALL
+from vitalbench.files import read_json
+from vitalbench.measure.phases import Phase
+from vitalbench.results import CellResult, Results
+from vitalbench.tables import number, read_table
+
+Row = dict[str, Any]
+_TWICE = 2  # times the largest rung, where the whole release is no larger
+_SEED = 0
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One data set of the ladder: the runs of one design on it.
+
+    Attributes:
+        replicates: (runs, resamples) of the metric; None where a run has none.
+        hours: of a training: measured step x steps; None where no step was timed.
+    """
+
+    patients: int
+    records: int
+    bytes: int
+    hours: float | None
+    value: float
+    replicates: NDArray[np.float64] | None
+    n_seeds: int
+
+
+def _value(run: CellResult, metric: str) -> float | None:
+    wanted = ("test", ALL, metric, MACRO)
+    rows = run.read("metrics.json")["rows"]
+    found = [row["value"] for row in rows if (row["split"], row["subgroup"], row["metric"], row["label"]) == wanted]
+    return next(iter(found), None)
+
+
+def _hours(results: Results, run: CellResult) -> float | None:
+    path = results.measurement(run.cell)
+    phases = [Phase(**phase) for phase in read_json(path)["phases"]] if path.is_file() else []
+    spent = hours(run.read("provenance.json")["facts"], phases).get("train")
+    return spent[1] if spent else None
+
+
+def _rung(results: Results, dataset: str, runs: list[CellResult], metric: str) -> Rung | None:
+    values = [value for run in runs if (value := _value(run, metric)) is not None]
+    if len(values) < len(runs):
+        return None
+    folder = results.store_folder(dataset)
+    manifest = read_json(folder / "manifest.json")
+    parts = [folder / "parts" / name for name in manifest["parts"]]
+    spent = [hour for run in runs if (hour := _hours(results, run)) is not None]
+    kept = [read_replicates(run.folder).get(("test", ALL, metric, MACRO)) for run in runs]
+    whole = [series.astype(float) for series in kept if series is not None]
+    return Rung(
+        patients=manifest["patients"],
+        records=manifest["records"],
+        bytes=sum(part.stat().st_size for part in parts if part.is_file()),
+        hours=float(np.mean(spent)) if spent else None,
+        value=float(np.mean(values)),
+        replicates=np.stack(whole) if len(whole) == len(runs) else None,
+        n_seeds=len({run.cell.seed for run in runs}),
+    )
+
+
+def _drawn(rungs: list[Rung], best: float, sign: float) -> NDArray[np.float64] | None:
+    """(resamples, rungs) errors: every rung's test patients were drawn by themselves, and its seeds are drawn here."""
+    rng = np.random.default_rng(_SEED)
+    columns = []
+    for rung in rungs:
+        if rung.replicates is None:
+            return None
+        runs, resamples = rung.replicates.shape
+        chosen = rng.integers(0, runs, (runs, resamples))
+        mean = rung.replicates[chosen, np.arange(resamples)].mean(axis=0)
+        columns.append(sign * (best - rng.permutation(mean)))
+    least = min(map(len, columns))
+    return np.column_stack([column[:least] for column in columns])
+
+
+def _to(results: Results, largest: int, dataset: str) -> int:
+    """How many patients the law is asked about: those of the whole release, where that is larger than the largest rung."""
+    expected = results.dataset(dataset).expected
+    return expected.patients if expected and expected.patients > largest else _TWICE * largest
+
+
+def ladder_rows(results: Results) -> Iterator[Row]:
+    """Of each design on subsets of one data set (`NAME@N`): a row a rung, then one of what is extrapolated, or why nothing is."""
+    ladders: dict[tuple[str, str, str, str], dict[str, list[CellResult]]] = defaultdict(dict)
+    for (dataset, task, design, target), runs in results.scored_groups.items():
+        ladders[dataset.partition("@")[0], task, design, target][dataset] = runs
+    for (base, task, design, target), by_dataset in ladders.items():
+        if len(by_dataset) < 2:
+            continue
+        asked = results.task(task)
+        place = {"dataset": base, "task": task, "design": design, "target": target, "metric": asked.primary}
+        found = [_rung(results, dataset, runs, asked.primary) for dataset, runs in by_dataset.items()]
+        rungs = sorted((rung for rung in found if rung), key=lambda rung: rung.patients)
+        for rung in rungs:
+            yield place | {"basis": "measured"} | _measured(rung)
+        if rungs:
+            to = _to(results, rungs[-1].patients, next(iter(by_dataset)))
+            yield place | {"basis": "extrapolated"} | _beyond(rungs, to, asked.direction)
+
+
+def _measured(rung: Rung) -> Row:
+    low = high = None
+    if rung.replicates is not None:
+        low, high = np.percentile(rung.replicates.mean(axis=0), [2.5, 97.5]).tolist()
+    told = {"patients": rung.patients, "records": rung.records, "bytes": rung.bytes, "hours": rung.hours}
+    return told | {"value": rung.value, "ci_low": low, "ci_high": high, "n_seeds": rung.n_seeds}
+
+
+def _beyond(rungs: list[Rung], to: int, direction: str) -> Row:
+    """What is next: the metric by a power law of its error, all else in proportion to the largest rung's patients."""
+    last, higher = rungs[-1], direction == "higher"
+    best, sign = (1.0, 1.0) if higher else (0.0, -1.0)
+    patients = np.array([rung.patients for rung in rungs], dtype=float)
+    errors = sign * (best - np.array([rung.value for rung in rungs]))
+    found = extrapolate(patients, errors, _drawn(rungs, best, sign), to)
+    times = to / last.patients
+    row: Row = {
+        "patients": to,
+        "records": round(last.records * times),
+        "bytes": round(last.bytes * times),
+        "hours": last.hours * times if last.hours is not None else None,
+        "n_seeds": last.n_seeds,
+        "reason": found.reason,
+    }
+    if found.error is None or found.low is None or found.high is None:
+        return row
+    ends = sorted([best - sign * found.low, best - sign * found.high])
+    named = {"value": best - sign * found.error, "ci_low": ends[0], "ci_high": ends[1]}
+    limit = best - sign * found.floor if found.floor is not None else None
+    return row | named | {"exponent": found.exponent, "limit": limit}
+
+
+def shown_rows(results: Results) -> list[list[str]]:
+    """For the page."""
+    rows = []
+    for row in read_table("ladder", results.table("ladder")):
+        value, low, high = (number(row[name]) for name in ("value", "ci_low", "ci_high"))
+        size, spent = number(row["bytes"]), number(row["hours"])
+        told = [
+            "" if value is None else f"{value:.3f}",
+            row["reason"] if value is None else "" if low is None or high is None else f"{low:.3f} to {high:.3f}",
+        ]
+        counts = [f"{number(row[name]) or 0:,.0f}" for name in ("patients", "records")]
+        amounts = ["" if size is None else f"{size / 1e6:,.1f} MB", "" if spent is None else f"{spent:.3g}"]
+        named = [row["dataset"], row["task"], row["design"], row["target"], row["basis"]]
+        law = number(row["exponent"])
+        rows.append([*named, *counts, *amounts, *told, "" if law is None else f"{law:.2f}"])
+    return rows
