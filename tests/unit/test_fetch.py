@@ -11,10 +11,13 @@ from tests.release_server import Fault, ReleaseServer
 from tests.unit.test_archive import hashes, packed
 from tests.unit.test_store import copy_release
 from vitalbench import cli
+from vitalbench.config.dataset import DatasetBuild
 from vitalbench.config.publisher import Archive, Download
 from vitalbench.config.strict import validated
 from vitalbench.data.build import DataFolder
 from vitalbench.data.checksums import content_hash, write_checksums
+from vitalbench.data.datasets import load
+from vitalbench.data.wfdb_record import WATERMARK
 from vitalbench.errors import ConfigError, InputError
 from vitalbench.files import file_digest, read_json, write_json
 
@@ -246,3 +249,71 @@ def test_no_file_that_is_left_names_a_mirror_as_the_source(server, small_dataset
     data = fetch_all(folder(tmp_path, small_dataset, server))
     for path in [data.path / "release.json", *(data.path / "parts").glob("*.json")]:
         assert server.url not in json.dumps(read_json(path))
+
+
+def headers_only(configs, tmp_path, name):
+    """A release that has no table of its records, on a server; the data set, the release, and where it is fetched to."""
+    dataset = configs.dataset(name)
+    asked = {"patients": 2, "seconds": 45.0} if dataset.standin.seconds else {"patients": 6}
+    few = dataset.standin.model_copy(update=asked)
+    small = dataset.model_copy(update={"standin": few, "parts": 2})
+    release = tmp_path / "publisher"
+    load(small.module).write_standin(release, small)
+    for header in release.rglob("*.hea"):
+        lines = [line for line in header.read_text().splitlines() if WATERMARK not in line]
+        header.write_text("\n".join(lines) + "\n")
+    for beside in ("STAND-IN.txt", "standin_truth.csv"):
+        (release / beside).unlink(missing_ok=True)
+    url = dataset.download.url
+    served = tmp_path / "served" / url.partition("://")[2].partition("/")[2]
+    shutil.copytree(release, served)
+    (served / "not-asked-for.txt").write_text("no one asks for it")
+    files = {path.relative_to(served).as_posix(): file_digest(path) for path in served.rglob("*") if path.is_file()}
+    (served / dataset.download.checksums).write_text(write_checksums(files))
+    return small.model_copy(update={"standin": None}), release, tmp_path / "served"
+
+
+@pytest.mark.parametrize("name", ["edb", "cpsc2021", "georgia"])
+def test_a_release_without_a_table_is_downloaded_by_the_headers_that_its_list_names(configs, tmp_path, name):
+    dataset, release, root = headers_only(configs, tmp_path, name)
+    base = dataset.download.url.partition("://")[2].partition("/")[2]
+    with ReleaseServer(root) as server:
+        data = DataFolder(tmp_path / "download")
+        config = dataset.model_dump(include=set(DatasetBuild.model_fields))
+        made = {"dataset": name, "source": "download", "root": None, "config": config, "code": ""}
+        write_json(data.path / "config.json", made)
+        write_json(data.path / "download.json", {"url": f"{server.url}/{base}", "streams": 2})
+        data.acquire()
+        first = {path.removeprefix(base) for path, _ in server.asked}
+        kinds = {".hea", ".atr"} if dataset.annotations else {".hea"}
+        wanted = {path.relative_to(release).as_posix() for path in release.rglob("*") if path.suffix in kinds}
+        assert first == {dataset.download.checksums} | wanted
+        for part in range(dataset.parts):
+            data.fetch(part)
+        asked = [path for path, _ in server.asked]
+        assert len(asked) == len(set(asked))
+        assert not any("not-asked-for" in path for path in asked)
+        found = stored(data)
+    local = build(name, dataset, "local", release, tmp_path / "local").parent
+    assert found == {path.name: path.read_bytes() for path in sorted((local / "parts").glob("*.h5"))}
+    here = [read_json(folder / "manifest.json")["content"] for folder in (data.path, local)]
+    assert here[0] == here[1]
+
+
+def test_a_header_that_its_list_belies_is_fetched_again_and_then_refused(configs, tmp_path):
+    dataset, release, root = headers_only(configs, tmp_path, "georgia")
+    base = dataset.download.url.partition("://")[2].partition("/")[2]
+    broken = next(path.relative_to(release).as_posix() for path in sorted(release.rglob("*.hea")))
+    with ReleaseServer(root) as server:
+        server.always[f"{base}{broken}"] = Fault(flip=5)
+        data = DataFolder(tmp_path / "download")
+        config = dataset.model_dump(include=set(DatasetBuild.model_fields))
+        write_json(
+            data.path / "config.json",
+            {"dataset": "georgia", "source": "download", "root": None, "config": config, "code": ""},
+        )
+        write_json(data.path / "download.json", {"url": f"{server.url}/{base}", "streams": 2})
+        with pytest.raises(InputError, match=r"\.hea: its SHA-256 is \w{64}, which must be \w{64}"):
+            data.acquire()
+        assert len(server.requests(f"{base}{broken}")) == 2
+    assert not (data.path / "index.parquet").exists()
