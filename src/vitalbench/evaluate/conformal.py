@@ -1,0 +1,71 @@
+"""Conformal sets: for each class which truths cannot be ruled out, and how often the true one is among them.
+
+Split conformal prediction with a quantile for each truth of each class (Vovk et al. 2005; label-conditional, or Mondrian). If a new
+record is exchangeable with the validation records of its truth, the set holds that truth with at least the level's probability.
+Test records, several of a patient, need not be: so coverage is measured, with its interval over patients.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitalbench.evaluate.operating import CHOSEN_ON, SPLIT
+from vitalbench.evaluate.predictions import Predictions
+from vitalbench.evaluate.resampled import Resampled
+
+Array = NDArray[np.float64]
+TRUTHS = {"positive": 1.0, "negative": 0.0}
+
+
+def quantile(strangeness: Array, level: float) -> float:
+    """How strange a record may be and stay in the set: the ceil((n + 1) level)-th smallest of n; infinite where n is too few.
+
+    >>> quantile(np.array([0.1, 0.2, 0.3, 0.4]), 0.8), quantile(np.array([0.1, 0.2]), 0.8)
+    (0.4, inf)
+    """
+    rank = math.ceil((len(strangeness) + 1) * level - 1e-9)
+    return float(np.sort(strangeness)[rank - 1]) if rank <= len(strangeness) else math.inf
+
+
+def strangeness(p: Array, truth: float) -> Array:
+    """Of a truth: one less the probability given to it."""
+    return 1 - p if truth else p
+
+
+def conformal_rows(predictions: Predictions, level: float, resamples: int, seed: int) -> Iterator[dict[str, Any]]:
+    """A row a class and truth: how many calibrated it, coverage of the test records of that truth, and what their sets hold.
+
+    Args:
+        level: the coverage that is asked for, such as 0.9.
+    """
+    val, test = (predictions.take(predictions.split == split) for split in (CHOSEN_ON, SPLIT))
+    over = Resampled(test, resamples, seed, SPLIT)
+    for k, name in enumerate(predictions.classes):
+        held, limits = {}, {}
+        for said, truth in TRUTHS.items():
+            calibrating = strangeness(val.p[val.y[:, k] == truth, k], truth)
+            limits[said] = len(calibrating)
+            held[said] = strangeness(test.p[:, k], truth) <= quantile(calibrating, level)
+        size = np.add(*(of.astype(int) for of in held.values()))
+        for said, truth in TRUTHS.items():
+            rows = test.y[:, k] == truth
+            if not rows.any():
+                continue
+            columns = np.column_stack([rows, rows & held[said], *(rows & (size == n) for n in range(3))]).astype(float)
+            sums = over.sums(columns)
+            yield {
+                "label": name,
+                "truth": said,
+                "level": level,
+                "n_calibration": limits[said],
+                **over.ratio(sums[:, 1], sums[:, 0]).named("coverage"),
+                **{
+                    called: float(sums[0, 2 + n] / sums[0, 0]) if sums[0, 0] else None
+                    for n, called in enumerate(("empty", "decided", "undecided"))
+                },
+                "n_records": int(rows.sum()),
+                "n_patients": over.holders(rows),
+            }

@@ -1,0 +1,104 @@
+"""Disparities: a subgroup beside everybody else, on the same resamples of the patients, corrected for how many are looked at."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitalbench.config.schema import MACRO, Kind
+from vitalbench.evaluate.compare import holm, two_sided_p
+from vitalbench.evaluate.predictions import Predictions
+from vitalbench.evaluate.ranking import Ranking
+from vitalbench.evaluate.resampled import Resampled
+from vitalbench.evaluate.subset import FEW_PATIENTS
+from vitalbench.evaluate.thresholds import choose_thresholds
+
+Array = NDArray[np.float64]
+_SPLIT = "test"
+METRICS = ("auroc", "sensitivity", "specificity")
+
+
+def _supported(over: Resampled, y: Array, rows: NDArray[np.bool_]) -> bool:
+    """Whether a class has patients enough on both sides among some records."""
+    return all(over.holders(rows & (y == truth)) >= FEW_PATIENTS for truth in (0, 1))
+
+
+def _of(over: Resampled, y: Array, p: Array, decided: NDArray[np.bool_], rows: NDArray[np.bool_]) -> dict[str, Array]:
+    """(1 + resamples,) of each metric among some records; NaN where a resample has lost a truth."""
+    at = np.flatnonzero(rows & ~np.isnan(y))
+    ranking = Ranking.of(y[at], p[at], at)
+    parts = []
+    for block in over.blocks():
+        w = np.ascontiguousarray(block.T)
+        positives, negatives = w[at][y[at] > 0].sum(axis=0), w[at][y[at] == 0].sum(axis=0)
+        hits, kept = w[at][(y[at] > 0) & decided[at]].sum(axis=0), w[at][(y[at] == 0) & ~decided[at]].sum(axis=0)
+        there = (positives > 0) & (negatives > 0)
+        auroc = np.full(w.shape[1], np.nan)
+        if there.any():
+            auroc[there] = ranking.auroc_auprc(np.ascontiguousarray(w[:, there], dtype=np.float64))[0]
+        rates = [
+            np.divide(a, b, out=np.full(len(b), np.nan), where=b > 0) for a, b in ((hits, positives), (kept, negatives))
+        ]
+        parts.append(np.stack([auroc, *rates]))
+    return dict(zip(METRICS, np.concatenate(parts, axis=1), strict=True))
+
+
+def disparity_rows(predictions: Predictions, kind: Kind, resamples: int, seed: int) -> Iterator[dict[str, Any]]:
+    """A row a subgroup, metric and class, then their mean: the subgroup, the rest, and their difference with its interval.
+
+    Thresholds are those of the best F1 on the validation records. A class is compared where it has five positive and five negative
+    patients on either side. p is how rarely resamples put the difference on the other side of 0, corrected by Holm over the
+    subgroups, all groupings together, of a metric and class.
+    """
+    chosen = choose_thresholds(predictions, kind).value
+    test = predictions.take(predictions.split == _SPLIT)
+    over = Resampled(test, resamples, seed, _SPLIT)
+    rows: list[dict[str, Any]] = []
+    for grouping in test.groups.columns:
+        column = test.groups[grouping].to_numpy(dtype=object)
+        values = sorted({value for value in column if value is not None})
+        for value in values if len(values) > 1 else []:
+            mine, others = np.asarray(column == value), np.asarray([other not in (None, value) for other in column])
+            rows += _compared(over, chosen, f"{grouping}={value}", mine, others)
+    for metric, label in {(row["metric"], row["label"]): None for row in rows}:
+        family = [
+            row for row in rows if (row["metric"], row["label"]) == (metric, label) and row["p_value"] is not None
+        ]
+        for row, p in zip(family, holm([row["p_value"] for row in family]), strict=True):
+            row["p_corrected"] = p
+    yield from rows
+
+
+def _compared(
+    over: Resampled, chosen: Array, subgroup: str, mine: NDArray[np.bool_], others: NDArray[np.bool_]
+) -> Iterator[dict[str, Any]]:
+    test = over.data
+    kept: dict[str, list[tuple[Array, Array]]] = {metric: [] for metric in METRICS}
+    on = {"subgroup": subgroup, "n_patients": over.holders(mine), "n_rest": over.holders(others)}
+    for k, name in enumerate(test.classes):
+        y, p = test.y[:, k], test.p[:, k]
+        if not (_supported(over, y, mine) and _supported(over, y, others)):
+            continue
+        decided = np.asarray(p >= chosen[k])
+        here, there = (_of(over, y, p, decided, side) for side in (mine, others))
+        for metric in METRICS:
+            kept[metric].append((here[metric], there[metric]))
+            yield {**on, "metric": metric, "label": name, **_row(over, here[metric], there[metric])}
+    for metric, pairs in kept.items():
+        if pairs:
+            here_mean, there_mean = (np.mean([pair[side] for pair in pairs], axis=0) for side in (0, 1))
+            yield {**on, "metric": metric, "label": MACRO, "n_labels": len(pairs), **_row(over, here_mean, there_mean)}
+
+
+def _row(over: Resampled, here: Array, there: Array) -> dict[str, Any]:
+    difference = here - there
+    known = difference[1:][~np.isnan(difference[1:])]
+    p = two_sided_p(known) if len(known) else None
+    return {
+        "value": float(here[0]),
+        "rest": float(there[0]),
+        **over.told(difference).named("difference"),
+        "p_value": p,
+        "p_corrected": None,
+    }

@@ -1,0 +1,130 @@
+"""Several predictions of the same records taken together: seeds of a design, designs, or passes of one network with its dropout on.
+
+The entropy of the mean is uncertainty in all; the mean of the members' entropies is what each is unsure of by itself (aleatoric),
+the rest is what they disagree on (epistemic): mutual information, as in Depeweg et al. 2018 (arXiv 1710.07283).
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import entr
+
+from vitalbench.config.schema import MACRO
+from vitalbench.errors import InputError
+from vitalbench.evaluate.operating import SPLIT, both
+from vitalbench.evaluate.predictions import Predictions
+from vitalbench.evaluate.ranking import Ranking
+from vitalbench.evaluate.resampled import Resampled
+
+Array = NDArray[np.float64]
+
+
+def aligned(members: dict[Path, Predictions]) -> list[Predictions]:
+    """The members' predictions in the first one's order of records.
+
+    Raises:
+        InputError: they are not of the same records, classes, splits and truths.
+    """
+    (first_path, first), *others = members.items()
+    order = {record: at for at, record in enumerate(first.record_id)}
+    found = [first]
+    for path, other in others:
+        if other.classes != first.classes:
+            raise InputError(f"{path}: other classes than {first_path}: they are no predictions of the same task")
+        if set(other.record_id) != set(order):
+            raise InputError(f"{path}: other records than {first_path}: they are no predictions of the same records")
+        rows = np.argsort([order[record] for record in other.record_id])
+        mine = replace(
+            other, record_id=other.record_id[rows], patient_id=other.patient_id[rows], split=other.split[rows], y=other.y[rows],
+            p=other.p[rows], groups=other.groups.iloc[rows].reset_index(drop=True),
+            weight=None if other.weight is None else other.weight[rows],
+        )  # fmt: skip
+        if not (np.array_equal(mine.split, first.split) and np.array_equal(mine.y, first.y, equal_nan=True)):
+            raise InputError(f"{path}: other splits or truths than {first_path}")
+        found.append(mine)
+    return found
+
+
+def together(members: list[Predictions]) -> Predictions:
+    """The members' mean probabilities."""
+    return replace(members[0], p=np.mean([member.p for member in members], axis=0))
+
+
+def entropy(p: Array) -> Array:
+    """Of a decision of probability p, in nats.
+
+    >>> entropy(np.array([0.0, 0.5, 1.0])).round(4).tolist()
+    [0.0, 0.6931, 0.0]
+    """
+    found: Array = entr(p) + entr(1 - p)
+    return found
+
+
+def disagreement(members: list[Predictions]) -> Array:
+    """(records, classes): the mutual information of decision and member, in nats; 0 where all members say the same."""
+    mean = np.mean([member.p for member in members], axis=0)
+    found: Array = np.maximum(entropy(mean) - np.mean([entropy(member.p) for member in members], axis=0), 0.0)
+    return found
+
+
+def _auroc(over: Resampled, y: Array, p: Array) -> Array:
+    """(1 + resamples,); NaN where a resample lacks a truth."""
+    at = np.flatnonzero(~np.isnan(y))
+    ranking, parts = Ranking.of(y[at], p[at], at), []
+    for block in over.blocks():
+        w = np.ascontiguousarray(block.T)
+        there = (w[at][y[at] > 0].sum(axis=0) > 0) & (w[at][y[at] == 0].sum(axis=0) > 0)
+        found = np.full(w.shape[1], np.nan)
+        if there.any():
+            found[there] = ranking.auroc_auprc(np.ascontiguousarray(w[:, there], dtype=np.float64))[0]
+        parts.append(found)
+    return np.concatenate(parts)
+
+
+def ensemble_rows(members: list[Predictions], resamples: int, seed: int) -> Iterator[dict[str, Any]]:
+    """A row a class of the test records, then their mean: AUROC of the mean probability and of the members, and their difference.
+
+    Beside it how well uncertainty tells the decisions (at a probability of 0.5) that are wrong from those that are right, as an
+    AUROC: of the entropy of the mean, and of the members' disagreement.
+    """
+    tested = [member.take(member.split == SPLIT) for member in members]
+    whole = together(tested)
+    over, spread, kept = Resampled(whole, resamples, seed, SPLIT), disagreement(tested), []
+    for k, name in enumerate(whole.classes):
+        y, p = whole.y[:, k], whole.p[:, k]
+        if not both(y).any():
+            continue
+        mean, alone = _auroc(over, y, p), np.mean([_auroc(over, y, member.p[:, k]) for member in tested], axis=0)
+        wrong = np.where(np.isnan(y), np.nan, (p >= 0.5) != (y > 0))
+        told = [
+            _auroc(over, wrong, of) if both(wrong).any() else np.full(len(mean), np.nan)
+            for of in (entropy(p), spread[:, k])
+        ]
+        kept.append((mean, alone, *told))
+        yield {"label": name, "members": len(tested), **_row(over, *kept[-1])}
+    if kept:
+        yield {
+            "label": MACRO,
+            "members": len(tested),
+            **_row(over, *(np.nanmean(series, axis=0) for series in _columns(kept))),
+        }
+
+
+def _columns(kept: list[tuple[Array, ...]]) -> Iterator[Array]:
+    for series in zip(*kept, strict=True):
+        stack = np.stack(series)
+        yield stack[~np.isnan(stack[:, 0])] if (~np.isnan(stack[:, 0])).any() else stack[:1]
+
+
+def _row(over: Resampled, mean: Array, alone: Array, entropic: Array, spread: Array) -> dict[str, Any]:
+    return {
+        **over.told(mean).named("auroc"),
+        "members_auroc": None if np.isnan(alone[0]) else float(alone[0]),
+        **over.told(mean - alone).named("gain"),
+        **over.told(entropic).named("errors_by_entropy"),
+        **over.told(spread).named("errors_by_disagreement"),
+    }

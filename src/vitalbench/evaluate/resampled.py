@@ -1,0 +1,79 @@
+"""Weighted sums on records and on resamples of their patients: what ratios and their intervals come from."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vitalbench.evaluate.bootstrap import Resamples, interval, patient_index, resample
+from vitalbench.evaluate.predictions import Predictions
+from vitalbench.evaluate.subset import FEW_PATIENTS, stream
+
+Array = NDArray[np.float64]
+_AT_ONCE = 64  # resamples whose weights are held
+
+
+@dataclass(frozen=True)
+class Value:
+    """A number with its 95 % interval over patients; None where too few patients vary it, or where it is not defined."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+    def named(self, name: str) -> dict[str, float | None]:
+        """As columns of a table."""
+        return {name: self.value, f"{name}_low": self.low, f"{name}_high": self.high}
+
+
+class Resampled:
+    """Records of one split with resamples of their patients.
+
+    Args:
+        data: of one split.
+        resamples: how many.
+        seed: they depend on it and on `name` alone.
+    """
+
+    def __init__(self, data: Predictions, resamples: int, seed: int, name: str) -> None:
+        self.data = data
+        self.index, self.patients = patient_index(data.patient_id)
+        drawn = np.random.default_rng(stream(seed, name))
+        self.drawn: Resamples = resample(self.index, self.patients, resamples, drawn)
+
+    def blocks(self) -> list[Array]:
+        """Weights of the records, (weightings, records): as they are, then a block of resamples after the other."""
+        own = self.data.weights
+        starts = range(0, len(self.drawn), _AT_ONCE)
+        return [own[None, :], *(self.drawn.weights(start, start + _AT_ONCE) * own for start in starts)]
+
+    def sums(self, columns: Array) -> Array:
+        """(1 + resamples, columns): weighted sums of (records, columns)."""
+        own = self.data.weights
+        found = [own[None, :] @ columns]
+        found += [
+            (self.drawn.weights(start, start + _AT_ONCE) * own) @ columns
+            for start in range(0, len(self.drawn), _AT_ONCE)
+        ]
+        return np.concatenate(found)
+
+    def holders(self, rows: NDArray[np.bool_]) -> int:
+        """Patients of some records."""
+        return len(np.unique(self.index[rows]))
+
+    def ratio(self, above: Array, below: Array) -> Value:
+        """A ratio of two sums, (1 + resamples,) each."""
+        series = np.divide(above, below, out=np.full(len(above), np.nan), where=below > 0)
+        return self.told(series)
+
+    def told(self, series: Array, thin: bool = False) -> Value:
+        """A value and its replicates, (1 + resamples,), as a number with an interval.
+
+        Args:
+            thin: no interval, since too few patients vary it.
+        """
+        if np.isnan(series[0]):
+            return Value(None)
+        if thin or self.patients < FEW_PATIENTS or np.isnan(series[1:]).all():
+            return Value(float(series[0]))
+        return Value(float(series[0]), *interval(series[1:]))

@@ -1,0 +1,252 @@
+"""What a clinic asks of predictions: each part against a known answer, and all of them from the command line."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import expit
+from scipy.stats import norm
+from sklearn.metrics import confusion_matrix, precision_recall_curve, roc_auc_score
+
+from vitalbench import cli
+from vitalbench.errors import ConfigError, InputError
+from vitalbench.evaluate.calibration import calibrated, calibration_rows, fit_platt, fit_temperature
+from vitalbench.evaluate.conformal import conformal_rows
+from vitalbench.evaluate.disparity import disparity_rows
+from vitalbench.evaluate.ensemble import aligned, disagreement, ensemble_rows, entropy, together
+from vitalbench.evaluate.failures import failure_rows
+from vitalbench.evaluate.operating import operating_points
+from vitalbench.evaluate.predictions import Predictions, read_predictions
+from vitalbench.report.curves import precision_recall
+from vitalbench.tables import names, read_table
+
+
+def predictions(n: int = 2000, seed: int = 0, shift: float = 0.0, slope: float = 1.0, gap: float = 0.0) -> Predictions:
+    """Two classes of a calibrated logit z, told as slope z + shift; in group B the signal is `gap` weaker. One record a patient."""
+    rng = np.random.default_rng(seed)
+    z = rng.normal(-0.5, 1.5, (n, 2))
+    y = (rng.random((n, 2)) < expit(z)).astype(float)
+    group = rng.integers(0, 2, n)
+    seen = z + gap * group[:, None] * rng.normal(0, 1.5, z.shape)
+    return Predictions(
+        ["A", "B"],
+        np.array([f"r{i}" for i in range(n)], dtype=object),
+        np.array([f"p{i}" for i in range(n)], dtype=object),
+        np.array(["val", "test"], dtype=object)[np.arange(n) % 2],
+        y,
+        expit(slope * seen + shift),
+        pd.DataFrame({"site": np.array(["a", "b"], dtype=object)[group]}),
+        None,
+    )
+
+
+def written(found: Predictions, path):
+    table = pd.DataFrame({"record_id": found.record_id, "patient_id": found.patient_id, "split": found.split})
+    for k, name in enumerate(found.classes):
+        table[f"y_true:{name}"], table[f"y_prob:{name}"] = found.y[:, k], found.p[:, k]
+    table["group:site"] = found.groups["site"]
+    table.to_csv(path, index=False)
+    return path
+
+
+def test_the_confusion_matrix_is_that_of_the_threshold_on_the_test_records():
+    found = predictions()
+    test = found.split == "test"
+    for row in operating_points(found, 50, 0):
+        k = found.classes.index(row["label"])
+        tn, fp, fn, tp = confusion_matrix(found.y[test, k], found.p[test, k] >= row["threshold"]).ravel()
+        assert (row["tn"], row["fp"], row["fn"], row["tp"]) == (tn, fp, fn, tp)
+        assert row["sensitivity"] == pytest.approx(tp / (tp + fn))
+        assert row["ppv"] == pytest.approx(tp / (tp + fp))
+        assert row["sensitivity_low"] <= row["sensitivity"] <= row["sensitivity_high"]
+        assert row["chosen_on"] == "val"
+
+
+@pytest.mark.parametrize(("rule", "which"), [("sensitivity-90", 1), ("specificity-90", 0)])
+def test_a_rule_holds_on_the_validation_records_and_no_next_threshold_would(rule, which):
+    found = predictions()
+    val = found.split == "val"
+    for row in (row for row in operating_points(found, 5, 0) if row["rule"] == rule):
+        k = found.classes.index(row["label"])
+        y, p = found.y[val, k], found.p[val, k]
+        mine = p[y == which]
+
+        def rate(threshold, mine=mine):
+            return np.mean(mine >= threshold) if which else np.mean(mine < threshold)
+
+        assert rate(row["threshold"]) >= 0.9
+        others = np.unique(p)
+        further = others[others > row["threshold"]].min() if which else others[others < row["threshold"]].max()
+        assert rate(further) < 0.9
+
+
+def test_a_class_without_both_truths_in_validation_is_decided_at_one_half():
+    found = predictions(200)
+    found.y[found.split == "val", 0] = 0
+    rows = [row for row in operating_points(found, 5, 0) if row["label"] == "A"]
+    assert {(row["threshold"], row["chosen_on"]) for row in rows} == {(0.5, "fixed")}
+
+
+def test_temperature_and_platt_give_back_what_was_done_to_the_logits():
+    rng = np.random.default_rng(1)
+    z = rng.normal(0, 2, 40_000)
+    y = (rng.random(len(z)) < expit(z)).astype(float)
+    w = np.ones(len(z))
+    assert fit_temperature(y, 2.5 * z, w) == pytest.approx(2.5, rel=0.03)
+    slope, shift = fit_platt(y, (z + 1.5) / 0.5, w)
+    assert slope == pytest.approx(0.5, rel=0.03)
+    assert shift == pytest.approx(-1.5, abs=0.05)
+
+
+def test_calibration_undoes_a_shift_on_the_test_records_and_ranks_as_before():
+    found = predictions(6000, shift=2.0)  # as weighted positives leave it
+    rows = {(row["method"], row["label"]): row for row in calibration_rows(found, 50, 0)}
+    for name in found.classes:
+        raw, platt = rows["raw", name], rows["platt", name]
+        assert raw["ece"] > 0.15
+        assert platt["ece"] < 0.04
+        assert platt["log_loss"] < raw["log_loss"]
+        assert platt["shift"] == pytest.approx(-2.0, abs=0.3)
+        assert raw["ece_low"] < raw["ece"] < raw["ece_high"]
+    p = calibrated(found)["platt"][0]
+    assert roc_auc_score(found.y[:, 0], p[:, 0]) == pytest.approx(roc_auc_score(found.y[:, 0], found.p[:, 0]))
+
+
+def test_a_line_between_the_truths_has_a_map_of_finite_slope():
+    found = predictions(100)
+    found.p[:] = np.where(found.y > 0, 0.9, 0.1)
+    assert all(np.isfinite(row["slope"]) and np.isfinite(row["log_loss"]) for row in calibration_rows(found, 5, 0))
+
+
+@pytest.mark.parametrize("level", [0.8, 0.95])
+def test_sets_cover_what_was_asked_whatever_the_probabilities_are(level):
+    """Exchangeable records: coverage of each truth is the level, within four standard errors, though probabilities are shifted."""
+    found = predictions(12_000, shift=1.0, slope=0.3)
+    for row in conformal_rows(found, level, 100, 0):
+        standard = np.sqrt(level * (1 - level) * (1 / row["n_records"] + 1 / row["n_calibration"]))
+        assert abs(row["coverage"] - level) < 4 * standard
+        assert row["coverage_low"] < row["coverage"] < row["coverage_high"]
+        assert row["empty"] + row["decided"] + row["undecided"] == pytest.approx(1)
+
+
+def test_too_few_records_rule_nothing_out():
+    found = predictions(60)
+    val = np.flatnonzero(found.split == "val")
+    found.y[val, 0] = 0
+    found.y[val[:3], 0] = 1
+    rows = [row for row in conformal_rows(found, 0.9, 20, 0) if row["label"] == "A" and row["truth"] == "positive"]
+    assert rows[0]["n_calibration"] == 3
+    assert rows[0]["coverage"] == 1.0
+
+
+def test_a_gap_between_subgroups_is_found_and_none_where_there_is_none():
+    found = disparity_rows(predictions(4000, gap=1.0), "multilabel", 300, 0)
+    rows = {(row["subgroup"], row["metric"], row["label"]): row for row in found}
+    for label in ("A", "B", "macro"):
+        weaker, other = rows["site=b", "auroc", label], rows["site=a", "auroc", label]
+        assert weaker["difference_high"] < 0
+        assert weaker["difference"] == pytest.approx(-other["difference"])
+        assert weaker["p_corrected"] < 0.05
+    found = predictions(4000, gap=1.0)
+    test = (found.split == "test") & (found.groups["site"] == "b").to_numpy()
+    assert rows["site=b", "auroc", "A"]["value"] == pytest.approx(roc_auc_score(found.y[test, 0], found.p[test, 0]))
+    alike = [row for row in disparity_rows(predictions(4000, seed=3), "multilabel", 300, 0) if row["metric"] == "auroc"]
+    assert all(row["difference_low"] < 0 < row["difference_high"] for row in alike)
+
+
+def test_a_subgroup_of_few_patients_is_not_compared():
+    found = predictions(400)
+    groups = found.groups["site"].to_numpy(copy=True)
+    groups[:] = "a"
+    groups[np.flatnonzero(found.split == "test")[:6]] = "b"
+    found.groups["site"] = groups
+    assert list(disparity_rows(found, "multilabel", 20, 0)) == []
+
+
+def test_members_that_are_as_good_and_independent_are_better_together():
+    """The mean of m noisy readings of one signal: AUROC Phi(d / sqrt 2) with d grown by what averaging takes from the noise."""
+    rng = np.random.default_rng(99)  # a stream of its own: the truths are drawn from 0
+    base = predictions(8000)
+    y = base.y
+    members = []
+    for _ in range(4):
+        z = 2 * (y - 0.5) + rng.normal(0, 2, y.shape)
+        members.append(
+            Predictions(base.classes, base.record_id, base.patient_id, base.split, y, expit(z / 4), base.groups, None)
+        )
+    rows = {row["label"]: row for row in ensemble_rows(members, 100, 0)}
+    assert rows["macro"]["members_auroc"] == pytest.approx(norm.cdf(2 / 2 / np.sqrt(2)), abs=0.015)
+    assert rows["macro"]["auroc"] == pytest.approx(norm.cdf(2 / 1 / np.sqrt(2)), abs=0.015)
+    assert rows["macro"]["gain_low"] > 0
+    assert rows["macro"]["errors_by_entropy"] > 0.6
+
+
+def test_members_that_say_the_same_do_not_disagree():
+    found = predictions(100)
+    assert np.abs(disagreement([found, found, found])).max() < 1e-12
+    opposite = Predictions(
+        found.classes, found.record_id, found.patient_id, found.split, found.y, 1 - found.p, found.groups, None
+    )
+    expected = np.log(2) - entropy(found.p)  # they agree on nothing: the mean says one half
+    assert np.allclose(disagreement([found, opposite]), expected)
+    assert np.allclose(together([found, opposite]).p, 0.5)
+
+
+def test_the_worst_failures_come_first_and_a_patient_once():
+    found = predictions(400)
+    found.patient_id[:] = [f"p{i // 4}" for i in range(400)]
+    rows = list(failure_rows(found, 3))
+    for kind, sign in (("miss", 1), ("false-alarm", -1)):
+        mine = [row for row in rows if row["label"] == "A" and row["kind"] == kind]
+        told = [sign * row["probability"] for row in mine]
+        assert told == sorted(told)
+        assert len({row["patient_id"] for row in mine}) == 3
+        test = (found.split == "test") & (found.y[:, 0] == (kind == "miss"))
+        assert told[0] == (sign * found.p[test, 0]).min()
+
+
+def test_precision_and_recall_are_scikit_learns():
+    found = predictions(150)
+    precision, recall, _ = precision_recall_curve(found.y[:, 0], found.p[:, 0])
+    mine = precision_recall(found.y[:, 0], found.p[:, 0])
+    assert np.allclose(mine["precision"], precision[:-1][::-1])
+    assert np.allclose(mine["recall"], recall[:-1][::-1])
+
+
+def test_the_command_writes_every_table(tmp_path):
+    one, other = (written(predictions(300, seed=0, shift=shift), tmp_path / f"{shift}.csv") for shift in (0.0, 0.5))
+    arguments = ["--task", "multilabel", "--bootstrap", "20", "--out", str(tmp_path / "out")]
+    assert cli.run(["examine", str(one), str(other), *arguments]) == 0
+    for name in ("operating", "calibration", "conformal", "disparity", "ensemble", "failures", "curves"):
+        assert (tmp_path / "out" / f"{name}.csv").read_text().splitlines()[0].split(",") == names(name)
+        assert read_table(name, tmp_path / "out" / f"{name}.csv")
+
+
+def test_predictions_of_other_records_are_not_taken_together(tmp_path):
+    one = written(predictions(40), tmp_path / "one.csv")
+    other = predictions(40)
+    other.record_id[3] = "stranger"
+    two = written(other, tmp_path / "two.csv")
+    arguments = ["--task", "multilabel", "--bootstrap", "5", "--out", str(tmp_path / "out")]
+    with pytest.raises(InputError, match=r"two.csv: other records than"):
+        cli.run(["examine", str(one), str(two), *arguments])
+    shuffled = predictions(40)
+    order = np.random.default_rng(0).permutation(40)
+    table = pd.read_csv(one).iloc[order]
+    table.to_csv(two, index=False)
+    found = aligned({path: read_predictions(path, "multilabel") for path in (one, two)})
+    assert np.array_equal(found[0].p, found[1].p)
+    assert found[1].record_id.tolist() == shuffled.record_id.tolist()
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--task", "multiclass"], "--task is 'multiclass'"),
+        (["--level", "1.5"], "--level is 1.5"),
+        (["--bootstrap", "0"], "must be 1 or more"),
+    ],
+)
+def test_what_cannot_be_examined_is_refused_in_one_line(tmp_path, more, said):
+    one = written(predictions(40), tmp_path / "one.csv")
+    with pytest.raises(ConfigError, match=said):
+        cli.run(["examine", str(one), "--task", "multilabel", "--out", str(tmp_path / "o"), *more])
