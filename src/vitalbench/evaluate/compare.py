@@ -1,5 +1,6 @@
 """Designs held against one another on the same patients, paired, corrected for how many pairs there are."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -55,6 +56,21 @@ def verdict(
     if p >= _ALPHA or low <= 0 <= high:
         return "no-verdict"
     return "better" if (difference > 0) != (metric in LOWER_IS_BETTER) else "worse"
+
+
+def too_few_resamples(p: float, resamples: int, tests: int) -> str:
+    """What would decide on a difference that no resample takes back, where so few resamples tell none of so many tests apart.
+
+    >>> too_few_resamples(2 / 1001, 1000, 28)
+    '1,120 resamples, `bootstrap` of the suite: of 1,000 no difference among 28 can pass'
+    >>> too_few_resamples(2 / 1001, 1000, 24), too_few_resamples(0.004, 1000, 28)
+    ('', '')
+    """
+    least = 2 / (resamples + 1)
+    if p > least or tests * least < _ALPHA:
+        return ""
+    enough = math.ceil(2 * tests / _ALPHA)
+    return f"{enough:,} resamples, `bootstrap` of the suite: of {resamples:,} no difference among {tests} can pass"
 
 
 def _by_seed(runs: list[CellResult]) -> dict[Key, Array]:
@@ -199,7 +215,8 @@ def comparison_rows(results: Results) -> Iterator[dict[str, Any]]:
                 )
                 if row["verdict"] == "no-verdict" and id(row) in told:
                     asked = row["difference"], row["margin"], row["n_patients"], row["n_seeds"]
-                    row["would_decide"] = would_decide(told[id(row)], *asked)
+                    few = too_few_resamples(row["p_value"], results.suite["bootstrap"], len(tested))
+                    row["would_decide"] = few or would_decide(told[id(row)], *asked)
                 if id(row) in told:
                     row["detectable"] = told[id(row)].detectable
                 yield row
