@@ -157,7 +157,7 @@ def test_a_target_without_prices_is_fine(project):
             "datasets/ptbxl.yaml",
             "module: ptbxl",
             "module: ptbx",
-            "'module' is 'ptbx'; allowed: challenge, chestxray14, mitdb, ptbxl, rhythm; nearest: ptbxl",
+            "'module' is 'ptbx'; allowed: challenge, chestxray14, combined, edb, mitdb, ptbxl, rhythm, synthetic; nearest: ptbxl",
         ),
         ("datasets/ptbxl.yaml", "leads: [I, II,", "leads: [I, I,", "key 'signal.leads': names I twice"),
         ("designs/s4d.yaml", "  schedule: cosine", "  beta2: 1.0\n  schedule: cosine", "'train.beta2' is 1.0"),
