@@ -114,3 +114,19 @@ def test_its_interval_is_of_both_samples(results):
     row = next(iter(external_rows(results[0])))
     assert row["ci_low"] < row["drop"] < row["ci_high"]
     assert row["ci_low"] > 0.3  # noise against perfection
+
+
+def test_a_class_too_thin_for_an_interval_is_left_out_of_the_mean_and_named(results):
+    """Three of the other source's patients have class C: it has a value there, and no resamples worth an interval."""
+    found = results[0]
+    run = found.scored_groups["set", "ext", "design", "cpu"][0]
+    table = pd.read_parquet(run.folder / "predictions.parquet")
+    table.loc[[150, 200, 250], "y_true:C"] = 1
+    table.to_parquet(run.folder / "predictions.parquet")
+    evaluate_run(run.folder, "multilabel", 200, 0)
+    rows = {row["label"]: row for row in external_rows(found)}
+    assert set(rows) == {"macro", "A", "B", "C"}
+    assert rows["macro"]["n_labels"] == 2
+    assert rows["macro"]["reason"].startswith("without C: too few patients")
+    assert rows["macro"]["ci_low"] < rows["macro"]["drop"] < rows["macro"]["ci_high"]
+    assert rows["C"]["reason"].startswith("no interval")

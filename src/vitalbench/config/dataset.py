@@ -159,6 +159,7 @@ class StandIn(Strict):
     repeat_share: Fraction = 0.15
     separation: Positive = 3.0
     noise_mv: Annotated[float, Field(ge=0)] = 0.03
+    first_share: Annotated[float, Field(gt=0, lt=1)] | None = None  # of several sources: the first one's of all records
     evenness: Fraction = 0.0  # of how often each statement is drawn: 0 as in PTB-XL, 1 every one alike
     seconds: Positive | None = None  # of a recording, where records are windows of one
     image: PlantedImage | None = None  # of images

@@ -13,7 +13,8 @@ from vitalbench.results import CellResult, Results
 from vitalbench.tables import number, read_table
 
 Row = dict[str, Any]
-_FEW = "no interval: a class has too few patients of one kind in one of the sources"
+_THIN = "too few patients of one kind in one of the sources"
+_FEW = f"no interval: {_THIN}"
 
 
 class _Scores:
@@ -54,7 +55,7 @@ class _Scores:
 
 
 def external_rows(results: Results) -> Iterator[Row]:
-    """A row a design, other source and class, of tasks whose split is external; macro first.
+    """A row a design, other source and class, of tasks with an external split; macro first, over the classes that bear an interval.
 
     The two sources share no patient, so their resamples are drawn apart and the replicates of the drop are differences of theirs.
     """
@@ -74,8 +75,11 @@ def external_rows(results: Results) -> Iterator[Row]:
                 yield told | {"label": MACRO, "n_labels": 0, "reason": "no class has a value in both sources"}
                 continue
             supported = [name for name in common if all(scores.replicates(s, [name]) is not None for s in both)]
-            for label, classes in [(MACRO, common), *((name, [name]) for name in common)]:
-                yield told | _drop(scores, both, label, classes, supported)
+            thin = [name for name in common if name not in supported] if supported else []
+            row = told | _drop(scores, both, MACRO, supported or common, supported)
+            yield row | ({"reason": f"without {', '.join(thin)}: {_THIN}"} if thin else {})
+            for name in common:
+                yield told | _drop(scores, both, name, [name], supported)
 
 
 def _drop(scores: _Scores, both: tuple[str, str], label: str, classes: list[str], supported: list[str]) -> Row:

@@ -82,16 +82,40 @@ def write_record(path: Path, digital: NDArray[np.int16], source: str, number: in
         write_text(header, header.read_text(encoding="ascii").replace("/mV", "/mv"))
 
 
+def in_turn(sources: int, first_share: float | None) -> list[int]:
+    """Whose record comes next, round and round: each source's once, the first one's as often as makes its share of all records.
+
+    >>> in_turn(3, None), in_turn(3, 0.6)
+    ([0, 1, 2], [0, 0, 0, 1, 2])
+    """
+    others = list(range(1, sources))
+    often = 1 if first_share is None else max(1, round(first_share * len(others) / (1 - first_share)))
+    return [0] * often + others
+
+
+def whose_turn(at: int, turns: list[int]) -> tuple[int, int]:
+    """Whose record one is, and how many of the same source were before it.
+
+    >>> [whose_turn(at, [0, 0, 1]) for at in range(5)]
+    [(0, 0), (0, 1), (1, 0), (0, 2), (0, 3)]
+    """
+    rounds, place = divmod(at, len(turns))
+    turn = turns[place]
+    return turn, rounds * turns.count(turn) + turns[:place].count(turn)
+
+
 def write_release(root: Path, config: StandIn, folders: list[str]) -> None:
     """Write a stand-in below `root`; the same configuration gives the same bytes.
 
     Args:
         root: a folder, made if need be.
         config: how many patients, of one record each; how separable, how noisy, which seed.
-        folders: of the data set; records go into those with an official name, as many into each.
+        folders: of the data set; records go into those with an official name, as many into each or
+            `first_share` of them into the first.
     """
     sources = [(folder, PurePosixPath(folder).name) for folder in folders if PurePosixPath(folder).name in _NAMES]
     sources = list({source: (folder, source) for folder, source in reversed(sources)}.values())[::-1]
+    turns = in_turn(len(sources), config.first_share)
     patients = draw_patients(config.model_copy(update={"repeat_share": 0.0}))
     truth: list[pd.DataFrame] = []
     mark_folder(root)
@@ -102,16 +126,19 @@ def write_release(root: Path, config: StandIn, folders: list[str]) -> None:
         traits = ecg.Traits.draw(len(some), rng)
         longest = _LONGEST_S if any(source.startswith("cpsc") for _, source in sources) else 10.0
         signals = ecg.waveforms(severity, traits, rng, rate_hz=RATE_HZ, seconds=longest, noise_mv=config.noise_mv)
-        names = []
+        names: list[str] = []
+        last: dict[str, int] = {}  # of this chunk, the source's record before
         people = some.to_dict("records")
         for at in range(len(people)):
-            (folder, source), count = sources[(start + at) % len(sources)], (start + at) // len(sources)
+            turn, count = whose_turn(start + at, turns)
+            folder, source = sources[turn]
             pattern, first = _NAMES[source]
             name = pattern.format(first + count)
             place = root / folder / f"g{count // _TOGETHER + 1}"
             place.mkdir(parents=True, exist_ok=True)
-            again = source == "georgia" and count % _EVERY == 6 and at >= len(sources)
-            shown = at - len(sources) if again else at  # the source's record before this one
+            again = source == "georgia" and count % _EVERY == 6 and source in last
+            shown = last[source] if again else at
+            last[source] = at
             severity[at] = severity[shown]
             own = np.random.default_rng([config.seed, 3, start + at])
             kept = _recorded(signals[shown][:, : round(_seconds(source, count) * RATE_HZ)], source, own)
