@@ -11,6 +11,7 @@ from vitalbench.split.assign import assign
 
 OFFICIAL = Split(method="official", column="strat_fold")
 HASHED = Split(method="patient-hash")
+DEALT = Split(method="patient-dealt")
 
 
 def task(split: Split, unlabelled: str = "drop") -> TaskData:
@@ -34,7 +35,7 @@ EVERY_FOLD = list(range(300))
 some_patients = st.lists(st.integers(0, 400), max_size=80).map(lambda extra: EVERY_FOLD + extra)
 
 
-@given(some_patients, st.integers(0, 9), st.sampled_from([OFFICIAL, HASHED]))
+@given(some_patients, st.integers(0, 9), st.sampled_from([OFFICIAL, HASHED, DEALT]))
 def test_no_patient_is_in_two_splits(patients, fold, split):
     found = assign(table(patients), task(split), fold)
     assert (found.groupby("patient_id")["split"].nunique() == 1).all()
@@ -76,6 +77,21 @@ def test_the_hash_comes_near_to_80_10_10():
     shares = assign(table(list(range(20_000))), task(HASHED), 0)["split"].value_counts(normalize=True)
     assert shares["train"] == pytest.approx(0.8, abs=0.02)
     assert shares["test"] == pytest.approx(0.1, abs=0.01)
+
+
+@given(st.integers(10, 60))
+def test_of_a_few_patients_dealing_leaves_no_fold_without(count):
+    """Which the hash does: of 25 it may draw none to test."""
+    found = assign(table([*range(count), 0, 0, 1]), task(DEALT), 0)
+    patients = found.groupby("split")["patient_id"].nunique()
+    assert patients["test"] in (count // 10, -(-count // 10))
+    assert patients["val"] in (count // 10, -(-count // 10))
+    assert (found.groupby("patient_id")["split"].nunique() == 1).all()
+
+
+def test_fewer_patients_than_folds_cannot_be_dealt():
+    with pytest.raises(InputError, match="9 patients cannot be dealt into 10 folds; allowed: 9 folds at most"):
+        assign(table(list(range(9))), task(DEALT), 0)
 
 
 @pytest.mark.parametrize(

@@ -71,12 +71,13 @@ class Suite(Strict):
 class Split(Strict):
     """Who may be trained on.
 
-    `official` reads the release's own folds; `patient-hash` draws patients by a hash of their id; `named` reads from a column which
+    `official` reads the release's own folds; `patient-hash` draws patients by a hash of their id; `patient-dealt` deals them in the
+    hash's order, one a fold, round and round, so that of few patients no fold is left without; `named` reads from a column which
     split a record is in, of a release that states its own and has no others; `external` draws as `patient-hash` does among the
     records of one source, `train_on`, and adds all of those in `test_on` to the test split, so that both are scored apart.
     """
 
-    method: Literal["official", "patient-hash", "named", "external"]
+    method: Literal["official", "patient-hash", "patient-dealt", "named", "external"]
     column: str | None = None
     train_on: str | None = None
     test_on: list[str] = []
@@ -86,7 +87,7 @@ class Split(Strict):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if self.method != "patient-hash" and self.column is None:
+        if not self.method.startswith("patient-") and self.column is None:
             raise PydanticCustomError(
                 "split_column",
                 "method '{method}' needs the key 'column', a column of the records table",

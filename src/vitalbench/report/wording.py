@@ -87,6 +87,8 @@ def split_words(split: Split) -> str:
     drawn = "patients drawn by a hash of their id"
     if split.method == "official":
         return f"official folds ({split.column})"
+    if split.method == "patient-dealt":
+        return "patients dealt evenly in the order of a hash of their id"
     if split.method == "named":
         return f"the splits that the release names ({split.column})"
     if split.method == "external":

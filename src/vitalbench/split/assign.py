@@ -40,13 +40,27 @@ def _named(records: pd.DataFrame, split: Split) -> pd.Series:
     return named
 
 
+def _drawn(patient: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"split/{patient}".encode()).digest()[:8], "big")
+
+
 def _hashed(records: pd.DataFrame, split: Split) -> pd.Series:
     """A fold by a hash of the patient's id: it does not move when other patients come or go."""
+    patients = records["patient_id"]
+    return patients.map({patient: _drawn(patient) % split.folds + 1 for patient in patients.unique()})
 
-    def fold(patient: str) -> int:
-        return int.from_bytes(hashlib.sha256(f"split/{patient}".encode()).digest()[:8], "big") % split.folds + 1
 
-    return records["patient_id"].map({patient: fold(patient) for patient in records["patient_id"].unique()})
+def _dealt(records: pd.DataFrame, split: Split) -> pd.Series:
+    """Folds of as many patients, to one: a patient who comes or goes moves others."""
+    in_order = sorted(records["patient_id"].unique(), key=lambda patient: (_drawn(patient), patient))
+    if len(in_order) < split.folds:
+        raise InputError(
+            f"{len(in_order)} patients cannot be dealt into {split.folds} folds; allowed: {len(in_order)} folds at most"
+        )
+    return records["patient_id"].map({patient: at % split.folds + 1 for at, patient in enumerate(in_order)})
+
+
+_FOLDS = {"official": _official, "patient-hash": _hashed, "patient-dealt": _dealt}
 
 
 def _split(records: pd.DataFrame, split: Split, fold: int) -> NDArray[np.object_]:
@@ -55,7 +69,7 @@ def _split(records: pd.DataFrame, split: Split, fold: int) -> NDArray[np.object_
         return _named(records, split).to_numpy(dtype=object)
     if split.method == "external":
         return _external(records, split, fold)
-    number = (_official if split.method == "official" else _hashed)(records, split)
+    number = _FOLDS[split.method](records, split)
     original = (number - 1 + fold) % split.folds + 1
     return np.select([original.isin(split.test), original.isin(split.val)], ["test", "val"], "train").astype(object)
 
