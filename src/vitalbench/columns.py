@@ -173,7 +173,7 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
         ),
     ),
     "reached": (
-        "a run and a level of its task's primary metric",
+        "a run, or a cell projected from one, and a level of its task's primary metric",
         _CELL
         + _columns(
             "run_id | of the run",
@@ -192,9 +192,15 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "usd_per_hour | of the machine | USD/h",
             "price_date | when the price was read",
             "price_source | where",
-            "hours | until then: measured step x steps, and features that are kept once; empty where nothing was timed | h",
+            "hours | until then: step x steps, and features that are kept once; empty where nothing was timed | h",
             "usd | hours x price | USD",
-            "basis | measured time",
+            "basis | measured or projected time",
+            "hours_low | at the first quartile of the step; projected, at the lower end of its interval too | h",
+            "hours_high | at the third quartile; projected, at the upper end too | h",
+            "usd_low | hours_low x price | USD",
+            "usd_high | hours_high x price | USD",
+            "projected_from | of a projected cell, the target of the run whose epochs, steps and best stand here",
+            "outside | of a projected cell, what no published time speaks for, as in projected.csv",
         ),
     ),
     "projected": (
@@ -212,7 +218,7 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "measured_s | of one repeat there, median | s",
             "projected_to | the device that the target stands for: one with published times, or its own data sheet",
             "by | fit: to times of GPUs; peaks: the ratio of peak rates, from a CPU",
-            "outside | what no published time speaks for: a step shorter than all of them, which its launches may prolong",
+            "outside | what no published time speaks for: a device of which there is none, or a step shorter than all of them",
             "basis | projected",
         ),
     ),
@@ -366,6 +372,7 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "usd_low | at the first quartile of the step time; projected, at the lower end of its interval too | USD",
             "usd_high | at the third quartile; projected, at the upper end too | USD",
             "projected_from | of a projected cell, the target it was measured on",
+            "outside | of a projected cell, what no published time speaks for, as in projected.csv",
         ),
     ),
     "comparison": (

@@ -61,6 +61,17 @@ def test_a_measured_cell_is_projected_from_a_cpu_by_the_ratio_of_peaks(suite):
         row["outside"].startswith("shorter than any published step, 1.9 ms") for row in fast if row["target"] == "h100"
     )
     assert found["rtx4090"]["projected_to"] == "rtx4090"  # no fp32 times of it were published
+    assert found["rtx4090"]["outside"].startswith("no time of rtx4090 was published")
+
+
+def test_what_no_published_time_speaks_for_is_marked_in_what_it_costs_too(suite):
+    assert cli.run(["cost", "--results", str(suite)]) == 0
+    rows = [row for row in rows_of(suite, phase="inference_1000", sku="p5.48xlarge") if row["target"] == "h100"]
+    assert [row["outside"][:37] for row in rows] == ["shorter than any published step, 1.9 "]
+    assert {row["outside"] for row in rows_of(suite, phase="train", target="h100")} == {""}
+    assert {row["outside"] for row in rows_of(suite, basis="measured", phase="train")} == {""}
+    shown = [row for row in projected_rows(Results(suite)) if row[1] == "h100"]
+    assert all(row[-1].startswith("shorter than any published step") for row in shown)
 
 
 def test_projected_costs_are_rows_of_their_own(suite):

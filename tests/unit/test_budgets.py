@@ -15,6 +15,7 @@ from vitalbench.errors import ConfigError, GateError, InputError
 from vitalbench.files import read_json, write_json
 from vitalbench.layout import MEASUREMENT, RUN
 from vitalbench.measure.phases import Phase
+from vitalbench.report.cost_tables import reached_rows
 from vitalbench.results import Results
 from vitalbench.tables import read_table
 from vitalbench.watch.process import this_process
@@ -151,7 +152,8 @@ def suite(project, monkeypatch):
 
 def test_time_and_cost_to_a_level_are_those_of_the_first_epoch_that_reached_it(suite):
     assert cli.run(["cost", "--results", str(suite)]) == 0
-    found = {row["level"]: row for row in read_table("reached", suite / "tables/reached.csv")}
+    rows = read_table("reached", suite / "tables/reached.csv")
+    found = {row["level"]: row for row in rows if row["basis"] != "projected" and row["target"] == "cpu"}
     assert set(found) == {"0.7", "0.8", "0.85", "0.9", "0.925"}
     assert (found["0.85"]["reached"], found["0.85"]["epochs"], found["0.85"]["steps"]) == ("true", "2", "200")
     assert float(found["0.85"]["hours"]) == pytest.approx(200 / 3600)
@@ -159,9 +161,30 @@ def test_time_and_cost_to_a_level_are_those_of_the_first_epoch_that_reached_it(s
     assert (found["0.9"]["reached"], found["0.9"]["usd"], found["0.9"]["best"]) == ("false", "", "0.86")
 
 
+def test_time_and_cost_to_a_level_are_projected_from_the_run_that_reached_it(suite):
+    assert cli.run(["cost", "--results", str(suite)]) == 0
+    rows = read_table("reached", suite / "tables/reached.csv")
+    away = {row["level"]: row for row in rows if row["target"] == "h100"}
+    row = away["0.85"]
+    assert (row["basis"], row["projected_from"], row["run_id"], row["epochs"]) == ("projected", "cpu", "", "2")
+    assert float(row["hours"]) == pytest.approx(200 / 3600 * 0.25 / 66.9)
+    assert float(row["hours_low"]) < 0.9 * float(row["hours"]) < 1.1 * float(row["hours"]) < float(row["hours_high"])
+    price = float(row["usd_per_hour"])
+    for name in ("", "_low", "_high"):
+        assert float(row[f"usd{name}"]) == pytest.approx(float(row[f"hours{name}"]) * price)
+    assert (away["0.9"]["reached"], away["0.9"]["hours"], away["0.9"]["basis"]) == ("false", "", "")
+    unpriced = next(row for row in rows if row["target"] == "rtx4090" and row["level"] == "0.85")
+    assert unpriced["usd"] == unpriced["usd_low"] == ""
+    assert unpriced["outside"] == "no time of rtx4090 was published: by its data sheet alone"
+    shown = {row[2]: row for row in reached_rows(Results(suite)) if row[3] == "0.85"}
+    assert set(shown) == {"cpu", *(f"{name}, projected from cpu" for name in ("a100-40", "h100", "rtx4090"))}
+    assert " to " in shown["h100, projected from cpu"][6]
+    assert shown["cpu"][6] == "3.3 min"
+
+
 def test_another_level_is_priced_without_running_anything(suite, capsys):
     assert cli.run(["cost", "--results", str(suite), "--reach", "0.7", "0.95"]) == 0
-    rows = [*csv.DictReader(capsys.readouterr().out.splitlines())]
+    rows = [row for row in csv.DictReader(capsys.readouterr().out.splitlines()) if row["target"] == "cpu"]
     assert [(row["level"], row["epochs"]) for row in rows] == [("0.7", "1"), ("0.95", "")]
     for wrong in ("nan", "0", "85"):
         with pytest.raises(InputError, match="a metric lies between 0 and 1"):

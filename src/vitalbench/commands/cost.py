@@ -93,6 +93,13 @@ def _levels(levels: list[float]) -> list[float]:
     return levels
 
 
+def _absent(folder: Path, results: Results) -> Absent | None:
+    """What projects to targets that are not here; None where nothing is projected."""
+    if not results.projectable:
+        return None
+    return Absent(results, read_json(folder / STAGE_SLICE.format(stage="projection"))["published"])
+
+
 def _hold(results: Results, rows: list[dict[str, Any]], budget: float, scaled: bool) -> None:
     """The alarm: what the runs come to against a budget."""
     if not (math.isfinite(budget) and budget > 0):
@@ -135,7 +142,8 @@ def run(args: argparse.Namespace) -> None:
     if args.reach:
         others = {"--budget": args.budget, "--records": args.records, "--epochs": args.epochs}
         refuse_beside("vitalbench cost: --reach", others | {"--usd-per-kwh": args.usd_per_kwh})
-        rows = [*reached_rows(results, prices, _levels(args.reach))]
+        levels = _levels(args.reach)
+        rows = [*reached_rows(results, prices, levels, _absent(args.results, results))]
         if args.out:
             write_table("reached", rows, args.out)
         else:
@@ -145,13 +153,12 @@ def run(args: argparse.Namespace) -> None:
         refuse_beside("vitalbench cost: --budget", {"--out": args.out})
     scale = _scale(args)
     own = _own(results, args.usd_per_kwh) if args.usd_per_kwh is not None else {}
-    published = read_json(args.results / STAGE_SLICE.format(stage="projection"))["published"]
     asked = bool(args.prices or scale or own)  # the suite's own tables keep the prices the suite names, and its size
     if not (asked or args.out or args.budget is not None):
-        told = sessions(results, Absent(results, published)) if results.projectable else {}
-        write_json(results.folder / SESSIONS, told)
+        first = _absent(args.results, results)
+        write_json(results.folder / SESSIONS, sessions(results, first) if first else {})
         results = Results(args.results)
-    absent = Absent(results, published) if results.projected else None
+    absent = _absent(args.results, results)
     rows = [*cost_rows(results, prices, scale, own, absent)]
     if args.budget is not None:
         _hold(results, rows, args.budget, scale is not None)
@@ -162,4 +169,4 @@ def run(args: argparse.Namespace) -> None:
     write_table("cost", rows, args.out or results.table("cost"))
     if not args.out:
         write_table("projected", absent.rows() if absent else [], results.table("projected"))
-        write_table("reached", reached_rows(results, prices), results.table("reached"))
+        write_table("reached", reached_rows(results, prices, absent=absent), results.table("reached"))

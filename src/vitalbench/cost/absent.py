@@ -14,7 +14,7 @@ from vitalbench.cost.sheets import sheet_of
 from vitalbench.errors import InputError
 from vitalbench.files import read_json
 from vitalbench.measure.phases import Phase
-from vitalbench.results import Results
+from vitalbench.results import CellResult, Results
 
 _TERA, _GIGA = 1e12, 1e9
 _PHASES = ("train_step", "features", "inference")
@@ -84,9 +84,21 @@ class Absent:
         steps = [t for t in self._timings if self._known[t.device].kind == "gpu" and t.workload[2] != PER_IMAGE]
         return min(timing.seconds for timing in steps)
 
-    def _outside(self, seconds: float) -> str:
-        short = f"shorter than any published step, {self._shortest * 1000:.2g} ms: launches may prolong it"
-        return short if seconds < self._shortest else ""
+    def _outside(self, target: str, seconds: float) -> str:
+        device, told = self._target(target), []
+        if not self._projector.knows(device):
+            told.append(f"no time of {device} was published: by its data sheet alone")
+        if seconds < self._shortest:
+            told.append(f"shorter than any published step, {self._shortest * 1000:.2g} ms: launches may prolong it")
+        return "; ".join(told)
+
+    def outside(self, away: CellResult, phase: str) -> str:
+        """What no published time speaks for of a cost that rests on a phase of a projected cell: of the shortest of its batches."""
+        timed = [told for told in self._phases(away.origin) if told.name == phase]
+        if not timed:
+            return ""
+        ratio = self.ratio(away.origin, away.cell.target).ratio
+        return self._outside(away.cell.target, min(float(np.median(told.seconds)) for told in timed) * ratio)
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Rows of projected.csv: a projected cell and a phase."""
@@ -110,7 +122,7 @@ class Absent:
                     "from_device": device,
                     "measured_s": float(middle),
                     "projected_to": self._target(away.cell.target),
-                    "outside": self._outside(float(middle) * told.ratio),
+                    "outside": self._outside(away.cell.target, float(middle) * told.ratio),
                     "by": "peaks" if self._results.target(origin.target).device == "cpu" else "fit",
                     "basis": "projected",
                 }

@@ -7,6 +7,7 @@ from typing import Any
 
 from vitalbench.config.prices import Price
 from vitalbench.config.schema import LOWER_IS_BETTER
+from vitalbench.cost.absent import Absent
 from vitalbench.cost.table import first_price, hours
 from vitalbench.files import read_json
 from vitalbench.measure.phases import Phase
@@ -31,40 +32,70 @@ def _levels(results: Results, run: CellResult, asked: Sequence[float] | None) ->
 
 
 def reached_rows(
-    results: Results, prices: Mapping[str, Price], levels: Sequence[float] | None = None
+    results: Results,
+    prices: Mapping[str, Price],
+    levels: Sequence[float] | None = None,
+    absent: Absent | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """A row a run and level, of the runs whose history tells their metric by epoch.
+    """A row a run and level, of the runs whose history tells their metric by epoch, and of the cells projected from them.
 
     Args:
         levels: in the place of those the tasks ask for.
+        absent: projects what was measured to targets that are not here; without it their cells have no rows.
     """
     for run in results.scored:
-        metric = results.task(run.cell.task).primary
-        told = _epochs(run, metric)
-        if not told:
-            continue
-        path = results.measurement(run.cell)
-        phases = [Phase(**phase) for phase in read_json(path)["phases"]] if path.is_file() else []
-        facts = run.read("provenance.json")["facts"]
-        price = first_price(results, run.cell.target, prices)
-        shown = {name: value for name, value in asdict(price).items() if name not in ("key", "gpus")} if price else {}
-        best = max(told, key=lambda epoch: epoch[2])
-        for level in _levels(results, run, levels):
-            first = next((epoch for epoch in told if epoch[2] >= level), None)
-            spent = hours(facts | {"steps": first[1]}, phases).get("train") if first else None
-            yield {
-                **run.cell.keys,
-                "run_id": run.run_id,
-                "metric": metric,
-                "split": "val",
-                "level": level,
-                "reached": first is not None,
-                "epochs": first[0] if first else None,
-                "steps": first[1] if first else None,
-                "best": best[2],
-                "best_epoch": best[0],
-                **shown,
-                "hours": spent[1] if spent else None,
-                "usd": spent[1] * price.usd_per_hour if spent and price else None,
-                "basis": "measured" if spent else None,
-            }
+        yield from _rows(results, prices, levels, run, run)
+    scored = {run.cell: run for run in results.scored}
+    for away in results.projected if absent else ():
+        if away.origin in scored:
+            yield from _rows(results, prices, levels, scored[away.origin], away, absent)
+
+
+def _rows(
+    results: Results,
+    prices: Mapping[str, Price],
+    levels: Sequence[float] | None,
+    run: CellResult,
+    asked: CellResult,
+    absent: Absent | None = None,
+) -> Iterator[dict[str, Any]]:
+    """A row a level of a cell: `asked`, whose history is that of `run`, itself or the one it is projected from."""
+    metric = results.task(run.cell.task).primary
+    told = _epochs(run, metric)
+    if not told:
+        return
+    path = results.measurement(run.cell)
+    phases = [Phase(**phase) for phase in read_json(path)["phases"]] if path.is_file() else []
+    facts = run.read("provenance.json")["facts"]
+    price = first_price(results, asked.cell.target, prices)
+    shown = {name: value for name, value in asdict(price).items() if name not in ("key", "gpus")} if price else {}
+    best = max(told, key=lambda epoch: epoch[2])
+    basis, said, times = "measured", {}, (1.0, 1.0, 1.0)
+    if absent and phases:
+        ratio = absent.ratio(run.cell, asked.cell.target)
+        basis, times = "projected", (ratio.low, ratio.ratio, ratio.high)
+        said = {"outside": absent.outside(asked, "train_step")}
+    if absent:
+        said |= {"projected_from": run.cell.target}
+    for level in _levels(results, run, levels):
+        first = next((epoch for epoch in told if epoch[2] >= level), None)
+        measured = hours(facts | {"steps": first[1]}, phases).get("train") if first else None
+        spent = [hour * more for hour, more in zip(measured, times, strict=True)] if measured else [None] * 3
+        usd = [None if hour is None or price is None else hour * price.usd_per_hour for hour in spent]
+        yield {
+            **asked.cell.keys,
+            "run_id": asked.run_id,
+            "metric": metric,
+            "split": "val",
+            "level": level,
+            "reached": first is not None,
+            "epochs": first[0] if first else None,
+            "steps": first[1] if first else None,
+            "best": best[2],
+            "best_epoch": best[0],
+            **shown,
+            **dict(zip(("hours_low", "hours", "hours_high"), spent, strict=True)),
+            **dict(zip(("usd_low", "usd", "usd_high"), usd, strict=True)),
+            "basis": basis if measured else None,
+            **said,
+        }

@@ -18,6 +18,7 @@ from vitalbench.measure.phases import Phase
 from vitalbench.results import CellResult, Results
 
 _INFERENCE_RECORDS = 1000
+_TIMED_AS = dict.fromkeys(("inference_1000", "validation", "scoring"), "inference")  # all else is of steps
 RUN_PARTS = ("train", "loading", "validation", "scoring")  # whose sum is the phase `run`
 
 Hours = dict[str, tuple[float, float, float]]  # by phase, each at the first quartile, the median and the third quartile
@@ -205,5 +206,9 @@ def cost_rows(
         return
     for away in results.projected:
         told = [*_prices_of(results, away.cell.target, prices, own or {})]
-        reached = spent_away(results, absent, away, scale)
-        yield from _priced(away.cell, told, reached, basis="projected", projected_from=away.origin.target)
+        for name, taken in spent_away(results, absent, away, scale).items():
+            said = {
+                "projected_from": away.origin.target,
+                "outside": absent.outside(away, _TIMED_AS.get(name, "train_step")),
+            }
+            yield from _priced(away.cell, told, {name: taken}, basis="projected", **said)

@@ -77,12 +77,22 @@ def projected_rows(results: Results) -> list[list[Any]]:
     for phases in groups.values():
         row = next(iter(phases.values()))
         hours = f"{seconds(float(phases['train']['hours']) * 3600)}" if "train" in phases else ""
+        outside = next((told["outside"] for told in phases.values() if told["outside"]), "")
         paid = [
             _usd(phases.get("train")),
             *(_usd(phases.get(name), ends=False) for name in ("epoch", "inference_1000")),
         ]
         rows.append(
-            [row["design"], row["target"], _price(row), _date(row), f"{float(row['usd_per_hour']):.3f}", hours, *paid]
+            [
+                row["design"],
+                row["target"],
+                _price(row),
+                _date(row),
+                f"{float(row['usd_per_hour']):.3f}",
+                hours,
+                *paid,
+                outside,
+            ]
         )
     return rows
 
@@ -100,23 +110,36 @@ def reached_rows(results: Results) -> list[list[Any]]:
     shown = []
     for (task, design, target, level), rows in groups.items():
         reached = [row for row in rows if row["reached"] == "true"]
-        epochs, hours, usd = (_mean(reached, name) for name in ("epochs", "hours", "usd"))
+        away = rows[0]["projected_from"]
+        means = {name: _mean(reached, name) for name in ("epochs", "hours", "hours_low", "hours_high")}
+        usd = [_mean(reached, name) for name in ("usd", "usd_low", "usd_high")]
         best = max(float(row["best"]) for row in rows)
+        hours = [means[name] for name in ("hours", "hours_low", "hours_high")]
+        middle, low, high = (seconds(None if value is None else value * 3600) for value in hours)
+        ends = f", {low} to {high}" if away and middle else ""
         shown.append(
             [
                 task,
                 design,
-                target,
+                f"{target}, projected from {away}" if away else target,
                 f"{float(level):g}",
                 f"{len(reached)} of {len(rows)}",
-                "" if epochs is None else f"{epochs:.1f}",
-                "" if hours is None else seconds(hours * 3600),
-                "" if usd is None else f"{usd:.6f}",
-                reached[0]["sku"] if usd is not None else "",
+                "" if means["epochs"] is None else f"{means['epochs']:.1f}",
+                f"{middle}{ends}",
+                _dollars(usd, bool(away)),
+                reached[0]["sku"] if usd[0] is not None else "",
                 f"{best:.3f}",
+                reached[0]["outside"] if reached else "",
             ]
         )
     return shown
+
+
+def _dollars(usd: list[float | None], ends: bool) -> str:
+    middle, low, high = usd
+    if middle is None:
+        return ""
+    return f"{middle:.2g}, {low:.2g} to {high:.2g}" if ends else f"{middle:.6f}"
 
 
 def projected_steps(results: Results) -> list[list[Any]]:
