@@ -181,10 +181,42 @@ class Results:
                     )
                 reason = left.get("reason", _UNFINISHED)
                 run_id = left.get("run_id", "")
-            origin = replace(cell, target=planned["projected_from"]) if planned.get("projected_from") else None
-            found.append(CellResult(cell, status, reason, run_id, planned["source"] or "", folder, origin))
+            found.append(CellResult(cell, status, reason, run_id, planned["source"] or "", folder))
         ended = {result.cell: result for result in found}
-        return [_held_to_its_origin(result, ended, self.suite["targets"]) for result in found]
+        sources = [planned.get("projected_from", ()) for planned in self.suite["cells"]]
+        return [
+            self._from_its_origin(result, [ended[replace(result.cell, target=name)] for name in names])
+            for result, names in zip(found, sources, strict=True)
+        ]
+
+    def _from_its_origin(self, result: CellResult, origins: list[CellResult]) -> CellResult:
+        """A cell that is to be projected, from the first of the cells that may stand in its place which was measured and timed.
+
+        Where none was it is not projected, nor to a target it has no room on.
+        """
+        if not origins:
+            return result
+        ends = {
+            origin.cell.target: origin.status
+            if not origin.measured or self.measurement(origin.cell).is_file()
+            else "measured, and has no step that was timed"
+            for origin in origins
+        }
+        origin = next((one for one in origins if ends[one.cell.target] == "measured"), None)
+        if origin is None:
+            told = ", or from ".join(f"{name}, whose cell is {end}" for name, end in ends.items())
+            return replace(result, status="not-run", reason=f"to be projected from {told}")
+        facts_told = (origin.folder / "provenance.json").is_file()
+        facts = origin.read("provenance.json")["facts"] if facts_told else {}
+        without = _no_room(facts, self.suite["targets"][result.cell.target], origin.cell.target)
+        if without:
+            return replace(result, status="not-allowed", reason=without)
+        name = origin.cell.target
+        passed = ", ".join(f"{other}'s cell is {end}" for other, end in ends.items() if end != "measured")
+        reason = f"target {result.cell.target} is not here: projected from {name}" + (
+            f", since {passed}" if passed else ""
+        )
+        return replace(result, reason=result.reason if origin is origins[0] else reason, projected_from=origin.cell)
 
     @cached_property
     def of(self) -> dict[Cell, CellResult]:
@@ -244,22 +276,6 @@ def _no_room(facts: dict[str, Any], target: dict[str, Any], origin: str) -> str:
             needed = f"store {plan['store'] / _GB:.4g} + {checkpoints} = {needed}"
         return f"{name}: {needed}, as {origin} needed, of {has:g} GB declared"
     return ""
-
-
-def _held_to_its_origin(
-    result: CellResult, ended: dict[Cell, CellResult], targets: dict[str, dict[str, Any]]
-) -> CellResult:
-    """A cell that was to be projected from one that came to nothing is not projected, nor to a target it has no room on."""
-    origin = ended.get(result.projected_from) if result.projected_from else None
-    if origin is None:
-        return result
-    if not origin.measured:
-        reason = f"to be projected from {origin.cell.target}, whose cell is {origin.status}"
-        return replace(result, status="not-run", reason=reason, projected_from=None)
-    told = (origin.folder / "provenance.json").is_file()
-    facts = origin.read("provenance.json")["facts"] if told else {}
-    reason = _no_room(facts, targets[result.cell.target], origin.cell.target)
-    return replace(result, status="not-allowed", reason=reason, projected_from=None) if reason else result
 
 
 def _held_to_its_session(result: CellResult, told: dict[str, Any] | None, target: dict[str, Any]) -> CellResult:

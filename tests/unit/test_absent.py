@@ -94,6 +94,30 @@ def test_the_matrix_says_projected_and_not_run_once_its_origin_failed(suite):
     assert [(r.status, "whose cell is not-run" in r.reason) for r in other] == [("not-run", True)]
 
 
+def test_a_cell_is_projected_from_the_next_target_where_the_first_one_came_to_nothing(suite):
+    """Planned from a GPU before a CPU; the GPU's cell failed, so the CPU's stands in its place, and the row says so."""
+    path = suite / SUITE_SLICE
+    told = read_json(path)
+    first = {"target": "a100-80"}
+    told["targets"]["a100-80"] = told["targets"]["h100"]
+    for planned in [planned for planned in told["cells"] if planned["cell"]["target"] == "cpu"]:
+        told["cells"].append(planned | {"cell": planned["cell"] | first})
+    for planned in told["cells"]:
+        if planned.get("projected_from"):
+            planned["projected_from"] = ["a100-80", "cpu"]
+    write_json(path, told)
+    run = suite / RUN.format(**CELL | first)
+    write_json(run / "status.json", {"status": "failed", "reason": "planted", "run_id": "b"})
+    assert fate(suite, "h100").reason == "target h100 is not here: projected from cpu, since a100-80's cell is failed"
+    assert cli.run(["cost", "--results", str(suite)]) == 0
+    assert {row["projected_from"] for row in rows_of(suite, target="h100", phase="train")} == {"cpu"}
+    (suite / MEASUREMENT.format(**CELL)).unlink()
+    assert fate(suite, "h100").status == "not-run"
+    assert fate(suite, "h100").reason == (
+        "to be projected from a100-80, whose cell is failed, or from cpu, whose cell is measured, and has no step that was timed"
+    )
+
+
 def test_a_cell_that_needs_more_memory_than_the_absent_target_has_is_not_projected(suite):
     path = suite / RUN.format(**CELL) / "provenance.json"
     needed = 30e9  # between the rtx4090's 24 GB and the a100-40's

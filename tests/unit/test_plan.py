@@ -27,7 +27,7 @@ def test_what_is_measured_is_projected_to_targets_that_a_suite_names_and_control
     found = [planned for planned in plan(configs).cells if planned.cell.target != "cpu"]
     assert {planned.cell.target for planned in found} == {"a100-40", "h100", "rtx4090"}
     assert {planned.cell.design for planned in found} == {"xresnet1d101", "s4d"}
-    assert {(planned.status, planned.projected_from) for planned in found} == {("projected", "cpu")}
+    assert {(planned.status, planned.projected_from) for planned in found} == {("projected", ("cpu",))}
 
 
 def test_without_a_cell_that_is_measured_nothing_is_projected(configs):

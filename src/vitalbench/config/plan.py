@@ -85,7 +85,9 @@ class Planned:
     source: Source | None
     status: str = ""
     reason: str = ""
-    projected_from: str | None = None  # the target whose cell is measured in its place
+    projected_from: tuple[
+        str, ...
+    ] = ()  # the targets whose cell may stand in its place, the first that is measured does
 
 
 @dataclass(frozen=True)
@@ -197,15 +199,15 @@ def _projected(cell: Cell, source: Source | None, plan: Plan) -> Planned:
         if _is_here(plan.targets[name], plan.knobs) and not _fate(replace(cell, target=name), plan).status
     ]
     # A GPU before a CPU: from there an interval is narrower.
-    measured = min(running, key=lambda name: plan.targets[name].device == "cpu", default=None)
-    why = _not_projectable(design, target) or (
-        _not_projectable(design, plan.targets[measured], of_source=True)
-        if measured
-        else "no cell of it is measured here"
-    )
-    if why or measured is None:
+    running.sort(key=lambda name: plan.targets[name].device == "cpu")
+    whys = {name: _not_projectable(design, plan.targets[name], of_source=True) for name in running}
+    sources = tuple(name for name, why in whys.items() if not why)
+    why = _not_projectable(design, target)
+    if not why and not sources:
+        why = next(iter(whys.values()), "no cell of it is measured here")
+    if why:
         return Planned(cell, source, "not-run", f"target {cell.target} is not here, and it is not projected: {why}")
-    return Planned(cell, source, "projected", f"target {cell.target} is not here: projected from {measured}", measured)
+    return Planned(cell, source, "projected", f"target {cell.target} is not here: projected from {sources[0]}", sources)
 
 
 def _not_projectable(design: Design, target: Target, of_source: bool = False) -> str:

@@ -104,8 +104,6 @@ class Absent:
         """Rows of projected.csv: a projected cell and a phase."""
         for away in self._results.projected:
             origin = away.origin
-            if not self._results.measurement(origin).is_file():
-                continue
             told = self.ratio(origin, away.cell.target)
             device = read_json(self._results.measurement(origin))["device_name"]
             for phase in self._phases(origin):
