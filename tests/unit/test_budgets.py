@@ -42,6 +42,21 @@ def test_the_documents_own_arithmetic_is_right_and_its_prices_are_not(document):
     assert "no dated price" in document["gcp-hour"].line.why
 
 
+def test_a_line_that_its_own_terms_contradict_says_so_whatever_is_derived(document):
+    fusion = document["fusion-parameters"]
+    assert fusion.terms == pytest.approx(175_630)
+    assert fusion.verdict == "contradicts its own terms"
+    assert document["aws-memory"].verdict == "agrees"
+    assert [found.line.id for found in document.values() if found.verdict == fusion.verdict] == ["fusion-parameters"]
+
+
+def test_stages_of_which_no_time_can_be_derived_say_why(document):
+    assert document["vit-days"].verdict == "not derived"
+    assert 10 / document["vit-epoch"].derived == pytest.approx(2900, rel=0.01)
+    assert document["training-days"].derived == pytest.approx(10 + document["gpt-days"].derived)
+    assert "no time of stage 3 is stated" in document["fusion-parameters"].line.why
+
+
 def test_sums_take_what_was_derived_and_else_what_was_reported(document):
     assert document["raw"].derived == pytest.approx(12)
     stored = 12 + 12 + 0 + 4 * (630e6 + 175e9) * 12 / 1e9

@@ -106,7 +106,7 @@ def run(args: argparse.Namespace) -> None:
         print(tables)
     counts = ", ".join(
         f"{sum(line.verdict == verdict for lines in found.values() for line in lines)} {verdict}"
-        for verdict in ("agrees", "differs", "not derived", "not in the document")
+        for verdict in ("agrees", "differs", "contradicts its own terms", "not derived", "not in the document")
     )
     say(f"{sum(map(len, found.values()))} lines: {counts}")
     if args.limit is not None:

@@ -30,6 +30,8 @@ class Derived:
         """What the line is worth: of the document's arithmetic, and of what is derived anew."""
         if self.line.reported is None:
             return "not in the document"
+        if self.terms is not None and not _near(self.terms, self.line.reported):
+            return "contradicts its own terms"
         if self.derived is None:
             return "not derived"
         return "agrees" if _near(self.derived, self.line.reported) else "differs"
