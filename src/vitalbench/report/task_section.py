@@ -74,20 +74,29 @@ def _note(data: TaskData) -> str:
 
 
 def _front(data: TaskData) -> str:
-    """Which designs no other one beats in score, cost of training and time of a record at once; empty for fewer than two."""
+    """Which designs no other one beats in score, cost of training and time of a record at once; or why that cannot be said."""
     sign = 1 if data.task.direction == "lower" else -1
-    points = {}
-    for design in data.designs:
+    axes = f"macro {metric_name(data.task.primary)}, USD of training and time of one record"
+    points, lacking = {}, []
+    for design in (name for name in data.designs if not data.is_control(name)):
         score, usd, latency = data.primary(design), data.usd(design), data.latency(design)
-        if score is not None and usd is not None and latency is not None and not data.is_control(design):
+        if score is not None and usd is not None and latency is not None:
             points[design] = (sign * score, usd, latency)
+            continue
+        known = {"score": score, "price": usd, "time of a batch of one": latency}
+        lacking.append(f"{design} has no {' and no '.join(name for name, value in known.items() if value is None)}")
     if len(points) < 2:
-        return ""
+        few = f"of {len(points) or 'no'} design{'' if len(points) == 1 else 's'} all three are known"
+        unpriced = (
+            f"; target {data.target} names no price" if not data.results.suite["targets"][data.target]["prices"] else ""
+        )
+        return f"No front of {axes}: {few}{''.join(f'; {told}' for told in lacking)}{unpriced}."
     beaten = front(points)
     on = [name for name, rival in beaten.items() if not rival]
     off = [f"{name}, behind {rival}" for name, rival in beaten.items() if rival]
-    said = f"On the front of macro {metric_name(data.task.primary)}, USD of training and time of one record: {', '.join(on)}"
-    return said + (f"; off it: {'; '.join(off)}" if off else "") + ". By the means above; intervals may overlap."
+    said = f"On the front of {axes}: {', '.join(on)}" + (f"; off it: {'; '.join(off)}" if off else "")
+    left_out = f" Left out: {'; '.join(lacking)}." if lacking else ""
+    return f"{said}. By the means above; intervals may overlap.{left_out}"
 
 
 def _pick(data: TaskData) -> Pick:
