@@ -233,6 +233,9 @@ def test_the_prices_that_ship_are_dated_and_sourced(configs):
         ("k,p,s,r,on-demand,0,free,2026-01-01,x", "must be numbers"),
         ("k,p,s,r,on-demand,0,-1,2026-01-01,x", "must be positive"),
         ("k,p,s,r,on-demand,0,nan,2026-01-01,x", "must be positive"),
+        ("k,p,s,r,on-demand,0,1e308,2026-01-01,x", "must be positive, and less than 1e\\+06"),
+        ("k,p,s,r,on-demand,0,1,2026-01-01,x,more", "more cells than columns"),
+        ("k,p,s,r,on-demand,0,1", "its date and its source"),
         ("k,p,s,r,on-demand,0,1,,x", "date and its source"),
         ("k,p,s,r,on-demnd,0,1,2026-01-01,x", "nearest: on-demand"),
         ("k,p,s,r,spot,0,1,2026-01-01,x\nk,p,s,r,spot,0,1,2026-01-01,x", "stands there twice"),
@@ -243,6 +246,33 @@ def test_a_wrong_price_names_its_line(tmp_path, row, message):
     with pytest.raises(ConfigError, match=message) as caught:
         read_prices(tmp_path / "p.csv")
     assert "p.csv: line " in str(caught.value)
+
+
+def test_a_price_is_not_later_than_the_file_that_is_named_by_a_day(tmp_path):
+    (tmp_path / "2026-02-01.csv").write_text(HEAD + "k,p,s,r,spot,0,1,2099-01-01,x\n")
+    with pytest.raises(
+        ConfigError, match="line 2: price_date is '2099-01-01', after the day that the file is named by"
+    ):
+        read_prices(tmp_path / "2026-02-01.csv")
+    (tmp_path / "2026-02-01.csv").write_text(HEAD + "k,p,s,r,spot,0,1,2026-02,x\n")
+    assert read_prices(tmp_path / "2026-02-01.csv")["k"].usd_per_hour == 1
+
+
+def test_a_price_file_of_a_spreadsheet_is_read_and_what_is_none_is_one_line(tmp_path):
+    path = tmp_path / "p.csv"
+    path.write_bytes(b"\xef\xbb\xbf" + (HEAD + "k,p,s,r,spot,0,1,2026-02,x\n").encode())
+    assert set(read_prices(path)) == {"k"}
+    for content, said in (
+        (b"\xff\xfe\x00", "not readable"),
+        (b"", "column 'key' is missing"),
+        (b"a" * 16_000_001, "16 MB"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(ConfigError, match=said) as refused:
+            read_prices(path)
+        assert "\n" not in str(refused.value)
+    with pytest.raises(ConfigError, match="it is no file"):
+        read_prices(tmp_path)
 
 
 def test_hours_are_measured_step_times_steps():

@@ -12,6 +12,7 @@ from vitalbench.config.values import is_day
 from vitalbench.errors import ConfigError, choices
 
 _COLUMNS = ("key", "provider", "sku", "region", "purchase", "gpus", "usd_per_hour", "price_date", "price_source")
+_MOST_BYTES, _MOST_USD = 16_000_000, 1e6  # of a file, and an hour of a machine
 _PURCHASE = ("on-demand", "spot", "owned")
 
 
@@ -31,26 +32,37 @@ class Price:
 
 
 def price_text(path: Path) -> str:
-    """A price file as it stands; a ConfigError where it cannot be read."""
+    """A price file as it stands, less the mark that spreadsheets begin a file with; a ConfigError where it cannot be read."""
     try:
-        return path.read_text(encoding="utf-8")
+        if path.exists() and not path.is_file():
+            raise ConfigError(f"{path}: not readable: it is no file")
+        if (size := path.stat().st_size) > _MOST_BYTES:
+            raise ConfigError(f"{path}: {size / 1e6:.4g} MB; such a table has no more than {_MOST_BYTES / 1e6:g}")
+        return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not readable: {error}") from None
 
 
-def hold_source(where: str, row: Mapping[str, str]) -> None:
-    """Refuse a price without a key or a source, or whose date is neither a day nor a month.
+def hold_source(where: str, row: Mapping[str, str], file: Path) -> None:
+    """Refuse a price without key or source, with a cell too many, or whose date is neither a day nor a month or after its file's.
+
+    Args:
+        file: it stands in; one that is named by a day holds no later price.
 
     Raises:
         ConfigError: so.
     """
+    if None in row:
+        raise ConfigError(f"{where}: more cells than columns")
     if not row["key"] or not row["price_date"] or not row["price_source"]:
         raise ConfigError(f"{where}: a price needs its key, its date and its source")
     told = row["price_date"]
     if not (is_day(told) or is_day(f"{told}-01")):
         raise ConfigError(f"{where}: price_date is {told!r}; it must be a day or a month, 2026-09-06 or 2026-09")
+    if is_day(file.stem) and told > file.stem:
+        raise ConfigError(f"{where}: price_date is {told!r}, after the day that the file is named by")
 
 
 def parse_prices(text: str, path: Path) -> dict[str, Price]:
@@ -80,11 +92,11 @@ def parse_prices(text: str, path: Path) -> dict[str, Price]:
             raise ConfigError(
                 f"{where}: usd_per_hour and gpus must be numbers, not {row['usd_per_hour']!r}, {row['gpus']!r}"
             ) from None
-        if not (math.isfinite(usd) and usd > 0):
-            raise ConfigError(f"{where}: usd_per_hour is {usd}; it must be positive")
+        if not (math.isfinite(usd) and 0 < usd < _MOST_USD):
+            raise ConfigError(f"{where}: usd_per_hour is {usd:g}; it must be positive, and less than {_MOST_USD:g}")
         if gpus < 0:
             raise ConfigError(f"{where}: gpus is {gpus}; it must be 0 or more")
-        hold_source(where, row)
+        hold_source(where, row, path)
         if row["purchase"] not in _PURCHASE:
             raise ConfigError(f"{where}: purchase is {row['purchase']!r}; {choices(row['purchase'], _PURCHASE)}")
         if row["key"] in prices:

@@ -65,7 +65,7 @@ def parse_storage_prices(text: str, path: Path) -> dict[str, StoragePrice]:
             usd = math.nan
         if not 0 < usd < math.inf:
             raise ConfigError(f"{where}: usd_per_gb_month is {row['usd_per_gb_month']!r}; it must be a positive number")
-        hold_source(where, row)
+        hold_source(where, row, path)
         if row["key"] in prices:
             raise ConfigError(f"{where}: key '{row['key']}' stands there twice")
         told = {name: row[name] for name in _COLUMNS if name != "usd_per_gb_month"}
