@@ -90,7 +90,7 @@ def test_no_window_leaves_its_recording(records):
     assert (records["end_s"] <= 15.0 + 1e-6).all()
 
 
-def test_windows_are_not_searched_for_near_duplicates(store):
+def test_no_two_recordings_are_taken_for_copies(store):
     assert neighbours.of_windows(store)
     assert neighbours.find(store, 1).empty
 

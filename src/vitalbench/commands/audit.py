@@ -114,10 +114,7 @@ def run(args: argparse.Namespace) -> None:
     stored, content, copies = None, None, None
     if args.store:
         stored, content = _stored(args.store, table), neighbours.store_content(args.store)
-        if neighbours.of_windows(args.store):  # no check of what was not looked for
-            say(f"{args.store}: its records are windows of recordings: copies are told by identical samples alone")
-        else:
-            copies = _copies(args.store, content, args.threads)
+        copies = _copies(args.store, content, args.threads)
     table, groups = _grouped(table, args.group, stored, args.records)
     fitted = fitted_records(table, args.records, args.fitted_on)
     try:

@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> None:
         raise InputError(f"{store}: no such file; `vitalbench store` builds it")
     hold_parts(store)
     if neighbours.of_windows(store):
-        say(f"{store}: its records are windows of recordings, of which near-duplicates are not looked for")
+        say(f"{store}: its records are windows of recordings, which are compared by a minute of each recording")
     found = neighbours.find(store, args.threads)
     neighbours.write(found, neighbours.store_content(store), args.data / NEIGHBOURS)
     write_receipt(args.data)

@@ -26,12 +26,13 @@ from vitalbench.data.store import Store, read_records
 from vitalbench.errors import InputError
 from vitalbench.files import atomic, read_json
 from vitalbench.privacy.vault import is_sealed
+from vitalbench.split import recordings
 from vitalbench.split.alignment import align, spectra
 from vitalbench.split.fingerprint import Floats, Projection, describe, prepare
 from vitalbench.split.scratch import SampleFile
 
 COLUMNS = ["record_a", "record_b", "similarity", "concentration", "lag_s", "copy"]
-METHOD = "3"  # of the search; pairs found by another are looked for again
+METHOD = "4"  # of the search; pairs found by another are looked for again
 PER_RECORD = 16  # records aligned with each, at first
 _SAMPLE = 2048  # records the description is fitted on
 _READ, _COMPARE, _ALIGN = 128, 512, 256  # records read, records compared, pairs aligned at once
@@ -170,15 +171,36 @@ def of_store(path: Path) -> tuple[pd.DataFrame, Signals]:
 
 
 def of_windows(path: Path) -> bool:
-    """Whether a store's records are windows of recordings: a beat or a few seconds, of which thousands are alike and no copies.
-
-    Correlation tells nothing of those. A recording under a second name has the same windows, which their samples tell.
-    """
+    """Whether a store's records are windows of recordings, which are compared recording by recording."""
     return RECORDING in read_records(path).columns
 
 
+def _of_recordings(path: Path, threads: int) -> pd.DataFrame:
+    """Windows of the same time of recordings that are copies of one another (split/recordings.py)."""
+    store = Store(path)
+    found = recordings.stretches(read_records(path))
+    leads = recordings.leads_that_change(store, found[0])
+    signals = Signals(
+        len(found),
+        store.rate_hz,
+        found[0].seconds,
+        lambda at: recordings.read(store, found, leads, at),
+        is_sealed(path.with_name("records.parquet")),
+    )
+    rows = []
+    for pair in search(signals, path.parent, threads).to_dict("records"):
+        a, b = found[pair["a"]], found[pair["b"]]
+        if pair["copy"] and a.recording != b.recording:
+            told = {name: pair[name] for name in COLUMNS[2:]}
+            rows += [
+                {"record_a": one, "record_b": other, **told}
+                for one, other in recordings.window_pairs(a, b, pair["lag_s"])
+            ]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
 def find(path: Path, threads: int) -> pd.DataFrame:
-    """Pairs of a store's records that correlate as a copy does, and which of them are copies; none of windows of recordings.
+    """Pairs of a store's records that correlate as a copy does, and which of them are copies.
 
     Args:
         path: store.h5, with records.parquet beside it.
@@ -186,10 +208,13 @@ def find(path: Path, threads: int) -> pd.DataFrame:
 
     Returns:
         COLUMNS, the most similar first; `lag_s` is how much later `record_b` begins than `record_a`. Pairs that are similar but no
-        copies, such as regular rhythms of one patient, have `copy` false.
+        copies, such as regular rhythms of one patient, have `copy` false. Of windows of recordings, the pairs are windows of the
+        same time of recordings that are copies, and no others; of images there are none.
     """
-    if of_windows(path) or not Store(path).rate_hz:  # images: nothing of them is a course in time
+    if not Store(path).rate_hz:  # images: nothing of them is a course in time
         return pd.DataFrame(columns=COLUMNS)
+    if of_windows(path):
+        return _of_recordings(path, threads)
     records, signals = of_store(path)
     names = records["record_id"].to_numpy(dtype=object)
     found = search(signals, path.parent, threads)

@@ -69,7 +69,7 @@ def _course(record: str, seconds: float, rng: np.random.Generator) -> _Course:
     for lead in (0, 1):
         at = _FIRST_S + rng.uniform(0, 0.2) * seconds
         while at + _SHORTEST_S < seconds:
-            until = at + rng.uniform(_SHORTEST_S, 0.35 * seconds)
+            until = at + rng.uniform(_SHORTEST_S, max(0.35 * seconds, _SHORTEST_S))
             kind = str(rng.choice(["ST", "T", "none"], p=[0.5, 0.25, 0.25]))
             if kind != "none":
                 _episode(found, record, lead, kind, (at, until, seconds), rng)
