@@ -163,6 +163,24 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "share_at_or_above | of the test records of the same truth, those of this probability or more",
         ),
     ),
+    "pointing": (
+        "a class whose place is known in some test records",
+        _columns(
+            "label | a class, or macro: all boxes together",
+            "n_records | test records and classes with a box",
+            "n_patients | their patients",
+            "accuracy | share of the maps whose peak lies in the class's box",
+            "accuracy_low | 95 % interval of it over patients, from",
+            "accuracy_high | to",
+            "chance | the boxes' mean share of the image: what a peak drawn at random hits",
+            "gain | accuracy - chance",
+            "gain_low | 95 % interval of it over patients, from",
+            "gain_high | to",
+            "inside | the mean share of a map's light in the box",
+            "inside_low | 95 % interval of it over patients, from",
+            "inside_high | to",
+        ),
+    ),
     "curves": (
         "a point of a class's curve, on the test records",
         _columns(

@@ -27,7 +27,8 @@ ON_REQUEST |= {
     "ensemble",
     "failures",
     "curves",
-}  # vitalbench examine
+    "pointing",
+}  # examined
 
 
 def test_every_table_has_its_columns_and_rows(quick):

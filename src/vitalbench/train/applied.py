@@ -84,32 +84,54 @@ class AppliedRun:
         if problems or links.get("output", {}).get(WEIGHTS) != file_digest(folder / WEIGHTS):
             raise InputError(f"{folder}: not as this run left it; `vitalbench verify` says what was altered")
 
-    def probabilities(self, signal: NDArray[np.float32], target: Target) -> NDArray[np.float64]:
-        """A record's probabilities, (classes,), windows aggregated as the design says.
+    @property
+    def scale(self) -> Any:
+        """The scale of its inputs, fitted on its training records."""
+        from vitalbench.train.batches import Scale
 
-        Args:
-            signal: (leads, samples) in millivolt, of the data set's leads, rate and length.
-            target: where to compute.
-        """
+        return Scale.told(self._facts, self.dataset.shape.unit)
+
+    def model(self, target: Target) -> tuple[Any, Any]:
+        """The accelerator of a target, and the model on its device, as it was trained."""
         from safetensors.torch import load_file
 
         from vitalbench.models import axes, build
-        from vitalbench.train.batches import Batches, Scale, seen
-        from vitalbench.train.engine import prepare_torch, score
-        from vitalbench.train.leads import lead_positions
+        from vitalbench.train.batches import seen
+        from vitalbench.train.engine import prepare_torch
 
         design = self.design
         if design.model is None:
             raise InputError(f"{self.folder}: this run's design names no model")
-        scale = Scale.told(self._facts, self.dataset.shape.unit)
-        signal = signal[lead_positions(self.dataset.shape.names, design.leads)]
-        batches = Batches(_OneRecord(signal, self.dataset.shape.rate_hz), scale, design.window, batch_size=1)
         accelerator = prepare_torch(target, seed=0)
-        model = build(
-            design.model.name, design.model.options,
-            classes=len(self.task.classes), **axes(seen(design, self.dataset.shape)[0]),
-        )  # fmt: skip
+        shape, _ = seen(design, self.dataset.shape)
+        model = build(design.model.name, design.model.options, classes=len(self.task.classes), **axes(shape))
         model.load_state_dict(load_file(self.folder / WEIGHTS))
+        return accelerator, model.to(accelerator.device)
+
+    def batches(self, source: Any, batch_size: int) -> Any:
+        """Batches of records as the run was given them, standardised, its leads alone.
+
+        Args:
+            source: a store, or what can be read like one.
+        """
+        from vitalbench.train.batches import Batches
+        from vitalbench.train.leads import SomeLeads, lead_positions
+
+        positions = lead_positions(self.dataset.shape.names, self.design.leads)
+        some = source if self.design.leads is None else SomeLeads(source, positions)
+        return Batches(some, self.scale, self.design.window, batch_size)
+
+    def probabilities(self, signal: NDArray[np.float32], target: Target) -> NDArray[np.float64]:
+        """A record's probabilities, (classes,), windows aggregated as the design says.
+
+        Args:
+            signal: in physical units, of the data set's declared shape.
+            target: where to compute.
+        """
+        from vitalbench.train.engine import score
+
+        accelerator, model = self.model(target)
+        batches = self.batches(_OneRecord(signal, self.dataset.shape.rate_hz), batch_size=1)
         rows = np.zeros(1, dtype=np.intp)
-        found: NDArray[np.float64] = score(accelerator, model.to(accelerator.device), batches, rows, self.task.kind)
+        found: NDArray[np.float64] = score(accelerator, model, batches, rows, self.task.kind)
         return found.reshape(-1)

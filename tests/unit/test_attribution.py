@@ -1,0 +1,122 @@
+"""Maps point where a class's logit comes from, and pointing is measured against boxes of known place."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from vitalbench.errors import InputError
+from vitalbench.evaluate.pointing import Box, pointed, pointing_rows
+from vitalbench.models import build
+from vitalbench.models.layers.encoding import Encoding
+from vitalbench.models.layers.headed import Headed
+from vitalbench.report.overlay_figure import Overlay, overlay_figure
+from vitalbench.train.attribution import gradcam
+from vitalbench.train.dropout_passes import keep_dropout_on, seeds
+
+
+class Halves(Encoding):
+    """Two channels: what is light, and what is dark; of every second pixel."""
+
+    features = channels = 2
+    stride = 2
+
+    def sequence(self, x: torch.Tensor) -> torch.Tensor:
+        light = nn.functional.avg_pool2d(x, 2)
+        return torch.cat([light.clamp_min(0), (-light).clamp_min(0)], dim=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.sequence(x).mean(dim=(2, 3))
+
+
+def halves() -> Headed:
+    head = nn.Linear(2, 2)
+    with torch.no_grad():
+        head.weight.copy_(torch.eye(2))
+    return Headed(Halves(), head)
+
+
+def test_each_class_is_seen_where_its_logit_comes_from():
+    """Class 0 rests on what is light, class 1 on what is dark: Grad-CAM of a linear head is that channel, enlarged."""
+    x = torch.zeros(2, 1, 16, 16)
+    x[0, 0, 2:4, 10:12] = 1.0
+    x[0, 0, 12:14, 4:6] = -1.0
+    maps = gradcam(halves(), x, [0, 1])
+    assert maps.shape == (2, 2, 16, 16)
+    peaks = [np.unravel_index(maps[0, k].argmax(), (16, 16)) for k in range(2)]
+    assert 2 <= peaks[0][0] < 4
+    assert 10 <= peaks[0][1] < 12
+    assert 12 <= peaks[1][0] < 14
+    assert 4 <= peaks[1][1] < 6
+    assert maps[0].max() == pytest.approx(1)
+    assert not maps[1].any()  # nothing there
+    assert gradcam(halves(), x, [1])[0, 0] == pytest.approx(maps[0, 1])
+
+
+def test_a_model_without_an_encoder_has_no_map():
+    with pytest.raises(InputError, match="no encoder apart"):
+        gradcam(nn.Sequential(nn.Flatten(), nn.Linear(4, 2)), torch.zeros(1, 1, 2, 2), [0])
+
+
+def test_signals_have_maps_along_time_too_and_the_model_is_left_as_it_was():
+    torch.manual_seed(0)
+    model = build("resnet1d_wang", {"width": 8}, leads=2, samples=130, classes=3).eval()
+    x = torch.randn(4, 2, 130)
+    before = model(x)
+    maps = gradcam(model, x, [2])
+    assert maps.shape == (4, 1, 130)
+    assert torch.equal(model(x), before)
+    assert "sequence" not in vars(model.encoder)
+
+
+def test_a_peak_in_the_box_is_a_hit_and_chance_is_the_boxs_area():
+    found = np.zeros((10, 10), np.float32)
+    found[3, 7], found[8, 2] = 1.0, 0.5
+    inside, beside = Box("A", 0.6, 0.2, 0.3, 0.3), Box("A", 0.0, 0.7, 0.4, 0.3)
+    assert pointed(found, [inside]) == pytest.approx({"hit": 1.0, "inside": 1 / 1.5, "area": 0.09})
+    assert pointed(found, [beside]) == pytest.approx({"hit": 0.0, "inside": 0.5 / 1.5, "area": 0.12})
+    assert pointed(found, [inside, beside]) == pytest.approx({"hit": 1.0, "inside": 1.0, "area": 0.21})
+    assert pointed(np.zeros((10, 10), np.float32), [inside])["hit"] == 0.0
+    assert Box("A", 0.501, 0.501, 0.001, 0.001).mask((10, 10)).sum() == 1  # smaller than a pixel
+
+
+def test_pointing_at_random_is_at_chance_and_knowing_is_all():
+    rng = np.random.default_rng(0)
+    box = Box("A", 0.2, 0.3, 0.4, 0.5)
+    rows = []
+    for label, knows in (("A", False), ("B", True)):
+        for at in range(800):
+            found = np.zeros((20, 20), np.float32)
+            place = (10, 8) if knows else tuple(rng.integers(0, 20, 2))
+            found[place] = 1
+            rows.append({"record_id": f"r{at}", "patient_id": f"p{at // 2}", "label": label} | pointed(found, [box]))
+    told = {row["label"]: row for row in pointing_rows(pd.DataFrame(rows), 200, 0)}
+    assert told["A"]["n_patients"] == 400
+    assert told["A"]["chance"] == pytest.approx(0.2)
+    assert told["A"]["gain_low"] < 0 < told["A"]["gain_high"]
+    assert told["B"]["accuracy"] == 1.0
+    assert told["macro"]["accuracy"] == pytest.approx((told["A"]["accuracy"] + 1) / 2)
+
+
+def test_passes_differ_by_their_number_alone_and_only_dropout_is_on():
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(6, 32), nn.BatchNorm1d(32), nn.Dropout(0.5), nn.Linear(32, 1)).eval()
+    statistics = model[1].running_mean.clone()
+    assert keep_dropout_on(model) == 1
+    x = torch.randn(50, 6)
+    accelerator = type("Here", (), {"device": torch.device("cpu")})()
+    five = [model.eval()(x) for _ in seeds(accelerator, 5, 3)]
+    two = [model.eval()(x) for _ in seeds(accelerator, 2, 3)]
+    assert all(torch.equal(a, b) for a, b in zip(five, two, strict=False))
+    assert not torch.equal(five[0], five[1])
+    assert torch.equal(model[1].running_mean, statistics)
+    with pytest.raises(InputError, match="no dropout"):
+        keep_dropout_on(nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.0)))
+
+
+def test_overlays_are_drawn_whatever_their_number():
+    image, found = np.zeros((1, 8, 8), np.float32), np.eye(8, dtype=np.float32)
+    one = Overlay(image, found, [Box("A", 0.1, 0.1, 0.5, 0.5)], "A", "r", 0.5, True)
+    for count in (0, 1, 5):
+        assert overlay_figure([one] * count, "abc").startswith(b"\x89PNG")
