@@ -41,7 +41,7 @@ def plan_of(project):
             "measured.ptbxl.efficiency.cpu.s4d.device_name",
             "no column of the table efficiency",
         ),
-        ("measured.ptbxl.records", "measured.ptbxl.auroc.all.s4d.foo", "no design is named 's4d.foo'"),
+        ("measured.ptbxl.records", "measured.ptbxl.auroc.all.s4d.foo", "no class of task 'all' is named 'foo'"),
         ("measured.ptbxl.records", "measured.ptbxl.records.foo", "is one number, without '.foo'"),
         ("measured.ptbxl.records", "measured.ptbxl.labels.form.PCV", "nearest: PVC"),
         ("measured.ptbxl.records", "measured.ptbxl.split.all.trian", "nearest: train"),
@@ -232,3 +232,9 @@ def test_what_is_done_to_signals_is_not_done_to_images(project, new, key):
     edit(project, "suites/quick.yaml", "[ptbxl]", "[chestxray14-64]")
     edit(project, "suites/quick.yaml", "[superdiagnostic]", "[findings]")
     assert f"{key} is about records of the shape 'signal'" in refusal(project)
+
+
+def test_a_claim_about_a_class_that_the_task_does_not_have_is_refused(project):
+    edit(project, "claims/chestxray14.yaml", "['resnet50'].Hernia", "['resnet50'].Hernie")
+    assert "no class of task 'findings' is named 'Hernie'" in refusal(project)
+    assert "nearest: Hernia" in refusal(project)

@@ -118,6 +118,26 @@ def test_a_whole_release_is_counted_and_its_splits(tmp_path):
     assert facts.numbers == {f"measured.x.{name}": value for name, value in counted.items()}
 
 
+def test_scores_on_a_whole_release_are_told_for_the_mean_and_for_each_class(tmp_path):
+    def run(macro, of_class):
+        told = {"split": "test", "subgroup": "all", "metric": "auroc"}
+        rows = [
+            told | {"label": label, "value": value, "ci_low": value - 0.1, "ci_high": value + 0.1}
+            for label, value in (("macro", macro), ("X", of_class))
+        ]
+        rows += [rows[0] | {"metric": "auprc"}, rows[0] | {"split": "val"}, rows[1] | {"value": None}]
+        return SimpleNamespace(
+            cell=SimpleNamespace(dataset="x", task="t", design="d"), read=lambda name: {"rows": rows}
+        )
+
+    here = release(tmp_path, True)
+    here.suite["size"], here.scored = "full", [run(0.8, 0.7), run(0.6, 0.9)]
+    facts = Facts()
+    add_counted(facts, here, "x", {"title": "X", "version": "1"})
+    assert facts.numbers["measured.x.auroc.t.d"] == pytest.approx(0.7)
+    assert facts.numbers["measured.x.auroc.t.d.X"] == pytest.approx(0.8)
+
+
 def test_part_of_a_release_is_not_counted_for_it(tmp_path):
     facts = Facts()
     add_counted(facts, release(tmp_path, False), "x", {"title": "X", "version": "1"})

@@ -1,7 +1,6 @@
 """What was counted in a data set whose whole release is here, what was reached there, and what saving took of a training."""
 
 from collections import defaultdict
-from collections.abc import Iterator
 from statistics import fmean
 from typing import Any
 
@@ -50,27 +49,25 @@ def add_counted(facts: Facts, results: Results, name: str, dataset: dict[str, An
         facts.add(fact, value)
     if results.suite["size"] != "full":  # what is published was reached by designs of the published size
         return
-    for task, design, rows in _reached(results, name):
+    for (task, design, label), rows in _reached(results, name).items():
         ends = [row[end] for row in rows for end in ("ci_low", "ci_high")]
         facts.add(
-            f"measured.{name}.{AUROC}.{task}.{design}",
+            f"measured.{name}.{AUROC}.{task}.{design}" + ("" if label == MACRO else f".{label}"),
             fmean(float(row["value"]) for row in rows),
             None if None in ends else (min(ends), max(ends)),
         )
 
 
-def _reached(results: Results, dataset: str) -> Iterator[tuple[str, str, list[dict[str, Any]]]]:
-    """The rows of macro AUROC on the test split, one a run, by task and design."""
-    found: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
+def _reached(results: Results, dataset: str) -> dict[tuple[str, str, str], list[dict[str, Any]]]:
+    """The rows of AUROC on the test split, one a run, by task, design and class; the mean over classes is a class of its own."""
+    found: dict[tuple[str, str, str], list[dict[str, Any]]] = defaultdict(list)
     for run in results.scored:
         if run.cell.dataset != dataset:
             continue
         for row in run.read("metrics.json")["rows"]:
-            key = (row["split"], row["subgroup"], row["metric"], row["label"])
-            if key == ("test", "all", "auroc", MACRO) and row["value"] is not None:
-                found[run.cell.task, run.cell.design].append(row)
-    for (task, design), rows in found.items():
-        yield task, design, rows
+            if (row["split"], row["subgroup"], row["metric"]) == ("test", "all", "auroc") and row["value"] is not None:
+                found[run.cell.task, run.cell.design, row["label"]].append(row)
+    return found
 
 
 def add_saving(facts: Facts, results: Results) -> None:

@@ -120,8 +120,10 @@ def _check_side_by_side(name: _Name, known: Known, projected: bool) -> None:
 def _check_measured(name: _Name, known: Known, dataset: str) -> None:
     kind = name.take(MEASURED, "measured fact")
     if kind == AUROC:
-        name.take(known.tasks, "task")
-        name.last(known.designs, "design")
+        asked = name.take(known.tasks, "task")
+        name.take(known.designs, "design")
+        if name.rest:
+            name.last(known.task(asked).classes, f"class of task '{asked}'")
     elif kind == EFFICIENCY:
         _check_side_by_side(name, known, projected=False)
     elif kind == SAVING:

@@ -58,7 +58,9 @@ def disparity_rows(predictions: Predictions, kind: Kind, resamples: int, seed: i
     for grouping in test.groups.columns:
         column = test.groups[grouping].to_numpy(dtype=object)
         values = sorted({value for value in column if value is not None})
-        for value in values if len(values) > 1 else []:
+        if len(values) < 3:  # of two, the one beside the other says it all
+            values = values[: len(values) - 1]
+        for value in values:
             mine, others = np.asarray(column == value), np.asarray([other not in (None, value) for other in column])
             rows += _compared(over, chosen, f"{grouping}={value}", mine, others)
     for metric, label in {(row["metric"], row["label"]): None for row in rows}:
