@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vitalbench.evaluate.compare import _unlike, _Value, holm, paired_difference, two_sided_p, verdict
+from vitalbench.evaluate.power import errors
 from vitalbench.report.pick import pick
 
 
@@ -55,6 +56,19 @@ def test_seeds_widen_the_difference():
     steady = np.tile(rng.normal(0.8, 0.01, (1, 2000)), (3, 1))
     restless = steady + np.array([[-0.05], [0.0], [0.05]])
     assert paired_difference(restless, steady, rng).std() > 3 * paired_difference(steady, steady, rng).std()
+
+
+def test_what_a_seed_makes_of_both_alike_is_no_difference():
+    """Two designs that a seed moves together, one of them by 0.01 more: told apart where the seeds are the same, and only there."""
+    rng = np.random.default_rng(0)
+    patients = rng.normal(0.8, 0.03, (1, 2000))
+    a = patients + np.array([[-0.03], [0.0], [0.04]])
+    b = a - 0.01
+    paired, apart = paired_difference(a, b, rng, same_seeds=True), paired_difference(a, b, rng)
+    assert np.allclose(paired, 0.01)
+    assert np.quantile(apart, 0.025) < 0 < np.quantile(apart, 0.975)
+    assert errors(a, b, same_seeds=True).both == pytest.approx(0.0, abs=1e-12)
+    assert errors(a, b).seeds > 0.01
 
 
 def test_means_over_different_classes_are_not_compared():

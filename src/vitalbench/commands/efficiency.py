@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from vitalbench.config.checks import check_pairs
 from vitalbench.config.dataset import Dataset
 from vitalbench.config.design import Design
 from vitalbench.config.folder import ConfigFolder
@@ -101,6 +102,7 @@ def _named(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
     folder = ConfigFolder(args.configs)
     designs = _trained({name: folder.design(name, args.size, "--design") for name in args.design})
     dataset, target = folder.dataset(args.dataset, "--dataset"), folder.target(args.target, "--target")
+    check_pairs(folder, {name: {args.size: design} for name, design in designs.items()}, {args.dataset: dataset})
     task = args.task or folder.first_task(args.dataset)
     keys = {"dataset": args.dataset, "task": task, "target": args.target, "size": args.size}
     yield from _rows(designs, dataset, folder.task(task, "--task"), target, args.rounds, keys)

@@ -9,6 +9,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from vitalbench.config.checks import check_pairs
 from vitalbench.config.dataset import DatasetBuild
 from vitalbench.config.design import Design
 from vitalbench.config.folder import ConfigFolder
@@ -161,6 +162,7 @@ def run(args: argparse.Namespace) -> None:
     dataset = folder.dataset(args.dataset, "--dataset")
     task_name = args.task or folder.first_task(args.dataset)
     task = folder.task(task_name, "--task")
+    check_pairs(folder, {args.design: {args.size: design}}, {args.dataset: dataset})
     wrong = _wrong_device(target)
     if wrong:
         raise GateError(f"refused: {wrong}")
@@ -170,6 +172,7 @@ def run(args: argparse.Namespace) -> None:
     protocol = validated(Protocol, asked, "vitalbench measure")
     if args.against:
         other = _with_model(folder.design(args.against, args.size, "--against"), args.against)
+        check_pairs(folder, {args.against: {args.size: other}}, {args.dataset: dataset})
         asked_phases = args.phase.split(",") if args.phase != ",".join(PHASES) else ["train_step"]
         rows = against((design, other), dataset, task, target, protocol, asked_phases)
         for row in rows:

@@ -12,6 +12,7 @@ from vitalbench.config.design import PRETRAINING, Design
 from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.knobs import Knobs
 from vitalbench.config.model_options import encoder_sizes, model_shape
+from vitalbench.config.pretext import Contrastive, Masked, Order
 from vitalbench.config.prices import check_price_keys, latest_prices, price_file, read_prices
 from vitalbench.config.published import parse_published, published_texts
 from vitalbench.config.schema import Size
@@ -80,6 +81,44 @@ def check_leads(folder: ConfigFolder, sizes: dict[str, dict[Size, Design]], data
                     f"{folder.path / 'designs' / name}.yaml: {prefix}leads: '{item}' has no lead {strangers[0]!r}; "
                     f"{choices(strangers[0], dataset.shape.names)}"
                 )
+
+
+def check_pretexts(folder: ConfigFolder, sizes: dict[str, dict[Size, Design]], datasets: dict[str, Dataset]) -> None:
+    """Refuse what an encoder is asked where it blanks all that it could answer from, or not one sample."""
+    for (item, dataset), (name, designs) in product(datasets.items(), sizes.items()):
+        for size, design in designs.items():
+            if design.recipe not in PRETRAINING:
+                continue
+            file = f"{folder.path / 'designs' / name}.yaml: {'small.' if size == 'small' else ''}"
+            key, span, most, unit = _blank(design, dataset)
+            least = 1 / dataset.shape.rate_hz if unit == "s" else 1
+            if not least <= span <= most:
+                raise ConfigError(
+                    f"{file}{key} is {span:g}: what is left of a record of '{item}' would tell nothing; "
+                    f"allowed: {least:g} to {most:g} {unit}"
+                )
+
+
+def _blank(design: Design, dataset: Dataset) -> tuple[str, float, float, str]:
+    """What a design blanks at a time: its key, how much, the most that leaves something beside it, and the unit."""
+    if design.recipe == "temporal-order":
+        whole = design.window.seconds if design.window else dataset.signal.seconds
+        return "order.gap_seconds", (design.order or Order()).gap_seconds, whole / 2, "s"
+    section, asked = (
+        ("masked", design.masked or Masked())
+        if design.recipe == "masked-modelling"
+        else ("contrastive", design.contrastive or Contrastive())
+    )
+    if dataset.image:
+        return f"{section}.pixels", asked.pixels, min(dataset.shape.space) // 2, "pixels"
+    whole = design.window.seconds if design.window else dataset.signal.seconds
+    return f"{section}.seconds", asked.seconds, whole / 2, "s"
+
+
+def check_pairs(folder: ConfigFolder, sizes: dict[str, dict[Size, Design]], datasets: dict[str, Dataset]) -> None:
+    """Refuse a design that does not go with the records of a data set that it is asked for."""
+    for check in (check_shapes, check_windows, check_leads, check_pretexts):
+        check(folder, sizes, datasets)
 
 
 def check_starts(folder: ConfigFolder, sizes: dict[str, dict[Size, Design]]) -> dict[str, dict[Size, Design]]:

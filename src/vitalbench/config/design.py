@@ -123,6 +123,23 @@ class Design(Strict):
         return self
 
     @model_validator(mode="after")
+    def _told_apart(self) -> Self:
+        if self.recipe not in PRETRAINING or self.train is None:
+            return self
+        if self.train.shuffle_labels:
+            raise PydanticCustomError(
+                "shuffle_labels", "recipe '{recipe}' looks at no labels that could be shuffled", {"recipe": self.recipe}
+            )
+        whole = self.recipe == "contrastive"
+        if whole and (self.train.micro_batch is not None or self.train.batch_size < 2):
+            raise PydanticCustomError(
+                "whole_batch",
+                "recipe 'contrastive' tells the records of a batch apart: it takes no 'train.micro_batch', "
+                "and a 'train.batch_size' of 2 or more",
+            )
+        return self
+
+    @model_validator(mode="after")
     def _frozen(self) -> Self:
         if self.recipe != "frozen-features":
             if self.fast is not None:

@@ -8,25 +8,26 @@ images, `channels: int, height: int, width: int` in the place of `leads` and `sa
 import ast
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import create_model
+from pydantic import Field, create_model
 
 import vitalbench
 from vitalbench.config.design import Design
 from vitalbench.config.strict import Strict, validated
+from vitalbench.config.values import Count
 from vitalbench.errors import ConfigError, choices
 
 _PACKAGE = Path(vitalbench.__file__).parent
 FOLDER = _PACKAGE / "models"
 _TYPES: dict[str, Any] = {
-    "int": int,
+    "int": Count,
     "float": float,
     "bool": bool,
     "str": str,
-    "tuple[int, ...]": list[int],  # YAML and JSON know lists only
+    "tuple[int, ...]": Annotated[list[Count], Field(min_length=1)],  # YAML and JSON know lists only
     "tuple[float, ...]": list[float],
-    "int | None": int | None,
+    "int | None": Count | None,
     "float | None": float | None,
 }
 _SHAPES = {"signal": {"leads", "samples"}, "image": {"channels", "height", "width"}}
@@ -99,6 +100,19 @@ def encoder_sizes(name: str, options: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in options.items() if key in taken and not isinstance(value, float)}
 
 
+def check_fast(design: Design, source: object) -> None:
+    """Refuse ways to compute a frozen encoder sooner that its model has not: models/frozen/<name>.py."""
+    if design.model is None or design.fast is None:
+        return
+    known = [path.stem for path in (FOLDER / "frozen").glob("*.py") if path.stem in model_names()]
+    asked = sorted(design.fast.model_fields_set & {"kernels", "in_cache", "precision"})
+    if asked and design.model.name not in known:
+        raise ConfigError(
+            f"{source}: key 'fast.{asked[0]}' is about an encoder whose function is known by constants, and that of "
+            f"'{design.model.name}' is not; {choices(design.model.name, known)}"
+        )
+
+
 def check_encoder(name: str, recipe: str, source: object) -> None:
     """Refuse a model without an encoder of its own where a recipe asks for one: its file defines a class of that name."""
     if _encoder(name) is None:
@@ -125,6 +139,7 @@ def with_options(design: Design, source: object) -> Design:
     if design.model is None:
         return design
     options = resolve_options(design.model.name, design.model.options, source)
+    check_fast(design, source)
     if design.encoder_apart:
         check_encoder(design.model.name, design.recipe, source)
     return design.model_copy(update={"model": design.model.model_copy(update={"options": options})})

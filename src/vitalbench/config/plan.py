@@ -9,12 +9,10 @@ from pathlib import Path
 from vitalbench.config.checks import (
     check_budget,
     check_claims,
-    check_leads,
+    check_pairs,
     check_prices,
     check_published,
-    check_shapes,
     check_starts,
-    check_windows,
 )
 from vitalbench.config.dataset import Dataset, Source
 from vitalbench.config.design import Design
@@ -181,6 +179,9 @@ def _fate(cell: Cell, plan: Plan) -> Planned:
             "features are kept by one process and the target declares several; `fast.features: false` shares the work"
         )
         return Planned(cell, source, "not-allowed", reason)
+    if design.recipe == "contrastive" and target.processes > 1:
+        reason = "a record is told apart from all others of its batch, and the target's processes would have a part of it each"
+        return Planned(cell, source, "not-allowed", reason)
     if cell.target in plan.suite.projected or not _is_here(target, plan.knobs):
         return _projected(cell, source, plan)
     return Planned(cell, source)
@@ -271,9 +272,7 @@ def make_plan(folder: ConfigFolder, knobs: Knobs) -> Plan:
     targets = {item: folder.target(item, targets_asked) for item in run_on}
     targets |= {item: folder.target(item, f"{file}: projected") for item in suite.projected}
     check_published(folder)
-    check_shapes(folder, sizes, datasets)
-    check_windows(folder, sizes, datasets)
-    check_leads(folder, sizes, datasets)
+    check_pairs(folder, sizes, datasets)
     check_prices(folder, knobs, targets)
     check_budget(folder, knobs, {item: targets[item] for item in run_on})
     check_claims(folder)

@@ -22,7 +22,7 @@ class Contrastive(Strict):
     """Contrastive learning: whose views are to be alike, and how a view is blanked."""
 
     positives: Literal["record", "patient"] = "record"
-    temperature: Positive = 0.1
+    temperature: Annotated[float, Field(ge=1e-3)] = 0.1
     share: Share = 0.5
     seconds: Positive = 0.5
     pixels: Count = 8  # of images, in the place of seconds: a square's side

@@ -74,9 +74,9 @@ def too_few_resamples(p: float, resamples: int, tests: int) -> str:
 
 
 def _by_seed(runs: list[CellResult]) -> dict[Key, Array]:
-    """(seeds, resamples) replicates, averaged over folds, for the keys every run kept."""
+    """(seeds, resamples) replicates, seeds in order, averaged over folds, for the keys every run kept."""
     kept: dict[int, list[dict[Key, NDArray[np.float32]]]] = defaultdict(list)
-    for run in runs:
+    for run in sorted(runs, key=lambda run: run.cell.seed):
         kept[run.cell.seed].append(read_replicates(run.folder))
     everyone = [one for of_seed in kept.values() for one in of_seed]
     keys = [key for key in everyone[0] if all(key in one for one in everyone)]
@@ -135,11 +135,13 @@ def _unlike(a: dict[Key, _Value], b: dict[Key, _Value], key: Key) -> str:
     return f"the means are over different classes: {', '.join(alone)} has a value for one design alone" if alone else ""
 
 
-def paired_difference(a: Array, b: Array, rng: np.random.Generator) -> Array:
+def paired_difference(a: Array, b: Array, rng: np.random.Generator, same_seeds: bool = False) -> Array:
     """Replicates of a - b, (resamples,): the same patients in both, seeds drawn anew for each resample.
 
     Args:
         a, b: (seeds, resamples).
+        same_seeds: row by row both were trained with the same seed, so that what it made of both alike (the order of batches,
+            a head's first weights) is no difference: then the seeds drawn are the same too.
     """
     resamples = a.shape[1]
 
@@ -148,7 +150,7 @@ def paired_difference(a: Array, b: Array, rng: np.random.Generator) -> Array:
         mean: Array = np.take_along_axis(series, seeds, axis=0).mean(axis=0)
         return mean
 
-    return drawn(a) - drawn(b)
+    return drawn(a - b) if same_seeds else drawn(a) - drawn(b)
 
 
 def _wanted(key: Key, primary: str) -> bool:
@@ -167,6 +169,7 @@ def comparison_rows(results: Results) -> Iterator[dict[str, Any]]:
         described = results.suite["tasks"][task]
         values = {design: _values(runs) for design, runs in designs.items()}
         series = {design: _by_seed(runs) for design, runs in designs.items()}
+        seeds = {design: sorted({run.cell.seed for run in runs}) for design, runs in designs.items()}
         families: dict[Key, list[dict[str, Any]]] = defaultdict(list)
         told: dict[int, Errors] = {}
         for number_of_pair, (a, b) in enumerate(combinations(designs, 2)):
@@ -183,14 +186,15 @@ def comparison_rows(results: Results) -> Iterator[dict[str, Any]]:
                     "reason": _too_thin(values[a][key])
                     or _too_thin(values[b][key])
                     or _unlike(values[a], values[b], key),
-                    "n_seeds": min(len({run.cell.seed for run in designs[name]}) for name in (a, b)),
+                    "n_seeds": min(len(seeds[a]), len(seeds[b])),
                 }  # fmt: skip
                 if key in series[a] and key in series[b]:
                     rng = np.random.default_rng([results.suite["bootstrap_seed"], number_of_pair])
-                    drawn = paired_difference(series[a][key], series[b][key], rng)
+                    both = series[a][key], series[b][key]
+                    drawn = paired_difference(*both, rng, same_seeds=seeds[a] == seeds[b])
                     row["ci_low"], row["ci_high"] = interval(drawn)
                     row["p_value"] = two_sided_p(drawn)
-                    told[id(row)] = errors(series[a][key], series[b][key])
+                    told[id(row)] = errors(*both, same_seeds=seeds[a] == seeds[b])
                 one, other = (spent.get((dataset, task, name, target)) for name in (a, b))
                 if one and other and (times := time_ratio(one, other)):
                     row |= {"time_ratio": times.ratio, "cost_ratio": times.cost_ratio, "time_floor": times.floor}

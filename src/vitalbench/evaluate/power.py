@@ -27,10 +27,15 @@ class Errors:
         return _SURE * self.both
 
 
-def errors(a: NDArray[np.float64], b: NDArray[np.float64]) -> Errors:
-    """Standard errors of a - b from replicates, (seeds, resamples) each: resamples redraw patients, rows are seeds."""
+def errors(a: NDArray[np.float64], b: NDArray[np.float64], same_seeds: bool = False) -> Errors:
+    """Standard errors of a - b from replicates, (seeds, resamples) each: resamples redraw patients, rows are seeds.
+
+    Args:
+        same_seeds: row by row both were trained with the same seed.
+    """
     patients = float(np.std(a.mean(axis=0) - b.mean(axis=0)))
-    of_seeds = [np.var(series.mean(axis=1), ddof=1) / len(series) for series in (a, b) if len(series) > 1]
+    varied = (a - b,) if same_seeds else (a, b)
+    of_seeds = [np.var(series.mean(axis=1), ddof=1) / len(series) for series in varied if len(series) > 1]
     return Errors(patients, math.sqrt(sum(of_seeds)))
 
 

@@ -33,6 +33,16 @@ def arithmetic(fast: Fast, device: torch.device) -> str:
     return fast.precision
 
 
+def has_constants(name: str) -> bool:
+    """Whether models/frozen/ knows the function of a model's encoder by constants."""
+    return importlib.util.find_spec(f"vitalbench.models.frozen.{name}") is not None
+
+
+def precision_of(name: str, fast: Fast, device: torch.device) -> str:
+    """The precision a frozen encoder's products are computed in: one without constants is run as it is trained."""
+    return arithmetic(fast, device) if fast.kernels and has_constants(name) else "fp32"
+
+
 def freeze(module: nn.Module) -> None:
     """Train none of a module's parameters, and leave its dropout and running statistics alone."""
     module.eval()
@@ -42,10 +52,9 @@ def freeze(module: nn.Module) -> None:
 
 def frozen_form(name: str, encoder: nn.Module, fast: Fast, device: torch.device) -> Encode:
     """A frozen encoder's function: by constants where models/frozen/<name>.py knows how, and the design wants it."""
-    module = f"vitalbench.models.frozen.{name}"
-    if not fast.kernels or importlib.util.find_spec(module) is None:
+    if not fast.kernels or not has_constants(name):
         return encoder.__call__  # not the module itself, which would be registered a second time
-    build = importlib.import_module(module).constants
+    build = importlib.import_module(f"vitalbench.models.frozen.{name}").constants
     with torch.no_grad():  # not inference_mode: a step of the head takes what these give
         form: Encode = build(encoder, in_cache=fast.in_cache, precision=arithmetic(fast, device))
     return form

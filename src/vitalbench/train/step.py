@@ -162,6 +162,11 @@ class Step:
         tried = min(self.micro_batch or share, share)
         if ranks > 1 or is_zero(self.accelerator):
             tell_exhausted(tried)
+        if getattr(self.loss, "whole_batch", False):
+            raise TrainingFailure(
+                f"out of memory with {records} records at once, and this loss tells the records of a batch apart: "
+                "in parts it would be another; write a smaller 'train.batch_size'"
+            )
         if tried // 2 < self._least or ranks > 1 or is_zero(self.accelerator):
             raise TrainingFailure(f"out of memory with {tried} records at once on a process")
         self.micro_batch, self.halved = tried // 2, self.halved + 1

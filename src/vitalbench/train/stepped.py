@@ -1,7 +1,6 @@
 """What a step of a design trains: a model, its head behind a frozen encoder, or what is asked of an encoder without labels."""
 
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import nn
@@ -12,7 +11,7 @@ from vitalbench.config.schema import Kind
 from vitalbench.models.layers.encoding import Encoding
 from vitalbench.train.frozen import FrozenBackbone
 from vitalbench.train.losses import Loss
-from vitalbench.train.pretext.contrastive import ContrastiveModel, nt_xent
+from vitalbench.train.pretext.contrastive import ContrastiveModel, NtXent
 from vitalbench.train.pretext.masked import MaskedModel, own_loss
 from vitalbench.train.pretext.order import OrderModel
 
@@ -61,7 +60,7 @@ def _asked(design: Design, encoder: Encoding, shape: tuple[int, ...], rate_hz: i
     if design.recipe == "temporal-order":
         return Stepped(OrderModel(encoder, span((design.order or Order()).gap_seconds)), shape, own_loss, None)
     told = design.contrastive or Contrastive()
-    loss = partial(nt_xent, temperature=told.temperature, rule=told.positives)
+    loss = NtXent(told.temperature, told.positives)
     return Stepped(
         ContrastiveModel(encoder, span(told.seconds, told.pixels), told.share), shape, loss, None, patients=True
     )

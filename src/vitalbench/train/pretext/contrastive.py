@@ -5,6 +5,9 @@ as in CLOCS (Kiyasseh et al. 2021, arXiv 2005.13249), all views of one `patient`
 told apart from oneself: under the rule `record` they are left out.
 """
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -21,7 +24,7 @@ def nt_xent(views: Tensor, patients: Tensor, temperature: float, rule: str) -> T
     """The normalised, temperature-scaled cross entropy of a batch's views.
 
     With N records whose views are all alike, and all of different patients, it is ln(2N - 1): chance. The sum of exponentials is
-    taken about its largest term, so that no temperature overflows.
+    taken about its largest term, so that no temperature that may be configured overflows.
 
     Args:
         views: (records, 2, dimensions).
@@ -39,6 +42,19 @@ def nt_xent(views: Tensor, patients: Tensor, temperature: float, rule: str) -> T
     log_share = logits.masked_fill(left_out, -torch.inf).log_softmax(dim=1)
     alike = log_share.masked_fill(~positive, 0.0).sum(dim=1) / positive.sum(dim=1)
     return -alike.mean()
+
+
+@dataclass(frozen=True)
+class NtXent:
+    """`nt_xent` as a recipe's loss. In a part of a batch there are fewer others to be told apart from: that is another loss."""
+
+    temperature: float
+    rule: str
+    whole_batch: ClassVar[bool] = True
+
+    def __call__(self, views: Tensor, patients: Tensor) -> Tensor:
+        """The loss of a batch's views."""
+        return nt_xent(views, patients, self.temperature, self.rule)
 
 
 class ContrastiveModel(nn.Module):

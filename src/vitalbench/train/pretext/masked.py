@@ -20,7 +20,7 @@ def blanked(
     """
     grid = [max(side // span, 1) for side in space]
     spans = math.prod(grid)
-    count = min(max(round(share * spans), 1), spans)
+    count = min(max(round(share * spans), 1), max(spans - 1, 1))  # something is left to fill in from
     mask = (torch.rand(records, spans, generator=generator).argsort(dim=1) < count).view(records, *grid)
     for axis, side in enumerate(space, 1):
         mask = mask.repeat_interleave(span, dim=axis).narrow(axis, 0, min(grid[axis - 1] * span, side))

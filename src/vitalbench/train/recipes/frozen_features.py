@@ -18,16 +18,18 @@ def fit(context: Context) -> Outcome:
     from vitalbench.train.batches import Batches, Scale
     from vitalbench.train.features import computed_once
     from vitalbench.train.fitting import prepare, scored, train
-    from vitalbench.train.frozen import arithmetic
+    from vitalbench.train.frozen import precision_of
     from vitalbench.train.strategy import full_weights
 
     fitting = prepare(context, watch.lap())
     frozen, fast, device = fitting.stepped.frozen, context.design.computed, fitting.accelerator.device
+    model = context.design.model
     assert frozen is not None  # the recipe says so
+    assert model is not None
     told = {
         "frozen_parameters": sum(parameter.numel() for parameter in frozen.encoder.parameters()),
         "frozen_buffers": sum(buffer.numel() for buffer in frozen.encoder.buffers()),
-        "encoder_precision": arithmetic(fast, device),
+        "encoder_precision": precision_of(model.name, fast, device),
     }
     if not fast.features:
         trained, facts = train(fitting, fitting.stepped, fitting.batches)
