@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import wfdb
+from scipy.signal import find_peaks
+from sklearn.metrics import roc_auc_score
 
 from tests.conftest import build
 from vitalbench.data.annotations import Annotations, read_annotations
@@ -142,6 +144,26 @@ def test_a_lead_is_found_under_its_name_in_either_order(store):
     found = records_of(store).groupby("recording_id")["lead"].agg(set)
     assert found["edb/e0104"] == found["edb/e0105"] == {"V4", "MLIII"}
     assert len({tuple(row) for row in found.map(sorted)}) > 4
+
+
+def st_level(lead: np.ndarray) -> float:
+    """The mean of the ST segment, 130 ms behind each steepest deflection, over that before it."""
+    steep = np.abs(np.gradient(lead))
+    peaks = find_peaks(steep, height=0.5 * steep.max(), distance=100)[0]
+    peaks = peaks[(peaks > 60) & (peaks < len(lead) - 60)]
+    return float(np.mean([lead[peak + 25 : peak + 42].mean() - lead[peak - 20 : peak - 12].mean() for peak in peaks]))
+
+
+def test_a_change_is_told_by_the_reference_and_not_by_the_window_alone(store):
+    records = records_of(store)
+    shown = Store(store[1]).read(records["row"].to_numpy())
+    window, reference = (np.array([st_level(record[lead]) for record in shown]) for lead in (0, 1))
+    changed = (records["labels:st"].map(len) > 0) & (records["group:axis_shift"] == "no")
+    kept = changed | (records["labels:stt"].map(len) == 0) & (records["group:axis_shift"] == "no")
+    alone = roc_auc_score(changed[kept], np.abs(window - window.mean())[kept])
+    beside = roc_auc_score(changed[kept], np.abs(window - reference)[kept])
+    assert beside > 0.9
+    assert alone < beside - 0.1
 
 
 def test_windows_lie_in_the_episodes_of_their_own_lead(store):

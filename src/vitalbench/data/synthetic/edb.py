@@ -50,6 +50,7 @@ _RECORDERS = ("ICR 7200", "Oxford Medilog MR-20", "Oxford Medilog MR-14", "Remco
 _UNKNOWN_AGE, _ELDER = "e0166", "e0206"
 _FIRST_S, _SHORTEST_S = 34.0, 30.0  # of an episode: none begins in the reference, none is shorter
 _SWAPPED = "e0126"
+_RESTING_MV = 0.15  # spread of the ST levels that recordings begin with: what is marked is a change from one's own
 
 Mark = tuple[float, str, str]  # second, symbol, note
 
@@ -126,7 +127,8 @@ def write_release(root: Path, config: StandIn, rate_hz: int) -> None:
         rng = np.random.default_rng([config.seed, number])
         rate = float(np.random.default_rng([config.seed, RECORDS.index(_SAME.get(record, record)), 1]).normal(72, 9))
         course = _course(record, seconds, rng)
-        heart = Heart(rate, {"V": 0.01}, st=tuple(course.st), t=tuple(course.t), noise_mv=config.noise_mv)
+        resting = (0.0, seconds, *_RESTING_MV * np.random.default_rng([config.seed, number, 2]).standard_normal(2))
+        heart = Heart(rate, {"V": 0.01}, st=(resting, *course.st), t=tuple(course.t), noise_mv=config.noise_mv)
         signal, beats = recording(heart, rate_hz, seconds, rng)
         last = round(seconds * rate_hz) - 1
         marked = [(min(round(at * rate_hz), last), symbol, note) for at, symbol, note in course.marks]
