@@ -374,7 +374,8 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
         + _columns(
             "run_id | of the run",
             "phase | run: the sum of train, the optimiser steps, and of loading, validation and scoring, where those were timed; "
-            "epoch: one epoch's steps; inference_1000: 1,000 records",
+            "epoch: one epoch's steps; inference_1000: 1,000 records; "
+            "pretraining: the run that this one starts from, which is not in its own",
             "provider | who sells it",
             "sku | what is sold",
             "region | where",

@@ -1,6 +1,7 @@
 """Cells whose target is not here: projected from what was measured, in tables and columns of their own."""
 
 import csv
+import shutil
 
 import pytest
 
@@ -84,6 +85,25 @@ def test_projected_costs_are_rows_of_their_own(suite):
     assert float(away[0]["usd"]) == pytest.approx(float(away[0]["hours"]) * 55.04)
     assert float(away[0]["usd_low"]) < float(away[0]["usd"]) < float(away[0]["usd_high"])
     assert not [row for row in measured if row["projected_from"]]
+
+
+def test_what_a_design_starts_from_is_a_phase_of_its_own_and_in_no_run(suite):
+    """Here and projected: the whole run of the other design's cell."""
+    first = CELL | {"design": "xresnet1d101"}
+    shutil.copytree(suite / RUN.format(**CELL), suite / RUN.format(**first))
+    (suite / MEASUREMENT.format(**first)).parent.mkdir(parents=True)
+    shutil.copy(suite / MEASUREMENT.format(**CELL), suite / MEASUREMENT.format(**first))
+    path = suite / SUITE_SLICE
+    told = read_json(path)
+    told["designs"]["s4d"]["pretrained"] = "xresnet1d101"
+    write_json(path, told)
+    assert cli.run(["cost", "--results", str(suite)]) == 0
+    for basis, target, sku in (("measured", "cpu", ""), ("projected", "h100", "p5.48xlarge")):
+        rows = [row for row in rows_of(suite, basis=basis, target=target) if row["sku"] == (sku or row["sku"])]
+        hours = {(row["design"], row["phase"]): float(row["hours"]) for row in rows}
+        assert hours["s4d", "pretraining"] == hours["xresnet1d101", "run"] > 0
+        assert hours["s4d", "run"] == hours["xresnet1d101", "run"]
+        assert ("xresnet1d101", "pretraining") not in hours
 
 
 def test_the_matrix_says_projected_and_not_run_once_its_origin_failed(suite):

@@ -67,6 +67,21 @@ def test_kept_features_train_the_same_head_as_the_encoder_in_every_step(job, tin
     assert np.abs(found["plain"] - found["kept"]).max() < 1e-5
 
 
+def test_an_encoder_without_constants_says_the_precision_that_it_ran_in(job, configs):
+    """`auto` is bf16 where the processor has it, and of an encoder that is run as it is trained that is fp32."""
+    design = configs.design("xresnet1d101", "small")
+    options = {**design.model.options, "layers": [1], "width": 8}
+    frozen = {"recipe": "frozen-features", "window": None, "published": None}
+    train = design.train.model_copy(update={"epochs": 1, "batch_size": 32, "early_stopping": None})
+    made = job(
+        design.model_copy(
+            update=frozen | {"train": train, "model": design.model.model_copy(update={"options": options})}
+        )
+    )
+    assert run_cell(made) == "measured"
+    assert read_json(made.out / "provenance.json")["facts"]["encoder_precision"] == "fp32"
+
+
 def test_only_the_head_is_other_than_it_was_built(job, tiny):
     from safetensors.torch import load_file
 

@@ -65,7 +65,7 @@ def test_nt_xent_is_the_plain_sum():
 
 def test_nt_xent_overflows_at_no_temperature():
     views = torch.randn(6, 2, 5).requires_grad_()
-    loss = nt_xent(views, strangers(6), 1e-6, "record")
+    loss = nt_xent(views, strangers(6), 1e-6, "record")  # far under the least that may be configured
     loss.backward()
     assert torch.isfinite(loss)
     assert torch.isfinite(views.grad).all()
@@ -110,6 +110,12 @@ def test_not_knowing_the_order_costs_ln_2():
     torch.nn.init.zeros_(model.decider.weight)
     torch.nn.init.zeros_(model.decider.bias)
     assert model(torch.randn(5, 2, 100)).tolist() == pytest.approx([math.log(2)] * 5)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.5, 0.999])
+def test_something_is_always_blanked_and_something_left(share):
+    mask = blanked(5, (100,), 40, share)
+    assert set(mask.flatten(1).sum(dim=1).tolist()) == {40}
 
 
 def test_blanks_are_whole_spans_of_the_share_asked_for():

@@ -212,6 +212,11 @@ def test_the_plan_adds_the_run_that_a_design_starts_from(project):
         ({"window": {"seconds": 2.5, "stride_seconds": 2.5, "aggregate": "max"}}, "leave out 'window'"),
         ({"recipe": "supervised", "fast": {}}, "'fast' is about a frozen encoder"),
         ({"masked": {}}, "'masked' needs 'recipe: masked-modelling'"),
+        (
+            {"model": {"name": "xresnet1d"}, "small": {}, "pretrained": None, "fast": {"precision": "bf16"}},
+            "'fast.precision' is about an encoder whose function is known by constants, and that of 'xresnet1d' is not",
+        ),
+        ({"model": {"name": "s4", "options": {"width": 0}}}, "width' is 0: input should be greater than or equal to 1"),
     ],
 )
 def test_what_does_not_go_together_is_refused_in_one_line(project, change, said):
@@ -236,6 +241,53 @@ def test_kept_features_are_not_allowed_on_several_processes(project):
     path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"processes": 2}))
     fates = {(p.cell.design, p.status) for p in small_suite(project).cells if p.cell.target == "cpu"}
     assert fates == {("s4-12x128", "not-allowed"), ("s4-12x128-masked", "")}
+
+
+CONTRASTIVE = {"recipe": "contrastive", "fast": None, "pretrained": None, "published": None, "small": {}}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            CONTRASTIVE | {"train": {"epochs": 1, "batch_size": 8, "learning_rate": 1.0, "micro_batch": 4}},
+            "takes no 'train.micro_batch'",
+        ),
+        (
+            CONTRASTIVE | {"train": {"epochs": 1, "batch_size": 1, "learning_rate": 1.0}},
+            "a 'train.batch_size' of 2 or more",
+        ),
+        (
+            CONTRASTIVE | {"train": {"epochs": 1, "batch_size": 8, "learning_rate": 1.0, "shuffle_labels": True}},
+            "no labels",
+        ),
+        (CONTRASTIVE | {"contrastive": {"temperature": 1e-45}}, "greater than or equal to 0.001"),
+        (
+            CONTRASTIVE | {"contrastive": {"seconds": 6}},
+            "contrastive.seconds is 6: what is left of a record of 'ptbxl'",
+        ),
+        (
+            CONTRASTIVE | {"recipe": "masked-modelling", "masked": {"seconds": 1e-9}},
+            "masked.seconds is 1e-09: .*allowed: 0.01 to 5 s",
+        ),
+        (
+            CONTRASTIVE | {"recipe": "temporal-order", "order": {"gap_seconds": 100}},
+            "order.gap_seconds is 100: .*allowed: 0.01 to 5 s",
+        ),
+    ],
+)
+def test_what_an_encoder_cannot_learn_from_is_refused_before_it_is_asked(project, change, said):
+    with pytest.raises(ConfigError, match=said) as caught:
+        small_suite(project, **change)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_batch_told_apart_is_not_divided_over_processes(project):
+    path = project / "configs/targets/cpu.yaml"
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text()) | {"processes": 2}))
+    (found,) = {(p.status, p.reason) for p in small_suite(project, **CONTRASTIVE).cells if p.cell.target == "cpu"}
+    assert found[0] == "not-allowed"
+    assert "told apart from all others of its batch" in found[1]
 
 
 def test_masked_modelling_learns_to_fill_in(job, designs):

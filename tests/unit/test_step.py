@@ -9,6 +9,7 @@ from vitalbench.config.design import Train
 from vitalbench.models import build
 from vitalbench.train.context import TrainingFailure
 from vitalbench.train.engine import prepare_torch
+from vitalbench.train.pretext.contrastive import NtXent
 from vitalbench.train.pretext.masked import MaskedModel, own_loss
 from vitalbench.train.recompute import recompute_blocks
 from vitalbench.train.step import make_step
@@ -31,12 +32,22 @@ def batch(records: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.from_numpy(x), torch.from_numpy(rng.integers(0, 2, (records, 4)).astype(np.float32))
 
 
-def stepped(configs, name="s4d", model=None, steps=2, records=32, precision="fp32", micro_batch=None, **switches):
+def stepped(
+    configs,
+    name="s4d",
+    model=None,
+    steps=2,
+    records=32,
+    precision="fp32",
+    micro_batch=None,
+    kind="multilabel",
+    **switches,
+):
     """A step after `steps` steps, and the loss of each."""
     target = configs.target("cpu").model_copy(update=switches)
     settings = SETTINGS.model_copy(update={"precision": precision, "micro_batch": micro_batch})
     accelerator = prepare_torch(target, 0, precision)
-    step = make_step(accelerator, model or model_of(name), settings, "multilabel", target)
+    step = make_step(accelerator, model or model_of(name), settings, kind, target)
     step.model.train()
     return step, [float(step(*batch(records, seed))) for seed in range(steps)]
 
@@ -182,6 +193,14 @@ def test_out_of_memory_halves_the_micro_batch_at_the_same_batch(configs, kind):
 def test_what_does_not_fit_in_the_least_micro_batch_fails_in_one_line(configs):
     with pytest.raises(TrainingFailure, match="out of memory with 2 records at once"):
         stepped(configs, model=Greedy(1))  # batch norm has no statistics of one record
+
+
+def test_a_loss_of_the_whole_batch_is_not_taken_of_parts(configs):
+    """In parts NT-Xent is another loss: fewer others to be told apart from."""
+    with pytest.raises(
+        TrainingFailure, match="out of memory with 32 records at once, and this loss tells the records of a batch apart"
+    ):
+        stepped(configs, model=Greedy(10), kind=NtXent(0.1, "record"))
 
 
 def test_any_other_error_of_a_model_is_its_own(configs):

@@ -101,14 +101,13 @@ def encoder_sizes(name: str, options: dict[str, Any]) -> dict[str, Any]:
 
 
 def check_fast(design: Design, source: object) -> None:
-    """Refuse ways to compute a frozen encoder sooner that its model has not: models/frozen/<name>.py."""
-    if design.model is None or design.fast is None:
+    """Refuse bf16 of a frozen encoder that would be run as it is trained: models/frozen/<name>.py is not there."""
+    if design.model is None or design.fast is None or design.fast.precision != "bf16":
         return
     known = [path.stem for path in (FOLDER / "frozen").glob("*.py") if path.stem in model_names()]
-    asked = sorted(design.fast.model_fields_set & {"kernels", "in_cache", "precision"})
-    if asked and design.model.name not in known:
+    if design.model.name not in known:
         raise ConfigError(
-            f"{source}: key 'fast.{asked[0]}' is about an encoder whose function is known by constants, and that of "
+            f"{source}: key 'fast.precision' is about an encoder whose function is known by constants, and that of "
             f"'{design.model.name}' is not; {choices(design.model.name, known)}"
         )
 

@@ -4,7 +4,7 @@ A cell whose target is not here has the same rows, projected from the cell that 
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -180,6 +180,13 @@ def _priced(cell: Cell, prices: Iterable[Price], spent: Hours, **said: Any) -> I
             yield {**cell.keys, "phase": name, **price, "hours": middle, **money, **said}
 
 
+def _before(results: Results, cell: Cell, spent: Mapping[Cell, Hours]) -> Hours:
+    """The whole run that a cell starts from, where its design names one: several may share it, so it is in none of theirs."""
+    start = results.suite["designs"][cell.design].get("pretrained")
+    run = spent.get(replace(cell, design=start), {}).get("run") if start else None
+    return {"pretraining": run} if run else {}
+
+
 def cost_rows(
     results: Results,
     prices: dict[str, Price],
@@ -197,16 +204,18 @@ def cost_rows(
     Raises:
         ConfigError: a target names a price the file does not have.
     """
+    spent = {run.cell: _spent(results, run, scale) for run in results.measured}
     for run in results.measured:
         told = [*_prices_of(results, run.cell.target, prices, own or {})]
-        for name, taken in _spent(results, run, scale).items():
+        for name, taken in (spent[run.cell] | _before(results, run.cell, spent)).items():
             basis = "projected" if scale and name != "inference_1000" else "measured"
             yield from _priced(run.cell, told, {name: taken}, run_id=run.run_id, basis=basis)
     if absent is None:
         return
+    spent = {away.cell: spent_away(results, absent, away, scale) for away in results.projected}
     for away in results.projected:
         told = [*_prices_of(results, away.cell.target, prices, own or {})]
-        for name, taken in spent_away(results, absent, away, scale).items():
+        for name, taken in (spent[away.cell] | _before(results, away.cell, spent)).items():
             said = {
                 "projected_from": away.origin.target,
                 "outside": absent.outside(away, _TIMED_AS.get(name, "train_step")),

@@ -62,6 +62,7 @@ def _note(data: TaskData) -> str:
         "the lower ones have to be beaten. The interval is over patients, ± over seeds. "
         + (f"Means are over {len(data.folds)} folds, counts are added over them. " if len(data.folds) > 1 else "")
         + "Training time is measured step x steps; one record is a batch of one."
+        + _starts(data)
     )
     if not data.ceiling:
         return note
@@ -71,6 +72,25 @@ def _note(data: TaskData) -> str:
         f"{note} The generator's parameters put the attainable macro AUROC at {mean:.3f} ({named}); "
         "ideal-observer is that optimum on these very patients."
     )
+
+
+def _starts(data: TaskData) -> str:
+    """Which designs start from another's encoder, and what that one's training costs, which is not in theirs."""
+    told: dict[str, list[str]] = {}
+    for design in data.designs:
+        start = data.results.suite["designs"][design].get("pretrained")
+        if start:
+            told.setdefault(start, []).append(design)
+    said = []
+    for start, designs in told.items():
+        usd = data.usd(start)
+        price = (
+            f", whose own training ({usd:.2g} USD) is not in theirs"
+            if usd is not None
+            else ", whose training is not in theirs"
+        )
+        said.append(f" {', '.join(designs)} start{'s' if len(designs) == 1 else ''} from {start}{price}.")
+    return "".join(said)
 
 
 def _front(data: TaskData) -> str:
