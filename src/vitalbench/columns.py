@@ -456,7 +456,7 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "target | name in configs/targets",
             "metric | the task's primary metric, macro, on test patients",
             "basis | measured, or extrapolated: metric by a power law of its error, all else in proportion to the patients",
-            "patients | stored; extrapolated: the whole release's, or twice the largest rung's | count",
+            "patients | stored; extrapolated: the whole release's, ten times or twice the largest rung's | count",
             "records | stored | count",
             "bytes | of the store's parts | byte",
             "hours | of a training: measured step x its steps, mean over runs | h",
@@ -466,7 +466,7 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "n_seeds | seeds | count",
             "exponent | by which the error falls, extrapolated rows alone: error = floor + scale x patients ** -exponent",
             "limit | what the law comes to with patients without end | the metric's",
-            "reason | why nothing is extrapolated",
+            "reason | why nothing is extrapolated, or which rung was left out",
         ),
     ),
     "leakage": (

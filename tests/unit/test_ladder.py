@@ -47,9 +47,8 @@ def test_farther_away_is_less_sure():
 @pytest.mark.parametrize(
     ("errors", "replicates", "to", "told"),
     [
-        (law(PATIENTS[:3]), drawn(law(PATIENTS[:3])), 4800, f"3 rungs; .* needs {FEWEST}"),
+        (law(PATIENTS[:3]), drawn(law(PATIENTS[:3])), 4800, f"3 rungs with an interval; .* needs {FEWEST}"),
         (law(PATIENTS), drawn(law(PATIENTS)), 24001, "more than 10 times the largest rung's"),
-        (law(PATIENTS), None, 4800, "no bootstrap replicates"),
         (np.full(5, 0.2), drawn(np.full(5, 0.2)), 4800, "does not fall"),
         (law(PATIENTS)[::-1], drawn(law(PATIENTS)[::-1]), 4800, "does not fall"),
         (np.array([0.2, 0.1, 0.05, 0.01, 0.0]), drawn(law(PATIENTS)), 4800, "no error left to fall"),
@@ -128,6 +127,14 @@ def test_what_comes_next_is_asked_of_the_whole_release(results):
     assert not beyond["reason"]
 
 
+def test_of_a_release_too_far_away_the_farthest_that_is_not_is_told_too(results):
+    near, far = list(ladder_rows(results(rungs=PATIENTS[:4])))[-2:]
+    assert (near["patients"], far["patients"]) == (12000, 18869)
+    assert near["ci_low"] < near["value"] < near["ci_high"]
+    assert far.get("value") is None
+    assert "more than 10 times" in far["reason"]
+
+
 def test_a_metric_that_is_to_be_low_falls_itself(results):
     beyond = list(ladder_rows(results(law, direction="lower")))[-1]
     assert beyond["value"] == pytest.approx(law(18869), abs=0.015)
@@ -137,10 +144,20 @@ def test_a_metric_that_is_to_be_low_falls_itself(results):
 def test_nothing_is_extrapolated_of_three_rungs_or_of_a_metric_that_stays(results):
     few = list(ladder_rows(results(rungs=PATIENTS[2:])))[-1]
     assert few.get("value") is None
-    assert "3 rungs" in few["reason"]
+    assert "3 rungs with an interval" in few["reason"]
     flat = list(ladder_rows(results(lambda patients: 0.5)))[-1]
     assert flat.get("value") is None
     assert "does not fall" in flat["reason"]
+
+
+def test_a_rung_without_an_interval_is_left_out_and_told(results):
+    found = results()
+    for run in found.scored_groups["ptbxl@150", "superdiagnostic", "net", "cpu"]:
+        np.savez(run.folder / "replicates.npz", **{"test|all|auroc|A": np.zeros(1)})
+    *rungs, beyond = ladder_rows(found)
+    assert rungs[0]["ci_low"] is None
+    assert beyond["value"] == pytest.approx(1 - law(18869), abs=0.02)
+    assert beyond["reason"] == "left out, for it has no interval: the rung of 150 patients"
 
 
 def test_a_suite_of_one_size_has_no_ladder(results):

@@ -70,22 +70,20 @@ class Extrapolated:
     reason: str = ""
 
 
-def extrapolate(patients: Floats, errors: Floats, replicates: Floats | None, to: float) -> Extrapolated:
+def extrapolate(patients: Floats, errors: Floats, replicates: Floats, to: float) -> Extrapolated:
     """What the error would be at `to` patients.
 
     Args:
         patients: (rungs,) increasing.
         errors: (rungs,).
-        replicates: (replicates, rungs) of the errors; None where a rung has none.
+        replicates: (replicates, rungs) of the errors.
     """
     if len(patients) < FEWEST:
-        return Extrapolated(reason=f"{len(patients)} rungs; a law of three parameters needs {FEWEST}")
+        return Extrapolated(reason=f"{len(patients)} rungs with an interval; a law of three parameters needs {FEWEST}")
     if to > FARTHEST * patients[-1]:
         return Extrapolated(reason=f"{to:,.0f} patients are more than {FARTHEST:g} times the largest rung's")
     if (errors <= 0).any():
         return Extrapolated(reason="a rung has no error left to fall")
-    if replicates is None:
-        return Extrapolated(reason="a rung has no bootstrap replicates, so there would be no interval")
     known = replicates[(replicates > 0).all(axis=1) & np.isfinite(replicates).all(axis=1)]
     low, high = np.percentile(known[:, 0] - known[:, -1], _LEVEL) if len(known) else (np.nan, np.nan)
     if not low > 0:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from vitalbench.config.schema import MACRO
 from vitalbench.cost.table import hours
-from vitalbench.evaluate.power_law import extrapolate
+from vitalbench.evaluate.power_law import FARTHEST, extrapolate
 from vitalbench.evaluate.run import read_replicates
 from vitalbench.evaluate.score import ALL
 from vitalbench.files import read_json
@@ -76,29 +76,35 @@ def _rung(results: Results, dataset: str, runs: list[CellResult], metric: str) -
     )
 
 
-def _drawn(rungs: list[Rung], best: float, sign: float) -> NDArray[np.float64] | None:
+def _drawn(rungs: list[Rung], best: float, sign: float) -> NDArray[np.float64]:
     """(resamples, rungs) errors: every rung's test patients were drawn by themselves, and its seeds are drawn here."""
     rng = np.random.default_rng(_SEED)
     columns = []
     for rung in rungs:
         if rung.replicates is None:
-            return None
+            continue
         runs, resamples = rung.replicates.shape
         chosen = rng.integers(0, runs, (runs, resamples))
         mean = rung.replicates[chosen, np.arange(resamples)].mean(axis=0)
         columns.append(sign * (best - rng.permutation(mean)))
-    least = min(map(len, columns))
-    return np.column_stack([column[:least] for column in columns])
+    least = min(map(len, columns), default=0)
+    return np.column_stack([column[:least] for column in columns]) if columns else np.empty((0, 0))
 
 
-def _to(results: Results, largest: int, dataset: str) -> int:
-    """How many patients the law is asked about: those of the whole release, where that is larger than the largest rung."""
+def _to(results: Results, largest: int, dataset: str) -> list[int]:
+    """How many patients the law is asked about: those of the whole release, where that is larger than the largest rung.
+
+    Where that is too far away, the farthest that is not comes before it.
+    """
     expected = results.dataset(dataset).expected
-    return expected.patients if expected and expected.patients > largest else _TWICE * largest
+    if not expected or expected.patients <= largest:
+        return [_TWICE * largest]
+    farthest = round(FARTHEST * largest)
+    return [farthest, expected.patients] if expected.patients > farthest else [expected.patients]
 
 
 def ladder_rows(results: Results) -> Iterator[Row]:
-    """Of each design on subsets of one data set (`NAME@N`): a row a rung, then one of what is extrapolated, or why nothing is."""
+    """Of each design on subsets of one data set (`NAME@N`): a row a rung, then what is extrapolated, or why nothing is."""
     ladders: dict[tuple[str, str, str, str], dict[str, list[CellResult]]] = defaultdict(dict)
     for (dataset, task, design, target), runs in results.scored_groups.items():
         ladders[dataset.partition("@")[0], task, design, target][dataset] = runs
@@ -111,8 +117,7 @@ def ladder_rows(results: Results) -> Iterator[Row]:
         rungs = sorted((rung for rung in found if rung), key=lambda rung: rung.patients)
         for rung in rungs:
             yield place | {"basis": "measured"} | _measured(rung)
-        if rungs:
-            to = _to(results, rungs[-1].patients, next(iter(by_dataset)))
+        for to in _to(results, rungs[-1].patients, next(iter(by_dataset))) if rungs else ():
             yield place | {"basis": "extrapolated"} | _beyond(rungs, to, asked.direction)
 
 
@@ -128,9 +133,12 @@ def _beyond(rungs: list[Rung], to: int, direction: str) -> Row:
     """What is next: the metric by a power law of its error, all else in proportion to the largest rung's patients."""
     last, higher = rungs[-1], direction == "higher"
     best, sign = (1.0, 1.0) if higher else (0.0, -1.0)
-    patients = np.array([rung.patients for rung in rungs], dtype=float)
-    errors = sign * (best - np.array([rung.value for rung in rungs]))
-    found = extrapolate(patients, errors, _drawn(rungs, best, sign), to)
+    usable = [rung for rung in rungs if rung.replicates is not None]
+    without = [f"{rung.patients:,}" for rung in rungs if rung.replicates is None]
+    patients = np.array([rung.patients for rung in usable], dtype=float)
+    errors = sign * (best - np.array([rung.value for rung in usable]))
+    found = extrapolate(patients, errors, _drawn(usable, best, sign), to)
+    left_out = f"left out, for it has no interval: the rung of {' and '.join(without)} patients" if without else ""
     times = to / last.patients
     row: Row = {
         "patients": to,
@@ -138,7 +146,7 @@ def _beyond(rungs: list[Rung], to: int, direction: str) -> Row:
         "bytes": round(last.bytes * times),
         "hours": last.hours * times if last.hours is not None else None,
         "n_seeds": last.n_seeds,
-        "reason": found.reason,
+        "reason": "; ".join(filter(None, (found.reason, left_out))),
     }
     if found.error is None or found.low is None or found.high is None:
         return row
@@ -156,7 +164,7 @@ def shown_rows(results: Results) -> list[list[str]]:
         size, spent = number(row["bytes"]), number(row["hours"])
         told = [
             "" if value is None else f"{value:.3f}",
-            row["reason"] if value is None else "" if low is None or high is None else f"{low:.3f} to {high:.3f}",
+            "; ".join(filter(None, ("" if low is None or high is None else f"{low:.3f} to {high:.3f}", row["reason"]))),
         ]
         counts = [f"{number(row[name]) or 0:,.0f}" for name in ("patients", "records")]
         amounts = ["" if size is None else f"{size / 1e6:,.1f} MB", "" if spent is None else f"{spent:.3g}"]
