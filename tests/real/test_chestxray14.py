@@ -7,6 +7,7 @@ from tests.conftest import build
 from vitalbench.data.datasets import chestxray14
 from vitalbench.data.store import Store, read_records
 from vitalbench.split.assign import assign
+from vitalbench.split.image_copies import search
 
 pytestmark = pytest.mark.slow
 
@@ -54,3 +55,19 @@ def test_patients_are_drawn_where_the_official_lists_are_not_here(index, configs
     assigned = assign(index.iloc[:5000], configs.task("findings-drawn"), 0)
     assert set(assigned["split"]) == {"train", "val", "test"}
     assert (assigned.groupby("patient_id")["split"].nunique() == 1).all()
+
+
+def test_real_images_are_copies_of_none_and_planted_ones_are_found(root, dataset, tmp_path):
+    """Of the 499,500 pairs none is a copy, follow-ups of one patient among them; all 100 copies of other light and noise are."""
+    store = build("chestxray14-64", dataset, "local", root, tmp_path)
+    images = Store(store).read(read_records(store)["row"].to_numpy(dtype=np.intp))
+    assert not search(len(images), lambda at: images[at], 2)["copy"].any()
+    rng = np.random.default_rng(0)
+    source = rng.permutation(len(images))[:100]
+    noise = 0.1 * images[source].std(axis=(1, 2, 3), keepdims=True) * rng.standard_normal(images[source].shape)
+    both = np.concatenate([images, (0.6 * (images[source] + noise) + 0.2).astype(np.float32)])
+    found = search(len(both), lambda at: both[at], 2)
+    copies = found[found["copy"]]
+    assert sorted(zip(copies["a"], copies["b"], strict=True)) == sorted(
+        (int(at), len(images) + k) for k, at in enumerate(source)
+    )

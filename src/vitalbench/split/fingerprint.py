@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
+from vitalbench.errors import InputError
+
 COMMON_RATE_HZ = 50.0  # records are compared at this rate, or at their own where it is lower
 _TOP = 0.4  # of the common rate: the band ends at 20 Hz, inside what any resampling of an ECG keeps
 _BOTTOM = 0.01  # of the common rate: it begins at 0.5 Hz, above the wander of the baseline
@@ -28,7 +30,12 @@ def prepare(signals: Floats, rate_hz: float) -> Floats:
 
     Amplitudes are weighted by the root of the frequency, so that steep waves count as much as slow ones. Every lead has mean 0 and
     deviation 1, so offset and scale, of a record or of a lead, are gone; a flat lead is 0.
+
+    Raises:
+        InputError: no axis of the records is time.
     """
+    if not rate_hz:
+        raise InputError("records without a rate, such as images, have no course in time to be described by")
     samples = signals.shape[-1]
     rate = min(COMMON_RATE_HZ, rate_hz)
     kept = max(int(samples * rate / rate_hz) // 2 * 2, 2)

@@ -26,7 +26,7 @@ from vitalbench.data.store import Store, read_records
 from vitalbench.errors import InputError
 from vitalbench.files import atomic, read_json
 from vitalbench.privacy.vault import is_sealed
-from vitalbench.split import recordings
+from vitalbench.split import image_copies, recordings
 from vitalbench.split.alignment import align, spectra
 from vitalbench.split.fingerprint import Floats, Projection, describe, prepare
 from vitalbench.split.scratch import SampleFile
@@ -165,9 +165,8 @@ def of_store(path: Path) -> tuple[pd.DataFrame, Signals]:
     records = read_records(path)[["record_id", "patient_id", "row"]]
     rows = records["row"].to_numpy(dtype=np.intp)
     sealed = is_sealed(path.with_name("records.parquet"))
-    return records, Signals(
-        len(rows), store.rate_hz, store.samples / store.rate_hz, lambda at: store.read(rows[at]), sealed
-    )
+    seconds = store.samples / store.rate_hz if store.rate_hz else 0.0
+    return records, Signals(len(rows), store.rate_hz, seconds, lambda at: store.read(rows[at]), sealed)
 
 
 def of_windows(path: Path) -> bool:
@@ -202,6 +201,8 @@ def _of_recordings(path: Path, threads: int) -> pd.DataFrame:
 def find(path: Path, threads: int) -> pd.DataFrame:
     """Pairs of a store's records that correlate as a copy does, and which of them are copies.
 
+    Images are looked for as split/image_copies.py says; of them `concentration` and `lag_s` are empty.
+
     Args:
         path: store.h5, with records.parquet beside it.
         threads: to work in.
@@ -209,15 +210,17 @@ def find(path: Path, threads: int) -> pd.DataFrame:
     Returns:
         COLUMNS, the most similar first; `lag_s` is how much later `record_b` begins than `record_a`. Pairs that are similar but no
         copies, such as regular rhythms of one patient, have `copy` false. Of windows of recordings, the pairs are windows of the
-        same time of recordings that are copies, and no others; of images there are none.
+        same time of recordings that are copies, and no others.
     """
-    if not Store(path).rate_hz:  # images: nothing of them is a course in time
-        return pd.DataFrame(columns=COLUMNS)
     if of_windows(path):
         return _of_recordings(path, threads)
     records, signals = of_store(path)
     names = records["record_id"].to_numpy(dtype=object)
-    found = search(signals, path.parent, threads)
+    if signals.rate_hz:
+        found = search(signals, path.parent, threads)
+    else:  # images, which no lag moves along themselves
+        alike = image_copies.search(signals.count, signals.read, threads)
+        found = alike.reindex(columns=["a", "b", *COLUMNS[2:]]).astype({"concentration": float, "lag_s": float})
     return pd.DataFrame({"record_a": names[found["a"]], "record_b": names[found["b"]], **found[COLUMNS[2:]]})
 
 
