@@ -1,4 +1,4 @@
-"""Examine predictions as a clinic would: operating points, calibration, conformal sets, subgroup gaps, failures, and ensembles.
+"""Examine predictions as a clinic would: operating points, calibration, conformal sets, subgroup gaps, failures.
 
 FILE (.parquet or .csv) is what `vitalbench evaluate` scores. Several are taken together: their mean is examined, and they are held
 against it. Thresholds and maps are chosen on its `val` rows, all that is told is of its `test` rows.

@@ -1,4 +1,4 @@
-"""Draw where a run's decisions come from (Grad-CAM), and measure how often that is where the findings are known to be.
+"""Draw where a run's decisions come from (Grad-CAM), and measure how often the findings are known to be there.
 
 Of the test records that the data set tells the place of a finding of: pointing.csv, and overlays.png of some of them, those that
 the run was surest of and least sure of.
