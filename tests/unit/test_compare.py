@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vitalbench.evaluate.compare import _unlike, _Value, holm, paired_difference, two_sided_p, verdict
+from vitalbench.evaluate.compare import _unlike, _Value, both_defined, holm, paired_difference, two_sided_p, verdict
 from vitalbench.evaluate.power import errors
 from vitalbench.report.pick import pick
 
@@ -69,6 +69,18 @@ def test_what_a_seed_makes_of_both_alike_is_no_difference():
     assert np.quantile(apart, 0.025) < 0 < np.quantile(apart, 0.975)
     assert errors(a, b, same_seeds=True).both == pytest.approx(0.0, abs=1e-12)
     assert errors(a, b).seeds > 0.01
+
+
+def test_resamples_without_a_value_are_left_out_of_both_designs():
+    """Counted as neither above nor below zero, they would make any difference sure."""
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(0.5, 0.1, (2, 1000)), rng.normal(0.5, 0.1, (2, 1000))
+    a[:, :900] = np.nan
+    b[0, 950:] = np.nan
+    one, other = both_defined(a, b)
+    assert one.shape == other.shape == (2, 50)
+    assert two_sided_p(paired_difference(a, b, rng)) < 0.2 < two_sided_p(paired_difference(one, other, rng))
+    assert np.isfinite(errors(one, other).both)
 
 
 def test_means_over_different_classes_are_not_compared():

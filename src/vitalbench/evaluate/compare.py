@@ -153,6 +153,15 @@ def paired_difference(a: Array, b: Array, rng: np.random.Generator, same_seeds: 
     return drawn(a - b) if same_seeds else drawn(a) - drawn(b)
 
 
+def both_defined(a: Array, b: Array) -> tuple[Array, Array]:
+    """Of two designs' replicates, (seeds, resamples), the resamples in which every run has a value.
+
+    A share of those that a design calls positive has none where it calls nobody so, and F-max none where nobody is.
+    """
+    known = np.isfinite(a).all(axis=0) & np.isfinite(b).all(axis=0)
+    return a[:, known], b[:, known]
+
+
 def _wanted(key: Key, primary: str) -> bool:
     """The test split: macro metrics of all patients, and for the primary metric classes and subgroups too."""
     split, subgroup, metric, label = key
@@ -190,11 +199,14 @@ def comparison_rows(results: Results) -> Iterator[dict[str, Any]]:
                 }  # fmt: skip
                 if key in series[a] and key in series[b]:
                     rng = np.random.default_rng([results.suite["bootstrap_seed"], number_of_pair])
-                    both = series[a][key], series[b][key]
-                    drawn = paired_difference(*both, rng, same_seeds=seeds[a] == seeds[b])
-                    row["ci_low"], row["ci_high"] = interval(drawn)
-                    row["p_value"] = two_sided_p(drawn)
-                    told[id(row)] = errors(*both, same_seeds=seeds[a] == seeds[b])
+                    both = both_defined(series[a][key], series[b][key])
+                    if both[0].size:
+                        drawn = paired_difference(*both, rng, same_seeds=seeds[a] == seeds[b])
+                        row["ci_low"], row["ci_high"] = interval(drawn)
+                        row["p_value"] = two_sided_p(drawn)
+                        told[id(row)] = errors(*both, same_seeds=seeds[a] == seeds[b])
+                    else:
+                        row["reason"] = row["reason"] or "no resample in which both designs have a value"
                 one, other = (spent.get((dataset, task, name, target)) for name in (a, b))
                 if one and other and (times := time_ratio(one, other)):
                     row |= {"time_ratio": times.ratio, "cost_ratio": times.cost_ratio, "time_floor": times.floor}
