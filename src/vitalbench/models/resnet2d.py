@@ -17,9 +17,9 @@ _EXPANSION = {"bottleneck": 4, "basic": 1}
 class Encoder(Encoding):
     """(batch, channels, height, width) -> (batch, features): the last stage's mean over the image."""
 
-    def __init__(self, channels: int, layers: list[int], width: int, block: str, stride: int, pool: bool) -> None:
+    def __init__(self, channels: int, layers: list[int], filters: int, block: str, stride: int, pool: bool) -> None:
         super().__init__()
-        widths = [width * 2**stage for stage in range(_STAGES)]
+        widths = [filters * 2**stage for stage in range(_STAGES)]
         depths = [*layers, *[1] * (_STAGES - len(layers))]
         net = ResNet(
             block, depths, widths, spatial_dims=2, n_input_channels=channels, conv1_t_size=7, conv1_t_stride=stride,
