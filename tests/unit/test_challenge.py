@@ -11,6 +11,7 @@ from tests.conftest import build
 from vitalbench.data.datasets import challenge
 from vitalbench.data.quality import sample_checks
 from vitalbench.data.release import index_digests
+from vitalbench.data.synthetic.challenge import write_release
 from vitalbench.errors import InputError
 from vitalbench.split.assign import assign
 
@@ -144,3 +145,14 @@ def test_the_split_is_80_10_10_and_keeps_copies_together(configs, stores):
     share = found["split"].value_counts(normalize=True)
     assert 0.6 < share["train"] < 0.95
     assert (found.groupby("patient_id")["split"].nunique() == 1).all()
+
+
+def test_the_source_that_an_external_split_trains_on_has_its_share_of_the_stand_in(configs, tmp_path):
+    dataset = configs.dataset("challenge2021")
+    own = configs.task("external-georgia").split.train_on
+    written = dataset.standin.model_copy(update={"patients": 26})
+    write_release(tmp_path, written, dataset.header_folders)
+    found = {folder.name: len(list(folder.rglob("*.hea"))) for folder in (tmp_path / "training").iterdir()}
+    assert found.pop(own) == 16
+    assert set(found.values()) == {2}
+    assert not (tmp_path / own).exists()  # the other place that a source may lie in

@@ -113,8 +113,11 @@ def write_release(root: Path, config: StandIn, folders: list[str]) -> None:
         folders: of the data set; records go into those with an official name, as many into each or
             `first_share` of them into the first.
     """
-    sources = [(folder, PurePosixPath(folder).name) for folder in folders if PurePosixPath(folder).name in _NAMES]
-    sources = list({source: (folder, source) for folder, source in reversed(sources)}.values())[::-1]
+    folder_of: dict[str, str] = {}  # the first that is named: a source may lie in one of two
+    for folder in folders:
+        if (source := PurePosixPath(folder).name) in _NAMES:
+            folder_of.setdefault(source, folder)
+    sources = [(folder, source) for source, folder in folder_of.items()]
     turns = in_turn(len(sources), config.first_share)
     patients = draw_patients(config.model_copy(update={"repeat_share": 0.0}))
     truth: list[pd.DataFrame] = []
