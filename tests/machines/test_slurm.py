@@ -109,7 +109,7 @@ def test_a_suite_through_slurm_leaves_the_same_bytes(slurm, split_project, bare,
     found = snakemake(project, *HERE)
     assert found.returncode == 0, found.stdout[-3000:]
     submitted = len(re.findall(r"submitted with SLURM jobid", found.stdout))
-    assert submitted == 7  # describe, train, measure, evaluate, claims, the tables together, ended
+    assert submitted == 8  # describe, train, measure, evaluate, claims, storage, the tables together, ended
     assert "slurm_extra=--exclusive" in found.stdout
     assert left_by(run_folder(project)) == left_by(run_folder(bare))
     same_tables(project, bare)

@@ -226,7 +226,10 @@ def test_softlabel_and_binary(tmp_path):
     assert set(rows["metric"]) == {"kl", "accuracy", "brier"}
     assert pick(rows, "kl")["ci_low"] < pick(rows, "kl")["value"] < pick(rows, "kl")["ci_high"]
     binary = table.assign(**{"y_true:x": (y[:, 0] > 0.3).astype(int), "y_prob:x": p[:, 0]})
-    assert set(scores(binary, tmp_path, "binary")["label"]) == {"x"}
+    of_one = scores(binary, tmp_path, "binary")
+    assert set(of_one["label"]) == {"x", "macro"}
+    both = [of_one[of_one["label"] == label].set_index("metric")[["value", "ci_low"]] for label in ("x", "macro")]
+    assert both[0].equals(both[1])
 
 
 def test_weights_count(tmp_path):

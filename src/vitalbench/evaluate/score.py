@@ -42,7 +42,7 @@ class _Table:
         self.replicates: dict[tuple[str, str, str, str], Array] = {}
 
     def rows(self) -> Iterator[Row]:
-        """A row a metric and class, then the metric's macro row."""
+        """A row a metric and class, then the metric's macro row: of a binary task that of its one class, as tables ask for it."""
         kind = self.subset.kind
         for metric in METRICS[kind]:
             if kind == "softlabel" or metric == "fmax" or (kind == "multiclass" and metric == "accuracy"):
@@ -50,8 +50,7 @@ class _Table:
                 continue
             for k in range(len(self.classes)):
                 yield self._of_class(metric, k)
-            if kind != "binary":
-                yield self._of_mean(metric)
+            yield self._of_mean(metric)
 
     def _row(self, metric: str, label: str, on: Support, reasons: list[str], thin: bool, **more: Any) -> Row:
         """A value on its records; its interval too, unless its patients are too few to show how it varies."""

@@ -26,11 +26,9 @@ def _training(data: TaskData, design: str) -> str:
 def main_table(data: TaskData) -> tuple[list[str], list[dict[str, Any]]]:
     """Every design, best first: its scores, what it took and what it cost."""
     primary = data.task.primary
-    beside = next(
-        metric
-        for metric in ("fmax", "auprc", "accuracy", "brier")
-        if metric != primary and any(data.score(design, metric) for design in data.designs)
-    )
+    others = [metric for metric in ("fmax", "auprc", "accuracy", "brier") if metric != primary]
+    # Where nobody tested has a class, or all have, no metric of it has a value.
+    beside = next((name for name in others if any(data.score(design, name) for design in data.designs)), others[0])
     head = [
         "Design",
         f"#{metric_name(primary)}, 95 % interval",
