@@ -238,6 +238,7 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "by | fit: to times of GPUs; peaks: the ratio of peak rates, from a CPU",
             "outside | what no published time speaks for: a device of which there is none, or a step shorter than all of them",
             "basis | projected",
+            "disturbed | foreign work ran beside what was measured",
         ),
     ),
     "projection": (

@@ -80,6 +80,24 @@ def test_a_budget_over_its_limit_raises_the_alarm(monkeypatch, capsys):
     capsys.readouterr()
 
 
+def test_a_bound_is_kept_or_broken_by_what_is_derived(monkeypatch, tmp_path, capsys):
+    """And nothing is printed where the line that is to be held is none."""
+    monkeypatch.chdir(ROOT)
+    newest = max((ROOT / "configs/prices").glob("*.csv"))
+    dear = tmp_path / newest.name
+    row = next(line for line in newest.read_text().splitlines() if line.startswith("aws-p4d.24xlarge,"))
+    dear.write_text(newest.read_text().replace(row, row.replace("21.957642", "60")))
+    verdicts = []
+    for prices in (newest, dear):
+        assert cli.run(["budget", "--prices", str(prices)]) == 0
+        (bound,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| Total cost: <$50k")]
+        verdicts.append([word for word in ("within the bound", "beyond the bound") if word in bound])
+    assert verdicts == [["within the bound"], ["beyond the bound"]]
+    with pytest.raises(ConfigError):
+        cli.run(["budget", "--limit", "1", "--line", "totle"])
+    assert capsys.readouterr().out == ""
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

@@ -12,6 +12,7 @@ from vitalbench import cli
 from vitalbench.config.published import Device, Timing, parse_published, published_texts
 from vitalbench.cost.held_out import Asked, by_pair, held_out
 from vitalbench.cost.projector import LEVEL, Miss, Projector, scale
+from vitalbench.cost.sheets import sheet_of
 from vitalbench.errors import ConfigError
 
 CONFIGS = ROOT / "configs"
@@ -216,6 +217,7 @@ def test_every_time_has_its_device_and_its_source(published):
         ("timings.csv", ("NVIDIA L4", "NVIDIA L40"), "nearest: NVIDIA L4"),
         ("timings.csv", (",0.", ",-0."), "seconds is '-0."),
         ("timings.csv", ("inf,16,", "inf,8,"), "stands there twice"),
+        ("timings.csv", (",0.", ",100000."), "a day, at most"),
     ],
 )
 def test_damaged_figures_are_one_line(tmp_path, file, change, said):
@@ -229,6 +231,22 @@ def test_damaged_figures_are_one_line(tmp_path, file, change, said):
         parse_published(published_texts(tmp_path), tmp_path)
     assert file in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_too_few_times_to_leave_any_out_are_one_line():
+    texts = published_texts(CONFIGS)
+    few = {name: text if "devices" in name else "\n".join(text.splitlines()[:5]) for name, text in texts.items()}
+    with pytest.raises(ConfigError, match="1 workloads with times of two GPUs or more, of 4 GPUs in all; 3 of each"):
+        parse_published(few, CONFIGS)
+
+
+def test_a_target_that_fits_several_published_devices_stands_for_none_of_them(configs, published):
+    known = published[1]
+    h100 = configs.target("h100")
+    assert sheet_of("h100", h100, known).name == "NVIDIA H100 80GB HBM3"
+    wide = h100.model_copy(update={"match": "NVIDIA"})
+    found = sheet_of("h100", wide, known)
+    assert (found.name, found.tflops) == ("h100", h100.peak_tflops["fp32"])
 
 
 def test_a_time_is_projected_to_every_gpu_and_what_cannot_be_is_one_line(capsys, monkeypatch):

@@ -8,7 +8,7 @@ from vitalbench.amounts import shown_usd
 from vitalbench.config.budget_file import budget_path, read_budget
 from vitalbench.config.prices import newest_price_file, read_prices
 from vitalbench.config.storage_prices import read_storage_prices, storage_file
-from vitalbench.cost.budget import Derived, derive
+from vitalbench.cost.budget import VERDICTS, Derived, derive
 from vitalbench.errors import ConfigError, GateError, choices
 from vitalbench.files import write_text
 from vitalbench.progress import say
@@ -66,10 +66,11 @@ def _table(lines: list[Derived]) -> str:
     return "\n".join(rows)
 
 
-def _hold(limit: float, name: str, derived: dict[str, list[Derived]]) -> None:
-    """Raise the alarm where a line comes to more than a limit."""
+def _known(limit: float, name: str, derived: dict[str, list[Derived]]) -> dict[str, float]:
+    """What a line that a limit is to hold comes to, by document; refused where there is no such line, or it is not in USD."""
     if not (math.isfinite(limit) and limit > 0):
         raise ConfigError(f"vitalbench budget: --limit {limit}: it must be a positive number")
+    values = {}
     for source, lines in derived.items():
         known = {found.line.id: found for found in lines}
         if name not in known:
@@ -78,6 +79,13 @@ def _hold(limit: float, name: str, derived: dict[str, list[Derived]]) -> None:
         value = found.derived if found.derived is not None else found.line.reported
         if found.line.unit != "USD" or value is None:
             raise ConfigError(f"vitalbench budget: --line {name} is in {found.line.unit}; --limit holds a line in USD")
+        values[source] = value
+    return values
+
+
+def _hold(limit: float, name: str, derived: dict[str, list[Derived]]) -> None:
+    """Raise the alarm where a line comes to more than a limit."""
+    for source, value in _known(limit, name, derived).items():
         if value > limit:
             raise GateError(
                 f"{source}: line '{name}' comes to {shown_usd(value)}, more than the limit of {shown_usd(limit)}"
@@ -98,6 +106,8 @@ def run(args: argparse.Namespace) -> None:
         path = budget_path(args.configs, name)
         budget = read_budget(path)
         found[budget.source] = [*derive(budget, read_prices(prices), read_storage_prices(storage), str(path))]
+    if args.limit is not None:
+        _known(args.limit, args.line or _TOTAL, found)
     tables = "\n\n".join(f"## {source}\n\n{_table(lines)}" for source, lines in found.items())
     if args.markdown:
         head = _HEAD.format(prices=f"`prices/{prices.name}`", storage=f"`storage/{storage.name}`")
@@ -106,7 +116,7 @@ def run(args: argparse.Namespace) -> None:
         print(tables)
     counts = ", ".join(
         f"{sum(line.verdict == verdict for lines in found.values() for line in lines)} {verdict}"
-        for verdict in ("agrees", "differs", "contradicts its own terms", "not derived", "not in the document")
+        for verdict in VERDICTS
     )
     say(f"{sum(map(len, found.values()))} lines: {counts}")
     if args.limit is not None:

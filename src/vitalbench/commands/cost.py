@@ -24,6 +24,7 @@ from vitalbench.tables import table_text, write_table
 from vitalbench.watch.spent import usd_of_suite
 
 _MOST = 10**12  # records, or epochs
+_MOST_USD_PER_KWH = 1000
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -70,8 +71,10 @@ def _scale(args: argparse.Namespace) -> Scale | None:
 
 
 def _own(results: Results, usd_per_kwh: float) -> dict[str, Price]:
-    if not (math.isfinite(usd_per_kwh) and usd_per_kwh > 0):
-        raise InputError(f"vitalbench cost: --usd-per-kwh {usd_per_kwh}: it must be a positive number")
+    if not 0 < usd_per_kwh <= _MOST_USD_PER_KWH:
+        raise InputError(
+            f"vitalbench cost: --usd-per-kwh {usd_per_kwh:g}; allowed: more than 0, {_MOST_USD_PER_KWH} at most"
+        )
     today = utc_now()[:10]
     targets = results.suite["targets"]
     told = {
@@ -82,6 +85,11 @@ def _own(results: Results, usd_per_kwh: float) -> dict[str, Price]:
     if not own:
         raise InputError(
             f"vitalbench cost: --usd-per-kwh needs the key 'power_w' in a target of the suite ({', '.join(targets)})"
+        )
+    without = [name for name in targets if name not in own]
+    if without:
+        say(
+            f"no electricity for {', '.join(without)}: no 'power_w' is declared in {'its' if len(without) == 1 else 'their'} file"
         )
     return own
 

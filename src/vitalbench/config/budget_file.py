@@ -22,6 +22,7 @@ class Line(Strict):
         terms: the document's own arithmetic.
         derived: by dated prices (`price['<key>']`, USD/h; `storage['<key>']`, USD a GB and month), by lines above (`line['<id>']`:
             what was derived of them, or what was reported where nothing was) and by numbers; left out where nothing is known.
+        bound: what is reported is the most that the document allows, not what it expects.
     """
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
@@ -31,6 +32,7 @@ class Line(Strict):
     unit: Said
     terms: Said | None = None
     derived: Said | None = None
+    bound: bool = False
     why: str = ""
 
     @model_validator(mode="after")

@@ -2,6 +2,7 @@
 
 import csv
 import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from vitalbench.errors import ConfigError, choices
 _TIMINGS = ("workload", "mode", "batch", "device", "seconds", "source", "file")
 _DEVICES = ("device", "kind", "arithmetic", "tflops", "bandwidth_gb_s", "source")
 _KINDS = ("gpu", "cpu")
+_LONGEST_S = 86_400.0
 PER_IMAGE = "image"  # the batch of a time that is a step's over its images
 
 
@@ -88,6 +90,14 @@ def parse_devices(text: str, path: Path) -> dict[str, Device]:
     return found
 
 
+def _step(where: str, row: dict[str, str]) -> float:
+    """Seconds of a step: a day at most, beyond which it is none."""
+    seconds = _positive(where, row, "seconds")
+    if seconds > _LONGEST_S:
+        raise ConfigError(f"{where}: seconds is {seconds:g}; a step takes {_LONGEST_S:,.0f} s, a day, at most")
+    return seconds
+
+
 def parse_timings(text: str, path: Path, devices: dict[str, Device]) -> list[Timing]:
     """The step times of a file.
 
@@ -105,12 +115,11 @@ def parse_timings(text: str, path: Path, devices: dict[str, Device]) -> list[Tim
         workload = (row["workload"], row["mode"], row["batch"])
         if (workload, row["device"]) in found:
             raise ConfigError(f"{where}: {' '.join(workload)} on {row['device']} stands there twice")
-        found[workload, row["device"]] = Timing(
-            workload, row["device"], _positive(where, row, "seconds"), row["source"]
-        )
+        found[workload, row["device"]] = Timing(workload, row["device"], _step(where, row), row["source"])
     return list(found.values())
 
 
+_LEAST = 3  # workloads and GPUs
 DEVICES, TIMINGS = "projection/devices.csv", "projection/timings.csv"  # below configs/
 
 
@@ -122,4 +131,14 @@ def published_texts(configs: Path) -> dict[str, str]:
 def parse_published(texts: dict[str, str], configs: Path) -> tuple[dict[str, Device], list[Timing]]:
     """Both files' contents; a ConfigError says what is wrong with one and in which line."""
     devices = parse_devices(texts[DEVICES], configs / DEVICES)
-    return devices, parse_timings(texts[TIMINGS], configs / TIMINGS, devices)
+    timings = parse_timings(texts[TIMINGS], configs / TIMINGS, devices)
+    of_gpus = {(timing.workload, timing.device) for timing in timings if devices[timing.device].kind == "gpu"}
+    timed = Counter(workload for workload, _ in of_gpus)
+    shared = sum(count > 1 for count in timed.values())
+    if shared < _LEAST or len({device for _, device in of_gpus}) < _LEAST:
+        raise ConfigError(
+            f"{configs / TIMINGS}: {shared} workloads with times of two GPUs or more, "
+            f"of {len({device for _, device in of_gpus})} GPUs in all; "
+            f"{_LEAST} of each are needed, since each is left out once to see how far the others are off"
+        )
+    return devices, timings

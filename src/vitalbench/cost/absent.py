@@ -1,7 +1,7 @@
 """Times of cells whose target is not here, from the cell that was measured in their place."""
 
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -40,17 +40,27 @@ class Absent:
         left = read_json(self._results.measurement(cell))
         return [Phase(**phase) for phase in left["phases"] if phase["name"] in _PHASES]
 
+    @cache  # noqa: B019 - lives as long as its command
+    def _rates(self, target: str) -> tuple[float, float] | None:
+        """TFLOP/s and GB/s of a CPU, one for all designs: the best that its measuring jobs found, which other work only lessens."""
+        places = {self._results.measurement(run.cell) for run in self._results.measured if run.cell.target == target}
+        found = [
+            (phase["limits"]["flops"]["rate"] / _TERA, phase["limits"]["bytes"]["rate"] / _GIGA)
+            for path in sorted(places)
+            if path.is_file()
+            for phase in read_json(path)["phases"]
+            if {"flops", "bytes"} <= set(phase["limits"])
+        ]
+        return (max(flops for flops, _ in found), max(bytes_s for _, bytes_s in found)) if found else None
+
     def _source(self, cell: Cell) -> str:
-        """The device a cell was measured on; of a CPU, at the rates its measuring job found."""
+        """The device a cell was measured on; of a CPU, at the rates its measuring jobs found."""
         target = self._results.target(cell.target)
         if target.device == "cuda":
             sheet = sheet_of(cell.target, target, self._known)
         else:
-            limits = next(
-                (phase.limits for phase in self._phases(cell) if {"flops", "bytes"} <= set(phase.limits)), None
-            )
-            rates = limits and (limits["flops"]["rate"] / _TERA, limits["bytes"]["rate"] / _GIGA)
-            sheet = Device(f"{cell.target} as measured for {cell.path}", *rates, "cpu") if rates else None
+            rates = self._rates(cell.target)
+            sheet = Device(f"{cell.target} as measured", *rates, "cpu") if rates else None
         if sheet is None:
             raise InputError(
                 f"{self._results.measurement(cell)}: no rates of the device, by which it could be projected"
@@ -123,4 +133,5 @@ class Absent:
                     "outside": self._outside(away.cell.target, float(middle) * told.ratio),
                     "by": "peaks" if self._results.target(origin.target).device == "cpu" else "fit",
                     "basis": "projected",
+                    "disturbed": phase.disturbed,
                 }

@@ -10,6 +10,8 @@ from vitalbench.config.storage_prices import StoragePrice
 from vitalbench.errors import ConfigError, choices
 
 _AGREES = 0.0005  # of the reported figure: a rounding
+WITHIN, BEYOND = "within the bound", "beyond the bound"
+VERDICTS = ("agrees", "differs", WITHIN, BEYOND, "contradicts its own terms", "not derived", "not in the document")
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Derived:
             return "contradicts its own terms"
         if self.derived is None:
             return "not derived"
+        if self.line.bound:
+            return WITHIN if self.derived <= self.line.reported else BEYOND
         return "agrees" if _near(self.derived, self.line.reported) else "differs"
 
 

@@ -160,7 +160,8 @@ def projected_steps(results: Results) -> list[list[Any]]:
                 row["projected_to"],
                 row["phase"],
                 row["batch_size"],
-                f"{seconds(float(row['measured_s']))} on {row['projected_from']}, {row['from_device']}",
+                f"{seconds(float(row['measured_s']))} on {row['projected_from']}, {row['from_device']}"
+                + (" (disturbed)" if row["disturbed"] == "true" else ""),
                 middle,
                 f"{low} to {high}",
                 row["outside"],
