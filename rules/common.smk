@@ -5,10 +5,11 @@ import sys
 from pathlib import Path
 from shlex import quote
 
+from snakemake.settings.types import DeploymentMethod
 from vitalbench import layout
 from vitalbench.config.index_tables import index_tables
 from vitalbench.config.places import apptainer_options
-from vitalbench.config.workflow import load, refuse_forgotten_arrays
+from vitalbench.config.workflow import load, refuse_forgotten_arrays, refuse_images
 from vitalbench.unfinished import attempt
 
 # From where the jobs run, so that a project can be moved.
@@ -38,6 +39,8 @@ onstart:
         getattr(workflow.executor_settings, "array_jobs", None),
         workflow.resource_settings.nodes,
     )
+    if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
+        refuse_images(PLAN, Path(workflow.basedir))
 
 
 wildcard_constraints:

@@ -10,6 +10,7 @@ from vitalbench.errors import InputError
 from vitalbench.files import digest, file_digest, read_json
 
 FACTS = Path("/opt/vitalbench/image.json")  # within an image: what it was built from
+SOURCE_LABEL = "org.vitalbench.source"
 _SOURCE = (".py", ".c", ".csv", ".html", ".css", ".js")
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from vitalbench.config.places import apptainer_options, folders
+from vitalbench.config.places import apptainer_options, check_images, folders
 from vitalbench.config.plan import make_plan
 from vitalbench.containers import build
 from vitalbench.containers.build import Site, command
 from vitalbench.containers.facts import facts
-from vitalbench.errors import InputError
+from vitalbench.errors import ConfigError, InputError
 from vitalbench.files import file_digest, write_json
 from vitalbench.image import image_digest, image_here, receipt_of, source_digest
 
@@ -96,5 +96,37 @@ def test_an_image_sees_releases_to_read_and_the_backup_to_write(configs, tmp_pat
     plan = replace(plan, roots={"ptbxl": release, "within": tmp_path / "data"})
     assert folders(plan, {"VITALBENCH_KEY_FILE": "/keys/key"}) == {release: "ro", backup: "rw", Path("/keys/key"): "ro"}
     options = apptainer_options(plan, "--bind /scratch", driver=tmp_path / "none")
-    assert options == f"--bind /scratch --bind '{release}:{release}:ro' --bind {backup}:{backup}:rw"
+    own = "--env PYTHONPATH= --env PYTHONHOME="
+    assert options == f"--bind /scratch --bind '{release}:{release}:ro' --bind {backup}:{backup}:rw {own}"
     assert apptainer_options(plan, options, driver=tmp_path) == f"{options} --nv"
+    assert apptainer_options(plan, "--nvccli", driver=tmp_path).endswith(f"--nv {own}")
+
+
+def test_a_folder_behind_a_link_is_seen_by_both_of_its_names(configs, tmp_path, monkeypatch):
+    project, there = tmp_path / "project", tmp_path / "there"
+    for folder in (project, there / "results", there / "backup"):
+        folder.mkdir(parents=True)
+    monkeypatch.chdir(project)
+    (project / "results").symlink_to(there / "results")
+    (tmp_path / "backup").symlink_to(there / "backup")
+    plan = make_plan(configs, configs.knobs({"backup": str(tmp_path / "backup")}))
+    named = dict.fromkeys((there / "results", there / "backup", tmp_path / "backup"), "rw")
+    assert folders(replace(plan, roots={}), {}) == named
+
+
+def test_jobs_start_in_no_image_that_is_not_there_or_holds_other_code(configs, tmp_path, monkeypatch):
+    plan = make_plan(configs, configs.knobs({}))
+    with pytest.raises(InputError, match=r"containers/cpu.sif: no such image, .*next: snakemake --cores 1 containers"):
+        check_images(plan, tmp_path)
+    (tmp_path / "containers").mkdir()
+    path = tmp_path / "containers/cpu.sif"
+    path.write_bytes(b"an image")
+    with pytest.raises(InputError, match=r"it has no receipt cpu\.json beside it"):
+        check_images(plan, tmp_path)
+    write_json(receipt_of(path), {"labels": {"org.vitalbench.source": "abc"}})
+    with pytest.raises(InputError, match=f"holds source abc, and this checkout is {source_digest()}; next: "):
+        check_images(plan, tmp_path)
+    write_json(receipt_of(path), {"labels": {"org.vitalbench.source": source_digest()}})
+    check_images(plan, tmp_path)
+    with pytest.raises(ConfigError, match="binds no path with a colon or a comma"):
+        check_images(replace(plan, roots={"ptbxl": tmp_path / "a:b"}), tmp_path)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vitalbench.config.folder import ConfigFolder
+from vitalbench.config.places import check_images
 from vitalbench.config.plan import Plan, make_plan
 from vitalbench.config.slices import write_slices
 from vitalbench.errors import ConfigError, VitalbenchError
@@ -27,6 +28,15 @@ def refuse_forgotten_arrays(arrays: str | None, jobs: int | None) -> None:
         told = f"--jobs {jobs} with --slurm-array-jobs {arrays}: an array of more jobs would never be submitted"
         print(f"error: {told}; allowed: --jobs unlimited, or --slurm-array-jobs ''", file=sys.stderr)
         sys.exit(ConfigError.exit_code)
+
+
+def refuse_images(plan: Plan, project: Path) -> None:
+    """End with exit code 2 and one line where jobs cannot start in their images, or would run other code than is here."""
+    try:
+        check_images(plan, project)
+    except VitalbenchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
 
 
 def load(config: Mapping[str, Any], configs: Path, main: bool = True) -> Plan:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import vitalbench
 from vitalbench.files import file_digest
-from vitalbench.image import source_digest
+from vitalbench.image import SOURCE_LABEL, source_digest
 
 LABELS = {
     "version": "org.opencontainers.image.version",
-    "source": "org.vitalbench.source",
+    "source": SOURCE_LABEL,
     "lock": "org.vitalbench.lock",
     "system": "org.vitalbench.system",
     "python": "org.vitalbench.python",
