@@ -110,7 +110,7 @@ def test_show_says_why_there_is_nothing_to_show_and_how_to_go_back(project, monk
         (["measure", "--results", "results/quick", "--measurement", "bad"], "write DATASET/TASK/DESIGN/TARGET"),
         (["cost", "--records", "100"], "--records and --epochs go together"),
         (["cost", "--records", "0", "--epochs", "3"], "--records is 0; allowed: 1 to 1e+12"),
-        (["cost", "--usd-per-kwh", "nan"], "--usd-per-kwh nan: it must be a positive number"),
+        (["cost", "--usd-per-kwh", "nan"], "--usd-per-kwh nan; allowed: more than 0"),
         (
             ["measure", "--results", "results/quick", "--measurement", "ptbxl/superdiagnostic/s4/cpu"],
             "no design named 's4'",
