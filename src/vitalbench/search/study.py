@@ -55,7 +55,7 @@ def write_study(path: Path, name: str, design: Design, told: list[dict[str, Any]
             timing = read_json(beside)
             begun = pd.Timestamp(timing["started"])
             made.datetime_start = begun.to_pydatetime()
-            made.datetime_complete = (begun + pd.Timedelta(seconds=timing["seconds"])).to_pydatetime()
+            made.datetime_complete = (begun + pd.Timedelta(seconds=timing["seconds"])).floor("us").to_pydatetime()
         study.add_trial(made)
     written = [json.dumps({**log, "worker_id": _WORKER}, separators=(",", ":")) for log in lines.logs]
     write_text(path, "\n".join(written) + "\n")
