@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from vitalbench.config.schema import MACRO, Kind
 from vitalbench.evaluate.compare import holm, two_sided_p
 from vitalbench.evaluate.predictions import Predictions
-from vitalbench.evaluate.ranking import Ranking
 from vitalbench.evaluate.resampled import Resampled
 from vitalbench.evaluate.subset import FEW_PATIENTS
 from vitalbench.evaluate.thresholds import choose_thresholds
@@ -26,22 +25,13 @@ def _supported(over: Resampled, y: Array, rows: NDArray[np.bool_]) -> bool:
 
 def _of(over: Resampled, y: Array, p: Array, decided: NDArray[np.bool_], rows: NDArray[np.bool_]) -> dict[str, Array]:
     """(1 + resamples,) of each metric among some records; NaN where a resample has lost a truth."""
-    at = np.flatnonzero(rows & ~np.isnan(y))
-    ranking = Ranking.of(y[at], p[at], at)
-    parts = []
-    for block in over.blocks():
-        w = np.ascontiguousarray(block.T)
-        positives, negatives = w[at][y[at] > 0].sum(axis=0), w[at][y[at] == 0].sum(axis=0)
-        hits, kept = w[at][(y[at] > 0) & decided[at]].sum(axis=0), w[at][(y[at] == 0) & ~decided[at]].sum(axis=0)
-        there = (positives > 0) & (negatives > 0)
-        auroc = np.full(w.shape[1], np.nan)
-        if there.any():
-            auroc[there] = ranking.auroc_auprc(np.ascontiguousarray(w[:, there], dtype=np.float64))[0]
-        rates = [
-            np.divide(a, b, out=np.full(len(b), np.nan), where=b > 0) for a, b in ((hits, positives), (kept, negatives))
-        ]
-        parts.append(np.stack([auroc, *rates]))
-    return dict(zip(METRICS, np.concatenate(parts, axis=1), strict=True))
+    truths = [rows & (y == truth) for truth in (1, 0)]
+    sums = over.sums(np.column_stack([*truths, truths[0] & decided, truths[1] & ~decided]).astype(float))
+    rates = [
+        np.divide(sums[:, part], sums[:, whole], out=np.full(len(sums), np.nan), where=sums[:, whole] > 0)
+        for whole, part in enumerate((2, 3))
+    ]
+    return dict(zip(METRICS, [over.auroc(y, p, rows), *rates], strict=True))
 
 
 def disparity_rows(predictions: Predictions, kind: Kind, resamples: int, seed: int) -> Iterator[dict[str, Any]]:

@@ -17,7 +17,6 @@ from vitalbench.config.schema import MACRO
 from vitalbench.errors import InputError
 from vitalbench.evaluate.operating import SPLIT, both
 from vitalbench.evaluate.predictions import Predictions
-from vitalbench.evaluate.ranking import Ranking
 from vitalbench.evaluate.resampled import Resampled
 
 Array = NDArray[np.float64]
@@ -71,20 +70,6 @@ def disagreement(members: list[Predictions]) -> Array:
     return found
 
 
-def _auroc(over: Resampled, y: Array, p: Array) -> Array:
-    """(1 + resamples,); NaN where a resample lacks a truth."""
-    at = np.flatnonzero(~np.isnan(y))
-    ranking, parts = Ranking.of(y[at], p[at], at), []
-    for block in over.blocks():
-        w = np.ascontiguousarray(block.T)
-        there = (w[at][y[at] > 0].sum(axis=0) > 0) & (w[at][y[at] == 0].sum(axis=0) > 0)
-        found = np.full(w.shape[1], np.nan)
-        if there.any():
-            found[there] = ranking.auroc_auprc(np.ascontiguousarray(w[:, there], dtype=np.float64))[0]
-        parts.append(found)
-    return np.concatenate(parts)
-
-
 def ensemble_rows(members: list[Predictions], resamples: int, seed: int) -> Iterator[dict[str, Any]]:
     """A row a class of the test records, then their mean: AUROC of the mean probability and of the members, and their difference.
 
@@ -98,10 +83,10 @@ def ensemble_rows(members: list[Predictions], resamples: int, seed: int) -> Iter
         y, p = whole.y[:, k], whole.p[:, k]
         if not both(y).any():
             continue
-        mean, alone = _auroc(over, y, p), np.mean([_auroc(over, y, member.p[:, k]) for member in tested], axis=0)
+        mean, alone = over.auroc(y, p), np.mean([over.auroc(y, member.p[:, k]) for member in tested], axis=0)
         wrong = np.where(np.isnan(y), np.nan, (p >= 0.5) != (y > 0))
         told = [
-            _auroc(over, wrong, of) if both(wrong).any() else np.full(len(mean), np.nan)
+            over.auroc(wrong, of) if both(wrong).any() else np.full(len(mean), np.nan)
             for of in (entropy(p), spread[:, k])
         ]
         kept.append((mean, alone, *told))

@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from vitalbench.evaluate.bootstrap import interval
+
 FEWEST = 4  # rungs: three parameters are fitted
 FARTHEST = 10.0  # times the largest rung
 _FLOORS = np.linspace(0, 0.98, 50)  # of the least error
-_LEVEL = (2.5, 97.5)
 
 Floats = NDArray[np.float64]
 
@@ -85,11 +86,11 @@ def extrapolate(patients: Floats, errors: Floats, replicates: Floats, to: float)
     if (errors <= 0).any():
         return Extrapolated(reason="a rung has no error left to fall")
     known = replicates[(replicates > 0).all(axis=1) & np.isfinite(replicates).all(axis=1)]
-    low, high = np.percentile(known[:, 0] - known[:, -1], _LEVEL) if len(known) else (np.nan, np.nan)
+    low, high = interval(known[:, 0] - known[:, -1]) if len(known) else (np.nan, np.nan)
     if not low > 0:
         told = f"{errors[0] - errors[-1]:.3f} from the first rung to the last, interval {low:.3f} to {high:.3f}"
         return Extrapolated(reason=f"the error does not fall: {told}")
     law, drawn = fit(patients, errors[None]), fit(patients, known).at(to)
-    ends = np.percentile(drawn, _LEVEL)
-    found = float(law.at(to)[0]), float(ends[0]), float(ends[1])
-    return Extrapolated(*found, floor=float(law.floor[0]), exponent=float(law.exponent[0]))
+    return Extrapolated(
+        float(law.at(to)[0]), *interval(drawn), floor=float(law.floor[0]), exponent=float(law.exponent[0])
+    )

@@ -1,5 +1,6 @@
 """Weighted sums on records and on resamples of their patients: what ratios and their intervals come from."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -7,6 +8,7 @@ from numpy.typing import NDArray
 
 from vitalbench.evaluate.bootstrap import Resamples, interval, patient_index, resample
 from vitalbench.evaluate.predictions import Predictions
+from vitalbench.evaluate.ranking import Ranking
 from vitalbench.evaluate.subset import FEW_PATIENTS, stream
 
 Array = NDArray[np.float64]
@@ -41,21 +43,30 @@ class Resampled:
         drawn = np.random.default_rng(stream(seed, name))
         self.drawn: Resamples = resample(self.index, self.patients, resamples, drawn)
 
-    def blocks(self) -> list[Array]:
-        """Weights of the records, (weightings, records): as they are, then a block of resamples after the other."""
+    def blocks(self) -> Iterator[Array]:
+        """Weights of the records, (weightings, records): as they are, then a block of resamples after the other, one in memory."""
         own = self.data.weights
-        starts = range(0, len(self.drawn), _AT_ONCE)
-        return [own[None, :], *(self.drawn.weights(start, start + _AT_ONCE) * own for start in starts)]
+        yield own[None, :]
+        for start in range(0, len(self.drawn), _AT_ONCE):
+            yield self.drawn.weights(start, start + _AT_ONCE) * own
 
     def sums(self, columns: Array) -> Array:
         """(1 + resamples, columns): weighted sums of (records, columns)."""
-        own = self.data.weights
-        found = [own[None, :] @ columns]
-        found += [
-            (self.drawn.weights(start, start + _AT_ONCE) * own) @ columns
-            for start in range(0, len(self.drawn), _AT_ONCE)
-        ]
-        return np.concatenate(found)
+        return np.concatenate([weights @ columns for weights in self.blocks()])
+
+    def auroc(self, y: Array, p: Array, rows: NDArray[np.bool_] | None = None) -> Array:
+        """(1 + resamples,): of a class, (records,) truth and probability, of some records; NaN where a truth is lost."""
+        known = ~np.isnan(y)
+        at = np.flatnonzero(known if rows is None else rows & known)
+        ranking, parts = Ranking.of(y[at], p[at], at), []
+        for block in self.blocks():
+            w = np.ascontiguousarray(block.T)
+            there = (w[at][y[at] > 0].sum(axis=0) > 0) & (w[at][y[at] == 0].sum(axis=0) > 0)
+            found = np.full(w.shape[1], np.nan)
+            if there.any():
+                found[there] = ranking.auroc_auprc(np.ascontiguousarray(w[:, there], dtype=np.float64))[0]
+            parts.append(found)
+        return np.concatenate(parts)
 
     def holders(self, rows: NDArray[np.bool_]) -> int:
         """Patients of some records."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vitalbench.config.schema import MACRO
 from vitalbench.cost.table import hours
+from vitalbench.evaluate.bootstrap import interval
 from vitalbench.evaluate.power_law import FARTHEST, extrapolate
 from vitalbench.evaluate.run import read_replicates
 from vitalbench.evaluate.score import ALL
@@ -124,7 +125,7 @@ def ladder_rows(results: Results) -> Iterator[Row]:
 def _measured(rung: Rung) -> Row:
     low = high = None
     if rung.replicates is not None:
-        low, high = np.percentile(rung.replicates.mean(axis=0), [2.5, 97.5]).tolist()
+        low, high = interval(rung.replicates.mean(axis=0))
     told = {"patients": rung.patients, "records": rung.records, "bytes": rung.bytes, "hours": rung.hours}
     return told | {"value": rung.value, "ci_low": low, "ci_high": high, "n_seeds": rung.n_seeds}
 
