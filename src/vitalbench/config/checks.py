@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from functools import cache
 from itertools import product
+from pathlib import Path
 
 from vitalbench.columns import TABLES
 from vitalbench.config.augmentation import OF_IMAGES
@@ -23,14 +24,24 @@ from vitalbench.errors import ConfigError, choices
 _OF_SIGNALS = ("temporal-order",)  # recipes that ask about time
 
 
-def check_windows(folder: ConfigFolder, sizes: dict[str, dict[Size, Design]], datasets: dict[str, Dataset]) -> None:
-    """Refuse a window that is longer than a data set's records, or shorter than one of their samples, at either size."""
+Sizes = dict[str, dict[Size, Design]]
+
+
+def _each(
+    folder: ConfigFolder, sizes: Sizes, datasets: dict[str, Dataset]
+) -> Iterator[tuple[Path, str, Design, str, Dataset]]:
+    """Every design at either size with every data set: its file, what stands before its keys there, and each by name."""
     for (item, dataset), (name, designs) in product(datasets.items(), sizes.items()):
-        file, rate = folder.path / "designs" / f"{name}.yaml", dataset.shape.rate_hz
-        every = ((size, tried) for size, design in designs.items() for tried in corners(design, file))
-        for size, design in every:
-            window, prefix = design.window, "small." if size == "small" else ""
-            if window is None or dataset.shape_key != "signal":
+        for size, design in designs.items():
+            yield folder.path / "designs" / f"{name}.yaml", "small." if size == "small" else "", design, item, dataset
+
+
+def check_windows(folder: ConfigFolder, sizes: Sizes, datasets: dict[str, Dataset]) -> None:
+    """Refuse a window that is longer than a data set's records, or shorter than one of their samples, at either size."""
+    for file, prefix, named, item, dataset in _each(folder, sizes, datasets):
+        for design in corners(named, file):
+            window, rate = design.window, dataset.shape.rate_hz
+            if window is None:
                 continue
             if window.seconds > dataset.signal.seconds:
                 raise ConfigError(
@@ -57,65 +68,54 @@ def _about(design: Design) -> Iterator[tuple[str, str]]:
         yield f"train.augment.{step}", "image" if step in OF_IMAGES else "signal"
 
 
-def check_shapes(folder: ConfigFolder, sizes: dict[str, dict[Size, Design]], datasets: dict[str, Dataset]) -> None:
+def check_shapes(folder: ConfigFolder, sizes: Sizes, datasets: dict[str, Dataset]) -> None:
     """Refuse a design that is about signals for a data set of images, and the other way round, at either size."""
-    for (item, dataset), (name, designs) in product(datasets.items(), sizes.items()):
-        for size, design in designs.items():
-            file, has = folder.path / "designs" / f"{name}.yaml", dataset.shape_key
-            for key, needs in _about(design):
-                if needs != has:
-                    prefix = "small." if size == "small" else ""
-                    raise ConfigError(
-                        f"{file}: {prefix}{key} is about records of the shape '{needs}'; those of '{item}' are of '{has}'"
-                    )
+    for file, prefix, design, item, dataset in _each(folder, sizes, datasets):
+        for key, needs in _about(design):
+            if needs != dataset.shape_key:
+                raise ConfigError(
+                    f"{file}: {prefix}{key} is about records of the shape '{needs}'; those of '{item}' are of '{dataset.shape_key}'"
+                )
 
 
-def check_leads(folder: ConfigFolder, sizes: dict[str, dict[Size, Design]], datasets: dict[str, Dataset]) -> None:
+def check_leads(folder: ConfigFolder, sizes: Sizes, datasets: dict[str, Dataset]) -> None:
     """Refuse a lead that a data set's records do not have, at either size."""
-    for (item, dataset), (name, designs) in product(datasets.items(), sizes.items()):
-        for size, design in designs.items():
-            strangers = [lead for lead in design.leads or [] if lead not in dataset.shape.names]
-            if strangers:
-                prefix = "small." if size == "small" else ""
-                raise ConfigError(
-                    f"{folder.path / 'designs' / name}.yaml: {prefix}leads: '{item}' has no lead {strangers[0]!r}; "
-                    f"{choices(strangers[0], dataset.shape.names)}"
-                )
+    for file, prefix, design, item, dataset in _each(folder, sizes, datasets):
+        strangers = [lead for lead in design.leads or [] if lead not in dataset.shape.names]
+        if strangers:
+            raise ConfigError(
+                f"{file}: {prefix}leads: '{item}' has no lead {strangers[0]!r}; {choices(strangers[0], dataset.shape.names)}"
+            )
 
 
-def check_pretexts(folder: ConfigFolder, sizes: dict[str, dict[Size, Design]], datasets: dict[str, Dataset]) -> None:
+def check_pretexts(folder: ConfigFolder, sizes: Sizes, datasets: dict[str, Dataset]) -> None:
     """Refuse what an encoder is asked where it blanks all that it could answer from, or not one sample."""
-    for (item, dataset), (name, designs) in product(datasets.items(), sizes.items()):
-        for size, design in designs.items():
-            if design.recipe not in PRETRAINING:
-                continue
-            file = f"{folder.path / 'designs' / name}.yaml: {'small.' if size == 'small' else ''}"
-            key, span, most, unit = _blank(design, dataset)
-            least = 1 / dataset.shape.rate_hz if unit == "s" else 1
-            if not least <= span <= most:
-                raise ConfigError(
-                    f"{file}{key} is {span:g}: what is left of a record of '{item}' would tell nothing; "
-                    f"allowed: {least:g} to {most:g} {unit}"
-                )
+    for file, prefix, design, item, dataset in _each(folder, sizes, datasets):
+        if design.recipe not in PRETRAINING:
+            continue
+        key, span, most, unit = _blank(design, dataset)
+        least = 1 / dataset.shape.rate_hz if unit == "s" else 1
+        if not least <= span <= most:
+            raise ConfigError(
+                f"{file}: {prefix}{key} is {span:g}: what is left of a record of '{item}' would tell nothing; "
+                f"allowed: {least:g} to {most:g} {unit}"
+            )
 
 
 def _blank(design: Design, dataset: Dataset) -> tuple[str, float, float, str]:
     """What a design blanks at a time: its key, how much, the most that leaves something beside it, and the unit."""
+    unit, most = "pixels", float(min(dataset.shape.space) // 2)
+    if not dataset.image:
+        unit, most = "s", (design.window.seconds if design.window else dataset.signal.seconds) / 2
     if design.recipe == "temporal-order":
-        whole = design.window.seconds if design.window else dataset.signal.seconds
-        return "order.gap_seconds", (design.order or Order()).gap_seconds, whole / 2, "s"
-    section, asked = (
-        ("masked", design.masked or Masked())
-        if design.recipe == "masked-modelling"
-        else ("contrastive", design.contrastive or Contrastive())
-    )
-    if dataset.image:
-        return f"{section}.pixels", asked.pixels, min(dataset.shape.space) // 2, "pixels"
-    whole = design.window.seconds if design.window else dataset.signal.seconds
-    return f"{section}.seconds", asked.seconds, whole / 2, "s"
+        return "order.gap_seconds", (design.order or Order()).gap_seconds, most, unit
+    masked = design.recipe == "masked-modelling"
+    asked = (design.masked or Masked()) if masked else (design.contrastive or Contrastive())
+    key, span = ("pixels", asked.pixels) if dataset.image else ("seconds", asked.seconds)
+    return f"{'masked' if masked else 'contrastive'}.{key}", span, most, unit
 
 
-def check_pairs(folder: ConfigFolder, sizes: dict[str, dict[Size, Design]], datasets: dict[str, Dataset]) -> None:
+def check_pairs(folder: ConfigFolder, sizes: Sizes, datasets: dict[str, Dataset]) -> None:
     """Refuse a design that does not go with the records of a data set that it is asked for."""
     for check in (check_shapes, check_windows, check_leads, check_pretexts):
         check(folder, sizes, datasets)
