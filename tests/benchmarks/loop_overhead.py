@@ -1,4 +1,4 @@
-"""What the engine adds to a plain training loop: `python -m tests.benchmarks.loop_overhead [EPOCHS] [DESIGN]`.
+"""What the engine adds to a plain training loop: `python -m tests.benchmarks.loop_overhead [EPOCHS] [DESIGN] [small|full]`.
 
 A cell of the default suite's records is trained by its job's own code (checkpoints, progress, event files, read-ahead). After
 each of its batches a loop written plainly in torch takes one too: same model, batches, optimiser, schedule and validation, and in
@@ -135,13 +135,13 @@ def whole_job(project: Path, design: str) -> float:
     return used.ru_utime + used.ru_stime
 
 
-def main(epochs: int, design: str) -> None:
+def main(epochs: int, design: str, size: str) -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as name:
         project = copy_project(Path(name))
         target = project / "configs/targets/cpu.yaml"
         target.write_text(target.read_text().replace("threads: 2", "threads: 1"))
-        prepare(project, design, epochs)
+        prepare(project, design, epochs, full=size == "full")
         os.chdir(project)
         results = Results(Path("results/cost"))
         cell = next(result.cell for result in results.cells if result.cell.path == cell_of(design))
@@ -157,7 +157,9 @@ def main(epochs: int, design: str) -> None:
     ratios = sorted(mine / plain - 1 for mine, plain in later)
     mine, plain = (median(seconds) for seconds in zip(*later, strict=True))
     total = sum(mine for mine, _ in taken) / sum(plain for _, plain in taken) - 1
-    print(f"load of the machine  {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors; {design}, {epochs} epochs")
+    print(
+        f"load of the machine  {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors; {design}, {size}, {epochs} epochs"
+    )
     print(f"an epoch             engine {mine:.3f} s, plain {plain:.3f} s of a processor")
     spread = f"{ratios[0]:+.2%} to {ratios[-1]:+.2%}"
     print(f"the engine adds      {median(ratios):+.2%} of an epoch ({spread}), {total:+.2%} in all")
@@ -167,5 +169,5 @@ def main(epochs: int, design: str) -> None:
 
 
 if __name__ == "__main__":
-    given = sys.argv[1:] + ["10", "xresnet1d101"][len(sys.argv) - 1 :]
-    main(int(given[0]), given[1])
+    given = sys.argv[1:] + ["10", "xresnet1d101", "small"][len(sys.argv) - 1 :]
+    main(int(given[0]), given[1], given[2])

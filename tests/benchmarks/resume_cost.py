@@ -29,11 +29,13 @@ def cell_of(design: str) -> str:
     return f"ptbxl/superdiagnostic/{design}/cpu/seed0-fold0"
 
 
-def prepare(project: Path, design: str, epochs: int) -> None:
-    """Write the design with so many epochs, and make all that its training job asks for."""
+def prepare(project: Path, design: str, epochs: int, full: bool = False) -> None:
+    """Write the design with so many epochs, its network whole or the small one, and make all that its training job asks for."""
     path = project / "configs/designs" / f"{design}.yaml"
     described = yaml.safe_load(path.read_text())
     described["small"].setdefault("train", {})["epochs"] = epochs
+    if full:
+        described["small"].pop("model", None)
     described["train"]["early_stopping"] = None
     path.write_text(yaml.safe_dump(described))
     suite = yaml.safe_load((project / "configs/suites/quick.yaml").read_text())

@@ -4,6 +4,7 @@ import pytest
 
 from vitalbench.measure.clock import nothing_to_wait_for
 from vitalbench.measure.conditions import Watched, core_mhz, throttle_count
+from vitalbench.measure.device import cpu_name
 from vitalbench.measure.energy import Rapl, energy
 from vitalbench.measure.load import ForeignLoad
 
@@ -63,3 +64,15 @@ def test_foreign_load_is_much_beyond_a_twentieth_and_unknown_where_it_is_not_see
     assert (ForeignLoad.is_much(0.04), ForeignLoad.is_much(0.06)) == (False, True)
     seen = Watched(configs.target("cpu")).conditions()
     assert seen.foreign_load is None or 0 <= seen.foreign_load <= 1
+
+
+@pytest.mark.parametrize(
+    ("brand", "name"),
+    [("AMD EPYC", "AMD EPYC (family 25, model 1)"), ("AMD EPYC 7B13 64-Core", "AMD EPYC 7B13 64-Core")],
+)
+def test_generations_of_processors_of_one_name_are_told_apart(tmp_path, brand, name):
+    core = "vendor_id\t: AuthenticAMD\ncpu family\t: 25\nmodel\t\t: {}\nmodel name\t: {}\nstepping\t: 1\n"
+    path = tmp_path / "cpuinfo"
+    path.write_text("\n".join(core.format(model, brand) for model in (1, 2)))
+    assert cpu_name(path) == name
+    assert cpu_name(tmp_path / "none")  # the platform's word, where the system tells nothing

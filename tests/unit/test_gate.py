@@ -338,6 +338,8 @@ def test_benchmarks_are_of_the_processor_that_their_file_names_and_of_one_name_e
         found_in_benchmarks(path)
     path.write_text(json.dumps(told | {"machine_info": {"cpu": {"brand_raw": "Another CPU"}}}))
     assert found_in_benchmarks(path).device == "Another CPU"
+    path.write_text(json.dumps(told | {"machine_info": {"cpu": {"brand_raw": "A CPU", "family": 6, "model": 85}}}))
+    assert found_in_benchmarks(path).device == "A CPU (family 6, model 85)"
     path.write_text(json.dumps({"benchmarks": [*told["benchmarks"], told["benchmarks"][1]]}))
     with pytest.raises(InputError, match="two benchmarks are named 'test_reading'"):
         found_in_benchmarks(path)

@@ -13,6 +13,7 @@ from vitalbench.errors import InputError, choices
 from vitalbench.files import read_json
 from vitalbench.gate.baseline import Speed
 from vitalbench.gate.found import Found, ratio_of
+from vitalbench.measure.device import processor_name
 
 SUITE = "benchmarks"
 REFERENCE = "test_reference_operation"  # tests/benchmarks/test_reference.py
@@ -83,4 +84,4 @@ def _device(path: Path, told: dict[str, Any]) -> str:
     brand = cpu.get("brand_raw") if isinstance(cpu, dict) else None
     if not isinstance(brand, str) or not brand:
         raise InputError(f"{path}: key 'machine_info.cpu.brand_raw' is missing: which processor it is of is not known")
-    return brand
+    return processor_name(brand, cpu.get("family"), cpu.get("model"))
