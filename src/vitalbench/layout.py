@@ -23,6 +23,7 @@ NEIGHBOURS_RECEIPT = "neighbours.receipt.json"
 
 # Below results/<suite>/.
 SUITE_SLICE = "config/suite.json"
+SUITE_FORMAT = 1  # of that file; the next one when what is read from it changes its shape
 TASK_SLICE = "config/tasks/{task}.json"
 DESIGN_SLICE = "config/designs/{design}.json"
 MEASURE_SLICE = "config/measure/{design}.json"

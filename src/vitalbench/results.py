@@ -1,13 +1,13 @@
 """The results folder of a suite: where every file is, and typed reading of what the cells left."""
 
 import re
-from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from vitalbench import layout
+from vitalbench.cell_result import STATUSES, UNFINISHED, CellResult, Groups, grouped
 from vitalbench.config.dataset import Dataset
 from vitalbench.config.design import PRETRAINING, Design
 from vitalbench.config.plan import Cell, SearchPlace
@@ -16,53 +16,7 @@ from vitalbench.config.strict import validated
 from vitalbench.config.target import Target
 from vitalbench.errors import InputError, choices
 from vitalbench.files import read_json
-
-STATUSES = ("measured", "projected", "not-run", "not-allowed", "refused", "failed")
-_UNFINISHED = "the job left no status.json: it did not run to its end"
-
-
-@dataclass(frozen=True)
-class CellResult:
-    """A cell with its status and its run's folder."""
-
-    cell: Cell
-    status: str
-    reason: str
-    run_id: str
-    source: str
-    folder: Path
-    projected_from: Cell | None = None
-
-    @property
-    def origin(self) -> Cell:
-        """Of a projected cell, the one that was measured in its place."""
-        if self.projected_from is None:
-            raise ValueError(f"{self.cell.path} is not projected")
-        return self.projected_from
-
-    @property
-    def measured(self) -> bool:
-        """Whether the run has results."""
-        return self.status == "measured"
-
-    @property
-    def unfinished(self) -> bool:
-        """Whether it was to run, and its job left no word of how it ended."""
-        return self.reason == _UNFINISHED
-
-    def read(self, name: str) -> Any:
-        """One of the run's JSON files."""
-        return read_json(self.folder / name)
-
-
-Groups = dict[tuple[str, str, str, str], list[CellResult]]
-
-
-def _grouped(runs: list[CellResult]) -> Groups:
-    found: Groups = defaultdict(list)
-    for run in runs:
-        found[run.cell.dataset, run.cell.task, run.cell.design, run.cell.target].append(run)
-    return dict(found)
+from vitalbench.projected import from_origin, held_to_its_session
 
 
 class Results:
@@ -76,8 +30,19 @@ class Results:
 
     @cached_property
     def suite(self) -> dict[str, Any]:
-        """The suite as it was resolved: size, cells, designs, tasks, targets, data sets."""
-        suite: dict[str, Any] = read_json(self.folder / layout.SUITE_SLICE)
+        """The suite as it was resolved: size, cells, designs, tasks, targets, data sets.
+
+        Raises:
+            InputError: a version of vitalbench that writes it otherwise has resolved it.
+        """
+        path = self.folder / layout.SUITE_SLICE
+        suite: dict[str, Any] = read_json(path)
+        written = suite.get("format")
+        if written != layout.SUITE_FORMAT:
+            raise InputError(
+                f"{path}: key 'format' is {written!r}, {layout.SUITE_FORMAT} is what this version of vitalbench reads: "
+                "`snakemake -n` with the same settings resolves the suite anew and touches no result"
+            )
         return suite
 
     def _named(self, kind: str, name: str) -> dict[str, Any]:
@@ -160,7 +125,7 @@ class Results:
         told = read_json(path) if path.is_file() else {}
         targets = self.suite["targets"]
         return [
-            _held_to_its_session(result, told.get(result.cell.path), targets[result.cell.target])
+            held_to_its_session(result, told.get(result.cell.path), targets[result.cell.target])
             for result in self._placed
         ]
 
@@ -179,44 +144,17 @@ class Results:
                     raise InputError(
                         f"{folder / 'status.json'}: status is {status!r}; {choices(str(status), STATUSES)}"
                     )
-                reason = left.get("reason", _UNFINISHED)
+                reason = left.get("reason", UNFINISHED)
                 run_id = left.get("run_id", "")
             found.append(CellResult(cell, status, reason, run_id, planned["source"] or "", folder))
         ended = {result.cell: result for result in found}
         sources = [planned.get("projected_from", ()) for planned in self.suite["cells"]]
-        return [
-            self._from_its_origin(result, [ended[replace(result.cell, target=name)] for name in names])
-            for result, names in zip(found, sources, strict=True)
-        ]
-
-    def _from_its_origin(self, result: CellResult, origins: list[CellResult]) -> CellResult:
-        """A cell that is to be projected, from the first of the cells that may stand in its place which was measured and timed.
-
-        Where none was it is not projected, nor to a target it has no room on.
-        """
-        if not origins:
-            return result
-        ends = {
-            origin.cell.target: origin.status
-            if not origin.measured or self.measurement(origin.cell).is_file()
-            else "measured, and has no step that was timed"
-            for origin in origins
-        }
-        origin = next((one for one in origins if ends[one.cell.target] == "measured"), None)
-        if origin is None:
-            told = ", or from ".join(f"{name}, whose cell is {end}" for name, end in ends.items())
-            return replace(result, status="not-run", reason=f"to be projected from {told}")
-        facts_told = (origin.folder / "provenance.json").is_file()
-        facts = origin.read("provenance.json")["facts"] if facts_told else {}
-        without = _no_room(facts, self.suite["targets"][result.cell.target], origin.cell.target)
-        if without:
-            return replace(result, status="not-allowed", reason=without)
-        name = origin.cell.target
-        passed = ", ".join(f"{other}'s cell is {end}" for other, end in ends.items() if end != "measured")
-        reason = f"target {result.cell.target} is not here: projected from {name}" + (
-            f", since {passed}" if passed else ""
-        )
-        return replace(result, reason=result.reason if origin is origins[0] else reason, projected_from=origin.cell)
+        settled = []
+        for result, names in zip(found, sources, strict=True):
+            origins = [ended[replace(result.cell, target=name)] for name in names]
+            timed = {origin.cell for origin in origins if self.measurement(origin.cell).is_file()}
+            settled.append(from_origin(result, origins, timed, self.suite["targets"][result.cell.target]))
+        return settled
 
     @cached_property
     def of(self) -> dict[Cell, CellResult]:
@@ -246,49 +184,12 @@ class Results:
     @property
     def groups(self) -> Groups:
         """Measured runs by data set, task, design and target: the seeds and folds that are averaged."""
-        return _grouped(self.measured)
+        return grouped(self.measured)
 
     @property
     def scored_groups(self) -> Groups:
         """The same of the scored ones."""
-        return _grouped(self.scored)
-
-
-_GB = 1e9
-
-
-def _no_room(facts: dict[str, Any], target: dict[str, Any], origin: str) -> str:
-    """What a training that was measured elsewhere has no room for on a target, with the arithmetic; empty where nothing is known.
-
-    Args:
-        facts: of the run, whose plans of memory and disk are the same here: one device, nothing shared out.
-        target: as the suite has it.
-        origin: the target it was measured on.
-    """
-    plans = ("memory", "memory_gb"), ("disk", "disk_gb")
-    for name, key in plans:
-        plan, has = facts.get(name), target.get(key)
-        if has is None or plan is None or plan["needed"] <= has * _GB:
-            continue
-        needed = f"{plan['needed'] / _GB:.4g} GB"
-        if name == "disk":
-            checkpoints = f"{plan['checkpoints']} x checkpoint {plan['checkpoint'] / _GB:.4g}"
-            needed = f"store {plan['store'] / _GB:.4g} + {checkpoints} = {needed}"
-        return f"{name}: {needed}, as {origin} needed, of {has:g} GB declared"
-    return ""
-
-
-def _held_to_its_session(result: CellResult, told: dict[str, Any] | None, target: dict[str, Any]) -> CellResult:
-    """A projected cell that is longer than its target's sessions is not allowed; what may be longer says so.
-
-    Args:
-        told: what was projected of it (cost/sessions.py); of sessions that were other ones it says nothing.
-    """
-    if result.status != "projected" or not told or told["session_hours"] != target.get("session_hours"):
-        return result
-    if told["status"] == "not-allowed":
-        return replace(result, status="not-allowed", reason=told["reason"], projected_from=None)
-    return replace(result, reason=f"{result.reason}; {told['reason']}")
+        return grouped(self.scored)
 
 
 _BELOW_SUITE = layout.RUN.count("/") + 1

@@ -39,6 +39,8 @@ FLOOR = {
     "layout",
     "tables",
     "provenance",
+    "cell_result",
+    "projected",
     "results",
     "image",
     "unfinished",

@@ -8,8 +8,9 @@ import pytest
 from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.plan import make_plan
 from vitalbench.config.slices import write_slices
-from vitalbench.errors import ConfigError
-from vitalbench.files import read_json
+from vitalbench.errors import ConfigError, InputError
+from vitalbench.files import read_json, write_json
+from vitalbench.results import Results
 
 
 def plan(configs, **given):
@@ -189,6 +190,26 @@ def test_a_touch_rewrites_no_slice_and_a_changed_value_only_its_own(project):
     design.write_text(design.read_text().replace("weight_decay: 0.01", "weight_decay: 0.02"))
     changed = {path.relative_to(project / "results/quick/config") for path, at in now().items() if before[path] != at}
     assert {str(path) for path in changed} == {"designs/s4d.json", "measure/s4d.json", "suite.json"}
+
+
+def test_a_suite_that_another_version_resolved_is_told_in_one_line(project):
+    folder = ConfigFolder(project / "configs")
+    written(make_plan(folder, folder.knobs({})), folder, project / "results")
+    path = project / "results/quick/config/suite.json"
+    suite = read_json(path)
+    # What Results reads of it by hand. Whoever changes this shape counts layout.SUITE_FORMAT up.
+    assert suite["format"] == 1
+    cells = suite["cells"]
+    assert {key for planned in cells for key in planned} == {"cell", "projected_from", "reason", "source", "status"}
+    assert {type(planned["projected_from"]) for planned in cells if "projected_from" in planned} == {list}
+    assert set(cells[0]["cell"]) == {"dataset", "task", "design", "target", "seed", "fold"}
+    for older in ({key: value for key, value in suite.items() if key != "format"}, suite | {"format": 0}):
+        write_json(path, older)
+        with pytest.raises(
+            InputError, match=r"suite\.json: key 'format' is (None|0), 1 is what this version"
+        ) as caught:
+            _ = Results(project / "results/quick").cells
+        assert "\n" not in str(caught.value)
 
 
 def test_a_description_reaches_no_job(project):

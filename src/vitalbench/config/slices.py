@@ -112,6 +112,7 @@ def _trial_slice(name: str, design: Design) -> dict[str, Any]:
 
 def _suite_slice(plan: Plan) -> dict[str, Any]:
     return {
+        "format": layout.SUITE_FORMAT,
         "suite": plan.name,
         "description": plan.suite.description,
         "size": plan.size,

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from vitalbench.cell_result import CellResult
 from vitalbench.config.plan import Cell
 from vitalbench.config.published import PER_IMAGE, Device, parse_published
 from vitalbench.cost.projector import Projection, Projector
@@ -14,7 +15,7 @@ from vitalbench.cost.sheets import sheet_of
 from vitalbench.errors import InputError
 from vitalbench.files import read_json
 from vitalbench.measure.phases import Phase
-from vitalbench.results import CellResult, Results
+from vitalbench.results import Results
 
 _TERA, _GIGA = 1e12, 1e9
 _PHASES = ("train_step", "features", "inference")

@@ -5,13 +5,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from vitalbench.cell_result import CellResult
 from vitalbench.config.prices import Price
 from vitalbench.config.schema import LOWER_IS_BETTER
 from vitalbench.cost.absent import Absent
 from vitalbench.cost.table import first_price, hours
 from vitalbench.files import read_json
 from vitalbench.measure.phases import Phase
-from vitalbench.results import CellResult, Results
+from vitalbench.results import Results
 
 
 def _epochs(run: CellResult, metric: str) -> list[tuple[int, int, float]]:

@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from vitalbench.cell_result import CellResult
 from vitalbench.cost.absent import Absent
 from vitalbench.cost.projector import LEVEL
 from vitalbench.cost.table import spent_away
-from vitalbench.results import CellResult, Results
+from vitalbench.results import Results
 
 _DOUBT = {True: "of the interval only the low end is shorter", False: "the high end of the interval is longer"}
 

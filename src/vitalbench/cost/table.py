@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from vitalbench.cell_result import CellResult
 from vitalbench.config.plan import Cell
 from vitalbench.config.prices import Price
 from vitalbench.cost.absent import Absent
 from vitalbench.errors import ConfigError, choices
 from vitalbench.files import read_json
 from vitalbench.measure.phases import Phase
-from vitalbench.results import CellResult, Results
+from vitalbench.results import Results
 
 _INFERENCE_RECORDS = 1000
 _TIMED_AS = dict.fromkeys(("inference_1000", "validation", "scoring"), "inference")  # all else is of steps

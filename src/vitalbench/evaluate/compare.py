@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vitalbench.cell_result import CellResult
 from vitalbench.config.schema import LOWER_IS_BETTER, MACRO
 from vitalbench.evaluate.bootstrap import interval
 from vitalbench.evaluate.power import Errors, errors, would_decide
@@ -17,7 +18,7 @@ from vitalbench.evaluate.run import Key, read_replicates
 from vitalbench.evaluate.score import ALL
 from vitalbench.evaluate.subset import FEW_PATIENTS
 from vitalbench.evaluate.time_ratio import spent_by_design, time_ratio
-from vitalbench.results import CellResult, Results
+from vitalbench.results import Results
 
 _ALPHA = 0.05
 Array = NDArray[np.float64]

@@ -80,8 +80,9 @@ def found_in_benchmarks(path: Path) -> Found:
 def _device(path: Path, told: dict[str, Any]) -> str:
     """The processor that the benchmarks ran on, as the file says."""
     machine = told.get("machine_info")
-    cpu = machine.get("cpu") if isinstance(machine, dict) else None
-    brand = cpu.get("brand_raw") if isinstance(cpu, dict) else None
+    told_of = machine.get("cpu") if isinstance(machine, dict) else None
+    cpu = told_of if isinstance(told_of, dict) else {}
+    brand = cpu.get("brand_raw")
     if not isinstance(brand, str) or not brand:
         raise InputError(f"{path}: key 'machine_info.cpu.brand_raw' is missing: which processor it is of is not known")
     return processor_name(brand, cpu.get("family"), cpu.get("model"))

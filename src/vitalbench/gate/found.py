@@ -9,13 +9,14 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from vitalbench.cell_result import CellResult
 from vitalbench.config.schema import MACRO, UNBOUNDED
 from vitalbench.config.values import Count, Positive
 from vitalbench.errors import InputError
 from vitalbench.files import read_json
 from vitalbench.gate.baseline import Accuracy, Speed, key_of
 from vitalbench.layout import MEASURE_SLICE
-from vitalbench.results import CellResult, Results
+from vitalbench.results import Results
 
 GATED_PHASES = ("features", "train_step", "inference")
 PLACE = ("dataset", "task", "design", "target")

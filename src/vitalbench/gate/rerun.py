@@ -7,10 +7,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from vitalbench import layout
+from vitalbench.cell_result import CellResult
 from vitalbench.errors import InputError
 from vitalbench.gate.baseline import Accuracy, Speed, key_of
 from vitalbench.gate.found import accuracy_of, measurements, place_of, speeds_of
-from vitalbench.results import CellResult, Results
+from vitalbench.results import Results
 
 
 def _command(*arguments: str) -> None:

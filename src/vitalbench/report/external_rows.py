@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vitalbench.cell_result import CellResult
 from vitalbench.config.schema import MACRO
 from vitalbench.evaluate.bootstrap import interval
 from vitalbench.evaluate.run import Key, read_replicates
-from vitalbench.results import CellResult, Results
+from vitalbench.results import Results
 from vitalbench.tables import number, read_table
 
 Row = dict[str, Any]

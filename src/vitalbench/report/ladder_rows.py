@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from vitalbench.cell_result import CellResult
 from vitalbench.config.schema import MACRO
 from vitalbench.cost.table import hours
 from vitalbench.evaluate.bootstrap import interval
@@ -16,7 +17,7 @@ from vitalbench.evaluate.run import read_replicates
 from vitalbench.evaluate.score import ALL
 from vitalbench.files import read_json
 from vitalbench.measure.phases import Phase
-from vitalbench.results import CellResult, Results
+from vitalbench.results import Results
 from vitalbench.tables import number, read_table
 
 Row = dict[str, Any]

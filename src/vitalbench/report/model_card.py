@@ -8,12 +8,13 @@ from typing import Any
 
 import pandas as pd
 
+from vitalbench.cell_result import CellResult
 from vitalbench.config.schema import MACRO
 from vitalbench.evaluate.score import ALL
 from vitalbench.files import read_json, write_text
 from vitalbench.report.statistics import statistics_checks
 from vitalbench.report.wording import count, in_order, listed, metric_name, plain, score, split_words, strip_markup
-from vitalbench.results import CellResult, Results
+from vitalbench.results import Results
 from vitalbench.train.pretrained import AUDITED
 
 CARD = "card.md"

@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from vitalbench.cell_result import CellResult
 from vitalbench.chain import SHOWN, chained, contents, differing, hashes
 from vitalbench.config.slices import design_code
 from vitalbench.errors import InputError
 from vitalbench.files import read_json
 from vitalbench.layout import CHECKED, REPORT
 from vitalbench.provenance import environment_differences
-from vitalbench.results import CellResult, Results
+from vitalbench.results import Results
 from vitalbench.search.evidence import broken as broken_search
 
 _RUN_LINKS = ("store", "split", "audit", "code", "environment", "output")

@@ -5,7 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from vitalbench.results import CellResult, Results
+from vitalbench.cell_result import CellResult
+from vitalbench.results import Results
 from vitalbench.split.fitted import rows_hash
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from vitalbench.cell_result import CellResult
 from vitalbench.evaluate.bootstrap import interval
 from vitalbench.evaluate.run import Key, read_replicates
 from vitalbench.files import read_json
@@ -17,7 +18,7 @@ from vitalbench.report.ladder_rows import ladder_rows
 from vitalbench.report.model_card import write_card
 from vitalbench.report.search_rows import search_rows
 from vitalbench.report.statistics import statistics_checks
-from vitalbench.results import CellResult, Results
+from vitalbench.results import Results
 from vitalbench.tables import write_schema, write_table
 from vitalbench.train.pretrained import AUDITED
 

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 
 from vitalbench import layout
+from vitalbench.cell_result import CellResult
 from vitalbench.config.schema import MACRO
 from vitalbench.evaluate.score import ALL
-from vitalbench.results import CellResult, Results
+from vitalbench.results import Results
 from vitalbench.split.assign import SPLITS
 from vitalbench.tables import number, read_table
 

@@ -3,13 +3,13 @@
 import numpy as np
 import pandas as pd
 
+from vitalbench.cell_result import CellResult
 from vitalbench.evaluate.predictions import Predictions, read_predictions
 from vitalbench.report import figures
 from vitalbench.report.curves import reliability, roc
 from vitalbench.report.figures import Panel
 from vitalbench.report.task_data import TaskData
 from vitalbench.report.wording import metric_name
-from vitalbench.results import CellResult
 from vitalbench.tables import number
 
 _MOST_ROC = 6  # classes drawn, the most frequent first; the tables have all

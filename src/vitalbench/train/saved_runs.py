@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vitalbench import layout
+from vitalbench.cell_result import CellResult
 from vitalbench.config.plan import Cell
 from vitalbench.errors import GateError, InputError, choices
 from vitalbench.files import atomic
 from vitalbench.measure.clock import age_seconds
-from vitalbench.results import CellResult, Results
+from vitalbench.results import Results
 from vitalbench.train.checkpoints import ATTEMPTS, ENDED, listed, position_of
 from vitalbench.train.job import backup_of, job_of
 from vitalbench.train.observer import BUDGET
