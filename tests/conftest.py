@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import struct
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +40,36 @@ def project(tmp_path: Path) -> Path:
         shutil.copytree(ROOT / name, tmp_path / name)
     shutil.copy(ROOT / "Snakefile", tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """Put a program of our own, a script of the shell's, in front of the path."""
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/usr/bin{os.pathsep}/bin")
+
+    def make(name: str, script: str) -> None:
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+
+    return make
+
+
+def write_sif(path: Path, data: bytes = b"data") -> Path:
+    """A file with the header of an image and no system in it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    start = struct.pack(
+        "<32s10s3s3s16s8q",
+        b"#!/usr/bin/env run-singularity\n",
+        b"SIF_MAGIC",
+        b"01",
+        b"02",
+        b"",
+        *[0] * 6,
+        128,
+        len(data),
+    )
+    path.write_bytes(start + data)
+    return path
 
 
 def resolved(project: Path, **given: Any) -> None:

@@ -11,6 +11,8 @@ from vitalbench.files import digest, file_digest, read_json
 
 FACTS = Path("/opt/vitalbench/image.json")  # within an image: what it was built from
 SOURCE_LABEL = "org.vitalbench.source"
+LOCK_LABEL = "org.vitalbench.lock"
+LOCK = "envs/lock.txt"
 _SOURCE = (".py", ".c", ".csv", ".html", ".css", ".js")
 
 
@@ -21,6 +23,25 @@ def receipt_of(image: Path) -> Path:
     'cpu.json'
     """
     return image.with_suffix(".json")
+
+
+def lock_digest(root: Path) -> str:
+    """Hash the lock file of a project, or of an image's own folder: what packages are compared by."""
+    return file_digest(root / LOCK)[:16]
+
+
+def otherwise(labels: Mapping[str, str], project: Path) -> str | None:
+    """What an image's labels say that it holds otherwise than a checkout: its source, its packages; None where it is the same.
+
+    A project without a lock file, such as a copy of what a user edits, leaves the packages unasked.
+    """
+    if labels.get(SOURCE_LABEL) is None:
+        return "has no label of its source"
+    if labels[SOURCE_LABEL] != source_digest():
+        return f"holds source {labels[SOURCE_LABEL]}, and this checkout is {source_digest()}"
+    if (project / LOCK).is_file() and labels.get(LOCK_LABEL) != lock_digest(project):
+        return f"holds the packages of lock file {labels.get(LOCK_LABEL)}, and {LOCK} here is {lock_digest(project)}"
+    return None
 
 
 def source_digest(package: Path = Path(vitalbench.__file__).parent) -> str:

@@ -67,6 +67,21 @@ def test_doctor_says_what_runs_here(project):
     } <= {"yes", "no"}
 
 
+def test_doctor_ends_well_whatever_it_found_and_not_on_a_wrong_configuration(project):
+    config = project / "configs/config.yaml"
+    config.write_text(config.read_text().replace("backup: null ", "backup: /no/such/folder "))
+    found = run("doctor", "--offline", cwd=project)
+    assert found.returncode == 0
+    assert (
+        "backup        no   /no/such/folder is nothing that can be written; next: ls -ld /no/such/folder"
+        in found.stdout
+    )
+    config.write_text("bakup: x\n")
+    found = run("doctor", "--offline", cwd=project)
+    assert found.returncode == 2
+    assert "nearest: backup" in found.stderr
+
+
 def test_no_arguments_lists_the_commands():
     found = run()
     assert all(name in found.stdout for name in cli.command_names())

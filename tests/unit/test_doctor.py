@@ -1,27 +1,11 @@
 """The doctor: what works, what does not, and the next command to type."""
 
-import os
 from pathlib import Path
-
-import pytest
 
 from tests.conftest import ROOT
 from vitalbench.compiled import missing
-from vitalbench.config.knobs import Knobs
 from vitalbench.doctor import machine, surroundings
-from vitalbench.doctor.finding import answer
-
-
-@pytest.fixture
-def tool(tmp_path, monkeypatch):
-    """Put a program of our own in front of the path; nothing else of that name is found."""
-    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/usr/bin{os.pathsep}/bin")
-
-    def make(name: str, script: str) -> None:
-        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
-        (tmp_path / name).chmod(0o755)
-
-    return make
+from vitalbench.doctor.finding import answer, complaint
 
 
 def test_a_program_that_is_missing_fails_or_hangs_has_no_answer(tool):
@@ -32,6 +16,17 @@ def test_a_program_that_is_missing_fails_or_hangs_has_no_answer(tool):
     assert answer("fails") is None
     assert answer("hangs", seconds=0.2) is None
     assert answer("says") == "words"
+
+
+def test_of_a_program_that_fails_the_last_line_is_told(tool):
+    tool("fails", "echo first >&2; echo 'the reason' >&2; exit 1")
+    tool("dumb", "exit 3")
+    tool("hangs", "exec sleep 30")
+    assert complaint("fails") == "the reason"
+    assert complaint("dumb") == "exit code 3"
+    assert complaint("hangs", seconds=0.2) == "no end in 0 s"
+    assert complaint("nothing-of-that-name") == "nothing-of-that-name: no such file or directory"
+    assert complaint("true") is None
 
 
 def test_a_loop_that_was_not_compiled_is_named_with_what_compiles_it(monkeypatch, tmp_path):
@@ -65,33 +60,6 @@ def test_slurm_without_its_plugin_says_how_to_install_it(tool, monkeypatch):
     found = surroundings.slurm()
     assert (found.works, found.next) == (False, "make slurm")
     assert "cpu* 2 idle gpu:h100:2" in found.told
-
-
-def test_an_image_of_another_source_is_to_be_built_again(tool, tmp_path, monkeypatch):
-    assert "is not built" in surroundings.image(tmp_path).told
-    (tmp_path / "containers").mkdir()
-    (tmp_path / "containers/cpu.sif").touch()
-    tool("apptainer", """echo '{"data": {"attributes": {"labels": {"org.vitalbench.source": "abc"}}}}'""")
-    found = surroundings.image(tmp_path)
-    assert (found.works, found.next) == (False, "snakemake --cores 1 containers")
-    monkeypatch.setattr(surroundings, "source_digest", lambda: "abc")
-    assert surroundings.image(tmp_path).works
-
-
-def test_an_image_that_does_not_start_is_told_with_the_command_that_shows_why(tool, tmp_path, monkeypatch):
-    (tmp_path / "containers").mkdir()
-    (tmp_path / "containers/cpu.sif").touch()
-    label = """{"data": {"attributes": {"labels": {"org.vitalbench.source": "abc"}}}}"""
-    tool("apptainer", f"""[ "$1" = inspect ] && echo '{label}'""")
-    monkeypatch.setattr(surroundings, "source_digest", lambda: "abc")
-    found = surroundings.image(tmp_path)
-    assert not found.works
-    assert found.next == f"apptainer exec {tmp_path}/containers/cpu.sif true"
-
-
-def test_folders_that_are_bound_have_to_be_there(tmp_path):
-    found = surroundings.folders(Knobs(data_root=str(tmp_path), backup=str(tmp_path / "none")))
-    assert [(finding.what, finding.works) for finding in found] == [("data_root", True), ("backup", False)]
 
 
 def test_a_registry_that_does_not_answer_is_told(monkeypatch):

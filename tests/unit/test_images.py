@@ -14,7 +14,7 @@ from vitalbench.containers.build import Site, command
 from vitalbench.containers.facts import facts
 from vitalbench.errors import ConfigError, InputError
 from vitalbench.files import file_digest, write_json
-from vitalbench.image import image_digest, image_here, receipt_of, source_digest
+from vitalbench.image import image_digest, image_here, lock_digest, receipt_of, source_digest
 
 
 @pytest.fixture
@@ -126,7 +126,19 @@ def test_jobs_start_in_no_image_that_is_not_there_or_holds_other_code(configs, t
     write_json(receipt_of(path), {"labels": {"org.vitalbench.source": "abc"}})
     with pytest.raises(InputError, match=f"holds source abc, and this checkout is {source_digest()}; next: "):
         check_images(plan, tmp_path)
-    write_json(receipt_of(path), {"labels": {"org.vitalbench.source": source_digest()}})
+    held = {"org.vitalbench.source": source_digest(), "org.vitalbench.lock": "abc"}
+    write_json(receipt_of(path), {"labels": held, "bytes": 8})
+    check_images(plan, tmp_path)  # a project without a lock file asks for no packages
+    (tmp_path / "envs").mkdir()
+    (tmp_path / "envs/lock.txt").write_text("numpy==2.4.6\n")
+    with pytest.raises(
+        InputError, match=r"holds the packages of lock file abc, and envs/lock.txt here is .*--forcerun cpu_image"
+    ):
+        check_images(plan, tmp_path)
+    write_json(receipt_of(path), {"labels": held | {"org.vitalbench.lock": lock_digest(tmp_path)}, "bytes": 9})
+    with pytest.raises(InputError, match=r"it is not the image that cpu\.json tells of: 8 bytes, not 9"):
+        check_images(plan, tmp_path)
+    path.write_bytes(b"an image.")
     check_images(plan, tmp_path)
     with pytest.raises(ConfigError, match="binds no path with a colon or a comma"):
         check_images(replace(plan, roots={"ptbxl": tmp_path / "a:b"}), tmp_path)

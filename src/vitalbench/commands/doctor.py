@@ -1,4 +1,7 @@
-"""Say what this machine can run, why not the rest, and the next command to type."""
+"""Say what this machine can run, why not the rest, and the next command to type.
+
+Ends with 0 whatever it found, since it tells and refuses nothing; with 2 where configs/ cannot be read or is wrong.
+"""
 
 import argparse
 from importlib.metadata import PackageNotFoundError, version
@@ -6,7 +9,8 @@ from pathlib import Path
 
 from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.yaml_file import read_yaml
-from vitalbench.doctor import machine, surroundings
+from vitalbench.doctor import images, machine, surroundings
+from vitalbench.layout import CPU_IMAGE, CUDA_IMAGE
 from vitalbench.measure.device import cpu_count, cpu_name, mismatch, total_memory_gb
 
 _MAKE = {"slurm": "make slurm"} | dict.fromkeys(("kubernetes", "aws-batch", "googlebatch"), "make cloud")
@@ -36,6 +40,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Look round and print."""
+    folder = ConfigFolder(args.configs)
+    knobs = folder.knobs({})
     print(f"processor     {cpu_name()}, {cpu_count()} cores usable")
     print(f"memory        {total_memory_gb():.1f} GB")
     for package in _PACKAGES:
@@ -43,11 +49,12 @@ def run(args: argparse.Namespace) -> None:
             print(f"{package:<14}{version(package)}")
         except PackageNotFoundError:
             print(f"{package:<14}MISSING: run make demo, or pip install -e .")
-    folder = ConfigFolder(args.configs)
     project = folder.path.resolve().parent
     looked = [machine.memory(), machine.disk(Path.cwd()), machine.gpu(), machine.clock()]
-    looked += [surroundings.loops(), surroundings.apptainer(), surroundings.image(project), surroundings.slurm()]
-    looked += surroundings.folders(folder.knobs({}))
+    looked += [surroundings.loops(), surroundings.apptainer()]
+    looked += [images.image(project, name) for name in (CPU_IMAGE, CUDA_IMAGE)]
+    looked += images.binds(project, knobs)
+    looked += [surroundings.slurm()]
     looked += [] if args.offline else [surroundings.registry()]
     for finding in looked:
         print(finding.line())

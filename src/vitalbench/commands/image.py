@@ -10,9 +10,10 @@ from pathlib import Path
 from vitalbench.amounts import shown_size
 from vitalbench.containers.build import build, labels
 from vitalbench.containers.facts import LABELS, facts, label_lines, package_differences
+from vitalbench.containers.sif import fault
 from vitalbench.errors import InputError
 from vitalbench.files import file_digest, write_json
-from vitalbench.image import receipt_of, source_digest
+from vitalbench.image import LOCK, otherwise, receipt_of
 from vitalbench.progress import say
 
 
@@ -53,10 +54,18 @@ def run(args: argparse.Namespace) -> None:
 def _show(image: Path) -> None:
     if not image.is_file():
         raise InputError(f"{image}: no such file; `snakemake --cores 1 containers` builds containers/cpu.sif")
+    if why := fault(image):
+        raise InputError(f"{image}: {why}")
     found = labels(image)
+    if found is None:
+        raise InputError(
+            f"{image}: `apptainer inspect --json` reads no labels of it, and this is what tells of an image"
+        )
     print(f"{'image':<10}{image}, {shown_size(image.stat().st_size)}")
     print(f"{'sha256':<10}{file_digest(image)}")
     for name, label in LABELS.items():
         print(f"{name:<10}{found.get(label, 'not labelled')}")
-    same = found.get(LABELS["source"]) == source_digest()
-    print(f"{'here':<10}{'the same source' if same else 'another source: build it again before results are compared'}")
+    if why := otherwise(found, Path.cwd()):
+        print(f"{'here':<10}it {why}: build it again before results are compared")
+    else:
+        print(f"{'here':<10}the same source" + (" and packages" if Path(LOCK).is_file() else ""))

@@ -1,39 +1,78 @@
 """What a job's image has to see of the machine it runs on."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote, split
 
+from vitalbench.config.knobs import Knobs
 from vitalbench.config.plan import Plan
 from vitalbench.errors import ConfigError, InputError
 from vitalbench.files import read_json
-from vitalbench.image import SOURCE_LABEL, receipt_of, source_digest
+from vitalbench.image import otherwise, receipt_of
 from vitalbench.layout import CPU_IMAGE, CUDA_IMAGE, RESULTS
 
 KEY_FILE = "VITALBENCH_KEY_FILE"
-_DRIVER = Path("/dev/nvidiactl")
+DRIVER = Path("/dev/nvidiactl")
 # Apptainer hands them in after the image's own environment: the host's packages would stand before the image's.
 _NOT_THE_HOSTS = ("--env PYTHONPATH=", "--env PYTHONHOME=")
-_BUILT_BY = {CPU_IMAGE: "containers", CUDA_IMAGE: "cuda_image"}  # the rules
+_BUILT_BY = {CPU_IMAGE: ("containers", "cpu_image"), CUDA_IMAGE: ("cuda_image", "cuda_image")}  # target and rule
+
+
+@dataclass(frozen=True)
+class Place:
+    """A file or folder outside the project that its jobs use: what names it, where it is, whether they may write there."""
+
+    said: str
+    path: Path
+    mode: str
+
+    def bind(self) -> str:
+        """As Apptainer is told of it."""
+        return f"{self.path}:{self.path}:{self.mode}"
+
+
+def builds(image: str, again: bool = False) -> str:
+    """The command that builds an image; `again` also where Snakemake takes the file that is there for up to date."""
+    target, rule = _BUILT_BY[image]
+    return f"snakemake --cores 1 {target}" + (f" --forcerun {rule}" if again else "")
+
+
+def unbindable(path: Path) -> str | None:
+    """Why Apptainer cannot be told of a path, where it cannot."""
+    return "Apptainer binds no path with a colon or a comma" if set(":,") & set(str(path)) else None
+
+
+def outside(roots: Iterable[Path], knobs: Knobs, environment: Mapping[str, str] = os.environ) -> list[Place]:
+    """What the jobs use outside the project, in the order it is said: releases may only be read.
+
+    Args:
+        roots: the folders of releases.
+    """
+    said = [Place("data_root", Path(root), "ro") for root in roots]
+    if knobs.backup:
+        said.append(Place("backup", Path(knobs.backup).expanduser(), "rw"))
+    if environment.get(KEY_FILE):
+        said.append(Place(KEY_FILE, Path(environment[KEY_FILE]), "ro"))
+    if Path(RESULTS).is_symlink():
+        said.append(Place(RESULTS, Path(RESULTS).resolve(), "rw"))
+    return said
 
 
 def folders(plan: Plan, environment: Mapping[str, str] = os.environ) -> dict[Path, str]:
-    """The folders outside the project that its jobs use, each with whether they may write there: releases may only be read."""
-    said = [(Path(root), "ro") for root in plan.roots.values()]
-    if plan.knobs.backup:
-        said.append((Path(plan.knobs.backup).expanduser(), "rw"))
-    if environment.get(KEY_FILE):
-        said.append((Path(environment[KEY_FILE]), "ro"))
-    if Path(RESULTS).is_symlink():
-        said.append((Path(RESULTS).resolve(), "rw"))
+    """What a plan's jobs use outside the project, each with whether they may write there, by every name they may use."""
     project = Path.cwd().resolve()
     # By the name that jobs use and, where that leads through a link, by the one it stands for.
-    found = {name: mode for path, mode in said for name in (path.absolute(), path.resolve())}
+    found = {
+        name: place.mode
+        for place in outside(plan.roots.values(), plan.knobs, environment)
+        for name in (place.path.absolute(), place.path.resolve())
+    }
     return {path: mode for path, mode in found.items() if not path.is_relative_to(project)}
 
 
-def apptainer_options(plan: Plan, said: str, driver: Path = _DRIVER) -> str:
+def apptainer_options(plan: Plan, said: str, driver: Path = DRIVER) -> str:
     """What Apptainer is told beside what the user said: the folders to bind, and the driver's libraries where there is a driver."""
     wanted = [
         f"--bind {quote(f'{path}:{path}:{mode}')}" for path, mode in sorted(folders(plan).items()) if path.exists()
@@ -57,14 +96,18 @@ def check_images(plan: Plan, project: Path) -> None:
     """
     devices = {plan.targets[cell.target].device for cell in plan.running}
     for image in [CPU_IMAGE, *([CUDA_IMAGE] if "cuda" in devices else [])]:
-        path, built = project / image, f"next: snakemake --cores 1 {_BUILT_BY[image]}"
+        path = project / image
         if not path.is_file():
-            raise InputError(f"{image}: no such image, and the jobs are to run in it; {built}")
-        receipt = receipt_of(path)
-        held = dict(read_json(receipt)).get("labels", {}).get(SOURCE_LABEL) if receipt.is_file() else None
-        if held != source_digest():
-            told = f"holds source {held}" if held else f"has no receipt {receipt.name} beside it that names its source"
-            raise InputError(f"{image}: it {told}, and this checkout is {source_digest()}; {built}")
-    for path in folders(plan):
-        if set(":,") & set(str(path)):
-            raise ConfigError(f"{path}: Apptainer binds no path with a colon or a comma; give the folder another name")
+            raise InputError(f"{image}: no such image, and the jobs are to run in it; next: {builds(image)}")
+        receipt, again = receipt_of(path), f"next: {builds(image, again=True)}"
+        if not receipt.is_file():
+            raise InputError(f"{image}: it has no receipt {receipt.name} beside it that names its source; {again}")
+        told = read_json(receipt)
+        if why := otherwise(told.get("labels") or {}, project):
+            raise InputError(f"{image}: it {why}; {again}")
+        if told.get("bytes", path.stat().st_size) != path.stat().st_size:
+            size = f"{path.stat().st_size} bytes, not {told['bytes']}"
+            raise InputError(f"{image}: it is not the image that {receipt.name} tells of: {size}; {again}")
+    for folder in folders(plan):
+        if why := unbindable(folder):
+            raise ConfigError(f"{folder}: {why}; give the folder another name")

@@ -69,10 +69,10 @@ def command(definition: Path, image: Path, site: Site) -> list[str]:
     return [*line, str(image), str(definition)]
 
 
-def labels(image: Path) -> dict[str, str]:
-    """An image's labels."""
+def labels(image: Path) -> dict[str, str] | None:
+    """An image's labels; None where Apptainer is not here or cannot read them."""
     text = _answer("apptainer", "inspect", "--json", str(image))
-    return dict(json.loads(text)["data"]["attributes"]["labels"]) if text else {}
+    return dict(json.loads(text)["data"]["attributes"].get("labels") or {}) if text else None
 
 
 def build(definition: Path, image: Path, receipt: Path, mirror: str | None = None) -> dict[str, Any]:
@@ -97,7 +97,7 @@ def build(definition: Path, image: Path, receipt: Path, mirror: str | None = Non
         "bytes": image.stat().st_size,
         "modified_ns": image.stat().st_mtime_ns,
         "build_seconds": round(seconds, 1),
-        "labels": labels(image),
+        "labels": labels(image) or {},
         "written": utc_now(),
     }
     write_json(receipt, content)

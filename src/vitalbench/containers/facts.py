@@ -5,12 +5,12 @@ from pathlib import Path
 
 import vitalbench
 from vitalbench.files import file_digest
-from vitalbench.image import SOURCE_LABEL, source_digest
+from vitalbench.image import LOCK_LABEL, SOURCE_LABEL, lock_digest, source_digest
 
 LABELS = {
     "version": "org.opencontainers.image.version",
     "source": SOURCE_LABEL,
-    "lock": "org.vitalbench.lock",
+    "lock": LOCK_LABEL,
     "system": "org.vitalbench.system",
     "python": "org.vitalbench.python",
 }
@@ -26,7 +26,7 @@ def facts(root: Path, system: Path) -> dict[str, str]:
     return {
         "version": vitalbench.__version__,
         "source": source_digest(),
-        "lock": file_digest(root / "envs/lock.txt")[:16],
+        "lock": lock_digest(root),
         "system": file_digest(system)[:16],
         "python": platform.python_version(),
     }

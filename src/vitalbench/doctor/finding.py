@@ -24,6 +24,20 @@ class Finding:
         )
 
 
+def complaint(*command: str, seconds: float = 60) -> str | None:
+    """The last line that a program which fails says of it, or None where it ends well."""
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
+    except OSError as error:
+        return f"{command[0]}: {(error.strerror or str(error)).lower()}"
+    except subprocess.TimeoutExpired:
+        return f"no end in {seconds:.0f} s"
+    if found.returncode == 0:
+        return None
+    said = found.stderr.strip().splitlines() or [f"exit code {found.returncode}"]
+    return said[-1].strip()
+
+
 def answer(*command: str, seconds: float = 30) -> str | None:
     """What a program prints, or None where it is not there, does not end in time or fails."""
     try:

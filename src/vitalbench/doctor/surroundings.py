@@ -1,18 +1,12 @@
-"""What the machine stands in: containers, a scheduler, folders, the registry that packages come from."""
+"""What the machine stands in: Apptainer, a scheduler, the registry that packages come from."""
 
-import os
 import shutil
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from vitalbench import layout
 from vitalbench.compiled import missing
-from vitalbench.config.knobs import Knobs
-from vitalbench.containers.build import labels
-from vitalbench.containers.facts import LABELS
 from vitalbench.doctor.finding import Finding, answer
-from vitalbench.image import source_digest
 
 _SLURM_PLUGIN = "snakemake-executor-plugin-slurm"
 
@@ -36,21 +30,6 @@ def apptainer() -> Finding:
     return Finding("apptainer", True, f"{told.removeprefix('apptainer version ')}: snakemake --sdm apptainer")
 
 
-def image(project: Path) -> Finding:
-    """The image that rules run in, whether it holds the source that is here, and whether this user can start it."""
-    path, build = project / layout.CPU_IMAGE, "snakemake --cores 1 containers"
-    if not path.is_file():
-        return Finding("image", False, f"{layout.CPU_IMAGE} is not built", build if shutil.which("apptainer") else "")
-    held = labels(path).get(LABELS["source"])
-    if held is None:
-        return Finding("image", False, f"{layout.CPU_IMAGE} carries no label of its source, or Apptainer is not here")
-    if held != source_digest():
-        return Finding("image", False, f"{layout.CPU_IMAGE} holds another source than this checkout", build)
-    if answer("apptainer", "exec", str(path), "true") is None:
-        return Finding("image", False, f"{layout.CPU_IMAGE} does not start", f"apptainer exec {path} true")
-    return Finding("image", True, f"{layout.CPU_IMAGE} holds this source and starts")
-
-
 def slurm() -> Finding:
     """SLURM's controller, its partitions, and what submits to it."""
     if shutil.which("sinfo") is None:
@@ -64,21 +43,6 @@ def slurm() -> Finding:
     except PackageNotFoundError:
         return Finding("SLURM", False, f"{told}; {_SLURM_PLUGIN} is not installed", "make slurm")
     return Finding("SLURM", True, f"{told}: snakemake --profile profiles/slurm")
-
-
-def folders(knobs: Knobs) -> list[Finding]:
-    """The folders that are bound into containers: whether they are there, and can be read or written."""
-    found = []
-    for key, folder, mode in (("data_root", knobs.data_root, os.R_OK), ("backup", knobs.backup, os.W_OK)):
-        if folder is None:
-            continue
-        path = Path(folder).expanduser()
-        verb = "written" if mode == os.W_OK else "read"
-        if path.is_dir() and os.access(path, mode):
-            found.append(Finding(key, True, f"{path} can be {verb}; a container sees it"))
-        else:
-            found.append(Finding(key, False, f"{path} is no folder that can be {verb}", f"ls -ld {path}"))
-    return found
 
 
 def registry() -> Finding:

@@ -1,0 +1,92 @@
+"""The images that rules run in, and what a job in one sees of the machine: each tried, not only looked at."""
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from vitalbench.config.knobs import Knobs
+from vitalbench.config.places import DRIVER, Place, builds, outside, unbindable
+from vitalbench.containers.build import labels
+from vitalbench.containers.sif import fault
+from vitalbench.doctor.finding import Finding, complaint
+from vitalbench.errors import InputError
+from vitalbench.files import file_digest, read_json
+from vitalbench.image import otherwise, receipt_of
+from vitalbench.layout import CPU_IMAGE, CUDA_IMAGE
+
+_WHAT = {CPU_IMAGE: "image", CUDA_IMAGE: "CUDA image"}
+_NEEDED_FOR = {
+    CPU_IMAGE: "nothing but --sdm apptainer needs it",
+    CUDA_IMAGE: "only a GPU's jobs with --sdm apptainer need it",
+}
+_SEES_A_GPU = "import torch, sys; sys.exit(None if torch.cuda.is_available() else 'its torch sees no GPU')"
+# What is tried in an image: to read a file or a folder, to write a file into a folder and take it away again.
+_READ = 'if [ -d "$1" ]; then ls -A "$1"; else head -c 1 "$1"; fi >/dev/null'
+_WRITE = 'new=$(mktemp "$1/.vitalbench-XXXXXX") && rm "$new"'
+
+
+def image(project: Path, name: str) -> Finding:
+    """An image: whether it is whole and its receipt's, holds this source and these packages, and starts here.
+
+    Args:
+        name: its path below the project, one of the layout's.
+    """
+    path, here = project / name, shutil.which("apptainer")
+    if not path.is_file():
+        return Finding(_WHAT[name], False, f"{name} is not built; {_NEEDED_FOR[name]}", builds(name) if here else "")
+    try:
+        why = fault(path) or _not_the_receipts(path)
+    except (OSError, InputError) as error:
+        why = str(error)
+    if why:
+        return Finding(_WHAT[name], False, f"{name}: {why}", builds(name, again=True))
+    if not here:
+        return Finding(_WHAT[name], False, f"{name} is here, and Apptainer is not", "see docs/CONTAINERS.md")
+    if why := otherwise(labels(path) or {}, project):
+        return Finding(_WHAT[name], False, f"{name} {why}", builds(name, again=True))
+    if why := complaint("apptainer", "exec", str(path), "true"):
+        return Finding(_WHAT[name], False, f"{name} does not start: {why}", f"apptainer exec {path} true")
+    if name == CUDA_IMAGE and DRIVER.exists():
+        look = ("apptainer", "exec", "--nv", str(path), "python", "-c")
+        if why := complaint(*look, _SEES_A_GPU, seconds=120):
+            return Finding(_WHAT[name], False, f"{name}: {why}", " ".join((*look, "'import torch; torch.cuda.init()'")))
+    return Finding(_WHAT[name], True, f"{name} is its receipt's, holds this source and these packages, and starts")
+
+
+def _not_the_receipts(path: Path) -> str | None:
+    """Why a file is not what the receipt beside it tells of; hashes the whole file."""
+    receipt = receipt_of(path)
+    if not receipt.is_file():
+        return f"no receipt {receipt.name} is beside it"
+    told, found = read_json(receipt)["sha256"], file_digest(path)
+    return None if told == found else f"not what {receipt.name} tells of: SHA-256 {found}, not {told}"
+
+
+def binds(project: Path, knobs: Knobs, environment: Mapping[str, str] = os.environ) -> list[Finding]:
+    """What jobs use outside the project: whether it is there for this user and, where an image starts, in the image too."""
+    there = [name for name in (CPU_IMAGE, CUDA_IMAGE) if (project / name).is_file()]
+    starts = (name for name in there if complaint("apptainer", "exec", str(project / name), "true") is None)
+    within = next(starts, None) if shutil.which("apptainer") else None
+    roots = [Path(knobs.data_root).expanduser()] if knobs.data_root else []
+    return [_bind(place, project / within if within else None) for place in outside(roots, knobs, environment)]
+
+
+def _bind(place: Place, image: Path | None) -> Finding:
+    path, verb, tried = place.path, *(("written", _WRITE) if place.mode == "rw" else ("read", _READ))
+    seen = Finding(place.said, False, f"{path} is nothing that can be {verb}", f"ls -ld {path}")
+    if (place.mode == "rw" and not path.is_dir()) or complaint("sh", "-c", tried, "sh", str(path)):
+        return seen
+    if why := unbindable(path):
+        return Finding(place.said, False, f"{path} can be {verb}, not in an image: {why}", "give it another name")
+    if image is None:
+        return Finding(place.said, True, f"{path} can be {verb}; no image starts here to try it in")
+    within = ("apptainer", "exec", "--bind", place.bind(), str(image))
+    if why := complaint(*within, "sh", "-c", tried, "sh", str(path)):
+        return Finding(
+            place.said,
+            False,
+            f"{path} can be {verb}, not in {image.name}: {why}",
+            " ".join((*within, "ls", "-ld", str(path))),
+        )
+    return Finding(place.said, True, f"{path} can be {verb}, in {image.name} too")
