@@ -44,13 +44,13 @@ $(VENV)/.slurm: $(READY) envs/slurm.txt
 
 cloud: $(CLOUD)/.ready  ## what submits to a cloud and keeps files in an object store, in an environment of its own (docs/SCALING.md)
 
-$(CLOUD)/.ready: envs/cloud.txt envs/torch.txt envs/bootstrap.txt envs/setup.sh pyproject.toml
+$(CLOUD)/.ready: envs/cloud.txt envs/torch.txt envs/torch-cuda.txt envs/bootstrap.txt envs/setup.sh pyproject.toml
 	PYTHON=$(PYTHON) LOCK=cloud.txt sh envs/setup.sh $(CLOUD)
 	touch $@
 
 clean:  ## forget everything that a run can make again
 	rm -rf results .snakemake $(VENV) $(CLOUD)
 
-$(READY): envs/lock.txt envs/torch.txt envs/bootstrap.txt envs/setup.sh pyproject.toml $(wildcard src/vitalbench/*/*.c src/vitalbench/*/*/*.c)
+$(READY): envs/lock.txt envs/torch.txt envs/torch-cuda.txt envs/bootstrap.txt envs/setup.sh pyproject.toml $(wildcard src/vitalbench/*/*.c src/vitalbench/*/*/*.c)
 	PYTHON=$(PYTHON) sh envs/setup.sh $(VENV)
 	touch $@

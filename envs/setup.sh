@@ -18,7 +18,11 @@ if [ "$what" != source ]; then
     links=${PIP_FIND_LINKS:-$("$venv/bin/python" -m pip config get global.find-links 2>/dev/null || true)}
     UV_FIND_LINKS=${UV_FIND_LINKS:-$(printf %s "$links" | tr -s ' \n' ',,')}
     [ -z "$UV_FIND_LINKS" ] && unset UV_FIND_LINKS || export UV_FIND_LINKS
+    # torch: the registry's build by hash. A site's own wheels or index may hold another build of the version: torch.txt says more.
+    set -- -r "$here/torch.txt"
+    [ -n "${UV_FIND_LINKS:-}${UV_INDEX:-}${UV_EXTRA_INDEX_URL:-}" ] || [ "$(uname -sm)" != "Linux x86_64" ] ||
+        set -- --require-hashes -r "$here/torch-cuda.txt"
     # Compiled once, here: where PYTHONDONTWRITEBYTECODE is set every job would compile torch again, a third of a short one's time.
-    VIRTUAL_ENV=$venv "$venv/bin/uv" pip install --quiet --compile-bytecode -r "$here/torch.txt" -r "$here/${LOCK:-lock.txt}"
+    VIRTUAL_ENV=$venv "$venv/bin/uv" pip install --quiet --compile-bytecode "$@" -r "$here/${LOCK:-lock.txt}"
 fi
 [ "$what" = packages ] || VIRTUAL_ENV=$venv "$venv/bin/uv" pip install --quiet --no-deps --no-build-isolation --editable "$here/.."

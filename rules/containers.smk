@@ -7,6 +7,7 @@ rule base_image:
             "envs/setup.sh",
             "envs/bootstrap.txt",
             "envs/torch.txt",
+            "envs/torch-cuda.txt",
             "envs/lock.txt",
         ],
     output:

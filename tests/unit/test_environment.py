@@ -1,7 +1,10 @@
 """The lists that environments are made from say the same."""
 
+import os
 import re
+import subprocess
 from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
 
 import yaml
 
@@ -49,3 +52,32 @@ def test_what_submits_to_a_cloud_differs_where_the_clouds_libraries_ask_for_it_a
     lock, cloud = locked("lock.txt"), locked("cloud.txt")
     assert {name for name in lock.keys() & cloud.keys() if lock[name] != cloud[name]} == {"protobuf", "python-dateutil"}
     assert lock.keys() - cloud.keys() == {"tzdata"}  # which the older python-dateutil does without
+
+
+def installed_by_setup(folder: Path, **environment: str) -> str:
+    """What setup.sh has uv install, told by a Python and a uv that only say what they are asked."""
+    (folder / "bin").mkdir(exist_ok=True)
+    for name, script in (("python", "exit 0"), ("uv", 'echo "$@"'), ("uname", "echo Linux x86_64")):
+        (folder / "bin" / name).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / "bin" / name).chmod(0o755)
+    clean = {key: value for key, value in os.environ.items() if not key.startswith(("PIP_", "UV_"))}
+    path = f"{folder}/bin{os.pathsep}{os.environ['PATH']}"
+    found = subprocess.run(
+        ["sh", str(ROOT / "envs/setup.sh"), str(folder), "packages"],
+        env=clean | {"PATH": path, "PYTHON": str(folder / "bin/python")} | environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return found.stdout
+
+
+def test_torch_is_taken_by_hash_but_where_a_site_has_builds_of_its_own(tmp_path):
+    registry = installed_by_setup(tmp_path)
+    assert "--require-hashes" in registry
+    assert "envs/torch-cuda.txt" in registry
+    for own in ({"PIP_FIND_LINKS": "/opt/wheels"}, {"UV_INDEX": "https://site.example"}):
+        site = installed_by_setup(tmp_path, **own)
+        assert "--require-hashes" not in site
+        assert "envs/torch.txt" in site
+    assert all("envs/lock.txt" in told for told in (registry, site))

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from vitalbench.amounts import shown_size
 from vitalbench.containers.build import build, labels
-from vitalbench.containers.facts import LABELS, facts, label_lines, package_differences
+from vitalbench.containers.debian import differences
+from vitalbench.containers.facts import LABELS, facts, label_lines
 from vitalbench.containers.sif import fault
 from vitalbench.errors import InputError
 from vitalbench.files import file_digest, write_json
@@ -23,7 +24,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     building = actions.add_parser("build", help="build an image and write its receipt")
     building.add_argument("--definition", type=Path, required=True, metavar="FILE", help="containers/cpu.def")
     building.add_argument("--out", type=Path, required=True, metavar="FILE", help="containers/cpu.sif")
-    building.add_argument("--mirror", metavar="URL", help="a Debian archive in the place of this machine's own")
+    building.add_argument("--mirror", metavar="URL", help="the Debian archive to take, such as a snapshot of a day")
     telling = actions.add_parser("facts", help="within an image: write what it is told apart by")
     telling.add_argument("--root", type=Path, required=True, help="the folder that holds envs/")
     telling.add_argument("--system", type=Path, required=True, help="the list of the system's packages")
@@ -41,11 +42,11 @@ def run(args: argparse.Namespace) -> None:
         size = shown_size(made["bytes"])
         say(f"{args.out}: {size}, sha256 {made['sha256']}, built in {made['build_seconds']:.0f} s")
     elif args.action == "facts":
-        found = facts(args.root, args.system)
+        found = facts(args.root, args.system, args.listed)
         write_json(args.out, found)
         with args.labels.open("a", encoding="utf-8") as stream:
             stream.write(label_lines(found))
-        for line in package_differences(args.system.read_text(), args.listed.read_text()):
+        for line in differences(args.system.read_text(), args.listed.read_text()):
             say(f"system package {line}")
     else:
         _show(args.image)

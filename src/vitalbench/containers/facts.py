@@ -1,10 +1,12 @@
 """What an image is told apart by: the facts that lie in it as a file, and on it as labels."""
 
 import platform
+from importlib.metadata import distribution
 from pathlib import Path
 
 import vitalbench
-from vitalbench.files import file_digest
+from vitalbench.containers.debian import differences, told
+from vitalbench.files import digest, file_digest
 from vitalbench.image import LOCK_LABEL, SOURCE_LABEL, lock_digest, source_digest
 
 LABELS = {
@@ -12,22 +14,37 @@ LABELS = {
     "source": SOURCE_LABEL,
     "lock": LOCK_LABEL,
     "system": "org.vitalbench.system",
+    "debian": "org.vitalbench.debian",
+    "torch": "org.vitalbench.torch",
     "python": "org.vitalbench.python",
 }
 
 
-def facts(root: Path, system: Path) -> dict[str, str]:
-    """Version, hash of the source, of the lock file and of the system's packages, and the Python.
+def installed(package: str) -> str:
+    """A package's version and a hash of the hashes that its wheel recorded of its files: two builds of one version differ in it.
+
+    Byte code and what an installer notes of itself are left out.
+    """
+    found = distribution(package)
+    own = [file for file in found.files or [] if file.suffix != ".pyc" and not file.parts[0].endswith(".dist-info")]
+    return f"{found.version} {digest({str(file): file.hash.value for file in own if file.hash})}"
+
+
+def facts(root: Path, system: Path, listed: Path) -> dict[str, str]:
+    """Version, hashes of the source, the lock file and the system's packages, how these stand to the list, torch, and the Python.
 
     Args:
         root: the folder that holds envs/.
         system: the list of the system's packages with their versions.
+        listed: the list to hold it against.
     """
     return {
         "version": vitalbench.__version__,
         "source": source_digest(),
         "lock": lock_digest(root),
         "system": file_digest(system)[:16],
+        "debian": told(differences(system.read_text(encoding="utf-8"), listed.read_text(encoding="utf-8"))),
+        "torch": installed("torch"),
         "python": platform.python_version(),
     }
 
@@ -39,17 +56,3 @@ def label_lines(found: dict[str, str]) -> str:
     'org.opencontainers.image.version 0.1.0\\n'
     """
     return "".join(f"{LABELS[name]} {value}\n" for name, value in found.items())
-
-
-def package_differences(found: str, listed: str) -> list[str]:
-    """A line for each of the system's packages that an image has in another version than the list that is kept.
-
-    >>> package_differences("libc6 2.36-9\\ntar 1.34\\n", "libc6 2.36-8\\ntar 1.34\\n")
-    ['libc6: listed 2.36-8, found 2.36-9']
-    """
-    new, old = (dict(line.split() for line in text.splitlines() if line.strip()) for text in (found, listed))
-    return [
-        f"{name}: listed {old.get(name, 'none')}, found {new.get(name, 'none')}"
-        for name in sorted(old.keys() | new.keys())
-        if old.get(name) != new.get(name)
-    ]
