@@ -9,7 +9,12 @@ from snakemake.settings.types import DeploymentMethod
 from vitalbench import layout
 from vitalbench.config.index_tables import index_tables
 from vitalbench.config.places import apptainer_options
-from vitalbench.config.workflow import load, refuse_forgotten_arrays, refuse_images
+from vitalbench.config.workflow import (
+    load,
+    refuse_forgotten_arrays,
+    refuse_images,
+    refuse_without_apptainer,
+)
 from vitalbench.unfinished import attempt
 
 # From where the jobs run, so that a project can be moved.
@@ -22,6 +27,9 @@ if workflow.is_main_process:
 workflow.deployment_settings.apptainer_args = apptainer_options(
     PLAN, workflow.deployment_settings.apptainer_args
 )
+IN_IMAGES = DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method
+if IN_IMAGES:
+    refuse_without_apptainer()
 SUITE = f"{layout.RESULTS}/{PLAN.name}"
 DATA = f"{layout.RESULTS}/{layout.DATA}"
 
@@ -39,7 +47,7 @@ onstart:
         getattr(workflow.executor_settings, "array_jobs", None),
         workflow.resource_settings.nodes,
     )
-    if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
+    if IN_IMAGES:
         refuse_images(PLAN, Path(workflow.basedir))
 
 

@@ -1,7 +1,10 @@
 # Objects of an object store. A data set's folder in it carries the hash of its slice, so that parts of other settings or of other code are
 # never taken.
 from vitalbench.config.remote import cloud_command, slice_name
+from vitalbench.config.workflow import refuse_without_store
 from vitalbench.files import file_digest
+
+refuse_without_store(PLAN.knobs)
 
 RECORDS = "data/{dataset}/{source}/{name}"
 PART = [

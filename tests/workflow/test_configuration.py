@@ -1,8 +1,12 @@
 """The configuration as Snakemake hands it over: one line and exit code 2 before any DAG, the same knobs as `vitalbench matrix`."""
 
+import os
+import subprocess
+from importlib.util import find_spec
+
 import pytest
 
-from tests.workflow.conftest import copy_project, jobs, snakemake
+from tests.workflow.conftest import BIN, copy_project, jobs, snakemake
 
 pytestmark = pytest.mark.slow
 
@@ -49,3 +53,42 @@ def test_another_configfile_stands_above_config_yaml_and_below_the_command_line(
         jobs(snakemake(folder, "-n", "--configfile", "other.yaml", "--config", "seeds=[0,1]").stdout)["train_cell"]
         == 3 * 2 + 2
     )
+
+
+def test_what_ran_on_the_bare_machine_is_not_run_again_in_an_image(folder, tool):
+    """But where it is asked for by the trigger that the default profile leaves out."""
+    made = "results/data/ptbxl/generated/release.json"
+    tool("apptainer", "echo apptainer version 1.4.5")
+    assert snakemake(folder, "--cores", "1", made).returncode == 0
+    again = snakemake(folder, "-n", "--sdm", "apptainer", "--cores", "1", made)
+    assert "Nothing to be done" in again.stdout
+    asked = ("--rerun-triggers", "mtime", "params", "input", "code", "software-env", "--", made)
+    assert jobs(snakemake(folder, "-n", "--sdm", "apptainer", "--cores", "1", *asked).stdout) == {"acquire": 1}
+
+
+def test_without_apptainer_images_are_refused_in_one_line(folder, tmp_path):
+    (tmp_path / "bin").mkdir()
+    # By the full path, so that nothing of the machine's is in it.
+    found = subprocess.run(
+        [str(BIN / "snakemake"), "-n", "--sdm", "apptainer", "--cores", "1"],
+        cwd=folder,
+        env={**os.environ, "PATH": str(tmp_path / "bin")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode == 2
+    (told,) = [line for line in found.stderr.splitlines() if line.startswith("error: ")]
+    assert told.startswith("error: --sdm apptainer: neither apptainer nor singularity is in the path")
+    assert "Traceback" not in found.stderr
+
+
+@pytest.mark.skipif(find_spec("snakemake_storage_plugin_s3") is not None, reason="the plugin is installed here")
+@pytest.mark.parametrize("knob", ["publish_to", "pull_from"])
+def test_an_object_store_without_its_plugin_is_refused_with_what_installs_it(folder, knob):
+    found = snakemake(folder, "-n", "--cores", "1", "--config", f"{knob}=s3://bucket/prefix")
+    assert found.returncode == 2
+    (told,) = [line for line in found.stdout.splitlines() if line.startswith("error: ")]
+    assert f"{knob}: s3://bucket/prefix needs snakemake-storage-plugin-s3" in told
+    assert "next: make cloud" in told
+    assert "InvalidPluginException" not in found.stdout

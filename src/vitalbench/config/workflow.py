@@ -1,11 +1,14 @@
 """What the Snakefile asks for: the plan, validated before the DAG is built, its slices written."""
 
+import shutil
 import sys
 from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from vitalbench.config.folder import ConfigFolder
+from vitalbench.config.knobs import Knobs
 from vitalbench.config.places import check_images
 from vitalbench.config.plan import Plan, make_plan
 from vitalbench.config.slices import write_slices
@@ -26,8 +29,7 @@ def refuse_forgotten_arrays(arrays: str | None, jobs: int | None) -> None:
     """
     if arrays and jobs is not None and jobs < sys.maxsize:
         told = f"--jobs {jobs} with --slurm-array-jobs {arrays}: an array of more jobs would never be submitted"
-        print(f"error: {told}; allowed: --jobs unlimited, or --slurm-array-jobs ''", file=sys.stderr)
-        sys.exit(ConfigError.exit_code)
+        _end(ConfigError(f"{told}; allowed: --jobs unlimited, or --slurm-array-jobs ''"))
 
 
 def refuse_images(plan: Plan, project: Path) -> None:
@@ -35,8 +37,33 @@ def refuse_images(plan: Plan, project: Path) -> None:
     try:
         check_images(plan, project)
     except VitalbenchError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        _end(error)
+
+
+def refuse_without_apptainer() -> None:
+    """End with exit code 2 and one line where jobs are to run in images and nothing here starts one."""
+    if shutil.which("apptainer") is None and shutil.which("singularity") is None:
+        told = "--sdm apptainer: neither apptainer nor singularity is in the path"
+        _end(ConfigError(f"{told}; install one (docs/CONTAINERS.md), or leave out --sdm: the numbers are the same"))
+
+
+def refuse_without_store(knobs: Knobs, plugin: str = "snakemake_storage_plugin_s3") -> None:
+    """End with exit code 2 and one line where a knob names an object store and what reads and writes one is not installed.
+
+    Args:
+        plugin: the module of Snakemake's storage plugin.
+    """
+    key = "publish_to" if knobs.publish_to else "pull_from"
+    if find_spec(plugin) is None:
+        told = (
+            f"{knobs.said_in(key)}: {getattr(knobs, key)} needs {plugin.replace('_', '-')}, which is not installed here"
+        )
+        _end(ConfigError(f"{told}; next: make cloud, then . .venv-cloud/bin/activate and the same again"))
+
+
+def _end(error: VitalbenchError) -> NoReturn:
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(error.exit_code)
 
 
 def load(config: Mapping[str, Any], configs: Path, main: bool = True) -> Plan:
@@ -58,6 +85,5 @@ def load(config: Mapping[str, Any], configs: Path, main: bool = True) -> Plan:
             for name, source in plan.sources.items():
                 miss_parts(Path(RESULTS) / DATA.format(dataset=name, source=source))
     except VitalbenchError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        _end(error)
     return plan
