@@ -118,6 +118,17 @@ def test_a_whole_release_is_counted_and_its_splits(tmp_path):
     assert facts.numbers == {f"measured.x.{name}": value for name, value in counted.items()}
 
 
+def test_the_generated_records_of_a_set_that_is_nothing_else_are_counted(configs):
+    """Of its first few patients nothing is; test_synthetic.py has what is called whole."""
+    claim = next(of for of in configs.documents["000-ecg-llm"].claims if of.id == "000-synthetic-records")
+    facts = Facts(missing={"synthetic-ecg": "needs the whole of it"})
+    assert judge(claim, facts)["verdict"] == "not-run"
+    facts.add("measured.synthetic-ecg.records", 20000)
+    assert judge(claim, facts)["verdict"] == "reproduced"
+    facts.add("measured.synthetic-ecg.records", 19999)
+    assert judge(claim, facts)["verdict"] == "refuted"
+
+
 def test_scores_on_a_whole_release_are_told_for_the_mean_and_for_each_class(tmp_path):
     def run(macro, of_class):
         told = {"split": "test", "subgroup": "all", "metric": "auroc"}

@@ -9,7 +9,7 @@ from sklearn.metrics import roc_auc_score
 from tests.conftest import build
 from vitalbench.config.dataset import Subset
 from vitalbench.data.datasets import challenge, synthetic
-from vitalbench.data.release import index_digests
+from vitalbench.data.release import acquire, index_digests
 from vitalbench.data.store import Store
 from vitalbench.data.synthetic.ecg_statements import AXES, attainable_auroc, factors
 from vitalbench.data.synthetic.parameters import COLUMNS, beat_times, signal_of
@@ -43,6 +43,27 @@ def number(row) -> int:
 
 def test_the_set_has_twenty_thousand_records(configs):
     assert configs.dataset("synthetic-ecg").standin.patients >= 20_000
+
+
+@pytest.mark.parametrize(
+    ("changed", "complete"),
+    [
+        ({}, True),
+        ({"subset": Subset(patients=30)}, False),
+        ({"standin": {"whole": False}}, False),
+        ({"expected": 50}, False),
+    ],
+)
+def test_all_of_it_is_the_whole_data_set_since_it_stands_in_for_none(dataset, tmp_path, changed, complete):
+    about = dataset.model_copy(
+        update={
+            "subset": changed.get("subset"),
+            "standin": dataset.standin.model_copy(update={"patients": 40} | changed.get("standin", {})),
+            "expected": dataset.expected.model_copy(update={"records": changed.get("expected", 40)}),
+        }
+    )
+    acquire("synthetic-ecg", about, "generated", None, tmp_path / "release.json")
+    assert read_json(tmp_path / "release.json")["complete"] is complete
 
 
 def test_every_parameter_is_a_column_of_the_store(records):

@@ -163,6 +163,7 @@ class StandIn(Strict):
     evenness: Fraction = 0.0  # of how often each statement is drawn: 0 as in PTB-XL, 1 every one alike
     seconds: Positive | None = None  # of a recording, where records are windows of one
     image: PlantedImage | None = None  # of images
+    whole: bool = False  # it stands in for nothing: these generated records are the data set
 
 
 class Subset(Strict):

@@ -166,6 +166,7 @@ def acquire(
     if stray:
         say(f"{len(stray)} sample files are in no row of the index and are left alone: {', '.join(stray[:_NAMED])}")
     expected, listed_here = config.expected, _release_records(index)
+    itself = config.standin is not None and config.standin.whole
     subset = {"subset": {"patients": config.subset.patients, "of_records": whole}} if config.subset else {}
     description = {
         "source": source,
@@ -174,7 +175,7 @@ def acquire(
         "records": len(index),
         "patients": int(usable["patient_id"].nunique()),
         "bad_rows": len(index) - len(usable),
-        "complete": bool(source != "generated" and expected and listed_here == expected.records),
+        "complete": bool((source != "generated" or itself) and expected and listed_here == expected.records),
         "stray_files": stray,
         "index": index_digests(root, config),
     } | subset

@@ -82,8 +82,9 @@ def data_rows(results: Results) -> list[list[Any]]:
             continue
         source = manifest["release"]["source"]
         kinds = {"generated": "generated stand-in", "local": "local release", "download": "downloaded release"}
-        shown = kinds[source]
-        if source != "generated" and not manifest["release"]["complete"]:
+        whole = manifest["release"]["complete"]
+        shown = "generated, all there is of it" if source == "generated" and whole else kinds[source]
+        if source != "generated" and not whole:
             shown += f" (part of {dataset['expected']['records']:,} records)" if dataset["expected"] else ""
         rows.append(
             [
