@@ -96,6 +96,28 @@ def test_the_ideal_observer_is_not_allowed_on_real_records(project):
     assert fate["s4d"] == ("", "local")
 
 
+def of_records(project, dataset: str, task: str) -> ConfigFolder:
+    """The project with a suite of a data set's own records."""
+    told = f"{{datasets: [{dataset}], tasks: [{task}], designs: [prevalence]}}"
+    suite = f"description: x\nsource: records\nsize: small\ngrids: [{told}]\n"
+    (project / "configs/suites/own.yaml").write_text(suite)
+    return ConfigFolder(project / "configs")
+
+
+def test_a_data_set_made_of_two_releases_says_which_to_download(project):
+    (line,) = plan(of_records(project, "combined", "scored-combined"), suite="own", download=True).absent()
+    assert "holds ptbxl/ and challenge2021/" in line
+    assert "download ptbxl (https://physionet.org/files/ptb-xl/1.0.3/) and challenge2021 (https://" in line
+    assert "or download=true" not in line
+
+
+def test_a_release_that_a_data_set_is_made_of_has_a_data_set_of_its_own(project):
+    file = project / "configs/datasets/combined.yaml"
+    file.write_text(file.read_text().replace("made_of: [ptbxl, ", "made_of: [ptbxll, "))
+    with pytest.raises(ConfigError, match=r"combined\.yaml: made_of: .*ptbxll.*nearest: ptbxl"):
+        plan(of_records(project, "combined", "scored-combined"), suite="own")
+
+
 def test_open_records_that_are_not_here_are_downloaded_where_asked(configs, tmp_path):
     found = plan(configs, suite="ptbxl", download=True)
     assert {planned.source for planned in found.cells} == {"download"}

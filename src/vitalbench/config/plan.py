@@ -101,6 +101,7 @@ class Plan:
     targets: dict[str, Target]
     sources: dict[str, Source | None]
     roots: dict[str, Path]
+    releases: dict[str, Dataset] = field(default_factory=dict)  # that data sets of the suite are made of
     cells: list[Planned] = field(default_factory=list)
 
     @property
@@ -141,7 +142,7 @@ class Plan:
     def absent(self) -> list[str]:
         """A line for each data set without records here, with what to do about it."""
         return [
-            f"{name}: {no_records(self.datasets[name], self.knobs)}"
+            f"{name}: {no_records(self.datasets[name], self.knobs, self.releases)}"
             for name, source in self.sources.items()
             if not source
         ]
@@ -169,7 +170,7 @@ def _fate(cell: Cell, plan: Plan) -> Planned:
     if design.recipe == "ideal-observer" and source not in ("generated", None):
         return Planned(cell, source, "not-allowed", "the ideal observer knows the parameters of generated records only")
     if source is None:
-        return Planned(cell, source, "not-run", no_records(dataset, plan.knobs))
+        return Planned(cell, source, "not-run", no_records(dataset, plan.knobs, plan.releases))
     if design.train is not None and design.train.precision == "fp16" and target.device == "cpu":
         return Planned(
             cell, source, "not-allowed", "fp16 needs a GPU, whose gradients are scaled; bf16 runs on a CPU too"
@@ -291,6 +292,11 @@ def make_plan(folder: ConfigFolder, knobs: Knobs) -> Plan:
         targets=targets,
         sources={item: source for item, (source, _) in found.items()},
         roots={item: root for item, (_, root) in found.items() if root},
+        releases={
+            part: folder.dataset(part, f"{folder.path / 'datasets' / item}.yaml: made_of")
+            for item, dataset in datasets.items()
+            for part in dataset.made_of
+        },
     )
     for item in datasets:
         listed = plan.fitted_on(item) if plan.sources[item] else None

@@ -51,15 +51,27 @@ def _not_in(data_root: Path, dataset: Dataset) -> str:
     return f"{itself}: name it {dataset.release}, or link to it by that name, and give the folder above, data_root={parent}"
 
 
-def no_records(dataset: Dataset, knobs: Knobs) -> str:
-    """Why the records of a data set are not here, and how one comes by them."""
+def _fetched_apart(dataset: Dataset, releases: dict[str, Dataset]) -> str:
+    """What is to be downloaded for a data set that is made of several releases; empty where none of them can be."""
+    named = [(name, releases[name]) for name in dataset.made_of if name in releases]
+    each = " and ".join(f"{name} ({of.download.url})" for name, of in named if of.download)
+    return f"; download=true fetches one release at a time, so download {each} first" if each else ""
+
+
+def no_records(dataset: Dataset, knobs: Knobs, releases: dict[str, Dataset] | None = None) -> str:
+    """Why the records of a data set are not here, and how one comes by them.
+
+    Args:
+        releases: the data sets that it may be made of, by their names.
+    """
     what = f"{dataset.title} {dataset.version}"
     folder = f"data_root=FOLDER that holds {'/ and '.join(dataset.made_of or [dataset.release])}/"
     why = "no records here: " + (f"{_not_in(Path(knobs.data_root).expanduser(), dataset)}; " if knobs.data_root else "")
     if dataset.access != "open":
         needs = {"registration": "registration", "credentialed": "credentialed access"}[dataset.access]
         return f"{why}{what} needs {needs}; get it at {dataset.homepage}, then pass {folder}"
-    return f"{why}pass {folder} ({what}, {dataset.homepage})" + (", or download=true" if dataset.download else "")
+    told = f"{why}pass {folder} ({what}, {dataset.homepage})"
+    return told + (", or download=true" if dataset.download else _fetched_apart(dataset, releases or {}))
 
 
 def find_sources(
