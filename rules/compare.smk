@@ -7,6 +7,7 @@ GATHERED = [
     "leakage",
     "quality",
     "search",
+    "pooled",
     "external",
     "ladder",
 ]

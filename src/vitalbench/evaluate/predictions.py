@@ -1,5 +1,6 @@
 """The predictions file: what it may hold, and one clear line for what it may not."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +62,16 @@ class Predictions:
             self.classes, self.record_id[rows], self.patient_id[rows], self.split[rows], self.y[rows], self.p[rows],
             self.groups[rows].reset_index(drop=True), weight,
         )  # fmt: skip
+
+
+def together(several: Sequence[Predictions]) -> Predictions:
+    """Predictions for the same classes, one after the other."""
+    columns = ("record_id", "patient_id", "split", "y", "p")
+    joined = {name: np.concatenate([getattr(one, name) for one in several]) for name in columns}
+    groups = pd.concat([one.groups for one in several], ignore_index=True)
+    weighted = any(one.weight is not None for one in several)
+    weight = np.concatenate([one.weights for one in several]) if weighted else None
+    return Predictions(several[0].classes, **joined, groups=groups, weight=weight)
 
 
 def _read(path: Path) -> pd.DataFrame:

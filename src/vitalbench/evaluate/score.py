@@ -1,21 +1,27 @@
 """Score a predictions file: every metric of a task's kind, by class and macro, by subgroup, with patient-clustered intervals."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from vitalbench.config.schema import MACRO, METRICS, Kind
+from vitalbench.errors import InputError
 from vitalbench.evaluate.bootstrap import interval
-from vitalbench.evaluate.predictions import SCORED, Predictions
+from vitalbench.evaluate.predictions import SCORED, Predictions, together
 from vitalbench.evaluate.subset import FEW_PATIENTS, Subset, Support
 from vitalbench.evaluate.thresholds import Thresholds, choose_thresholds
 
 ALL = "all"
 _DECISION = ("f1", "accuracy", "sensitivity", "specificity", "ppv", "npv")
-_UNDEFINED = {"ppv": "nothing was predicted for it", "npv": "nothing was predicted against it"}
+_UNDEFINED = {
+    "ppv": "nothing was predicted for it",
+    "npv": "nothing was predicted against it",
+    **dict.fromkeys(("auroc", "auprc"), "no fold holds both truths"),
+}
 Array = NDArray[np.float64]
 Row = dict[str, Any]
 
@@ -31,6 +37,12 @@ class Scores:
 
     rows: list[Row] = field(default_factory=list)
     replicates: dict[tuple[str, str, str, str], Array] = field(default_factory=dict)
+
+    def add(self, subset: Subset, thresholds: Thresholds, split: str, subgroup: str) -> None:
+        """Add what one subset of the records comes to."""
+        table = _Table(subset, thresholds, split, subgroup)
+        self.rows += table.rows()
+        self.replicates |= table.replicates
 
 
 class _Table:
@@ -91,7 +103,8 @@ class _Table:
             "n_supported": int(not missing and not on.thin),
         }
         if metric in _DECISION and not on.lacking and self.subset.kind != "multiclass":
-            more["threshold"] = self.thresholds.value[k]
+            if self.thresholds.value.ndim == 1:
+                more["threshold"] = self.thresholds.value[k]
             if self.thresholds.chosen_on[k] == "fixed":
                 reasons.append("threshold 0.5: no val rows with both truths")
         return self._row(metric, self.classes[k], on, reasons, bool(on.thin), **more)
@@ -167,7 +180,35 @@ def score(predictions: Predictions, kind: Kind, resamples: int, seed: int) -> Sc
         chosen = predictions.take(predictions.split == split)
         for subgroup, rows in _subgroups(chosen) if len(chosen) else ():
             subset = Subset(chosen.take(rows), kind, thresholds, resamples, seed, (split, subgroup))
-            table = _Table(subset, thresholds, split, subgroup)
-            out.rows += table.rows()
-            out.replicates |= table.replicates
+            out.add(subset, thresholds, split, subgroup)
+    return out
+
+
+def score_folds(folds: Sequence[Predictions], kind: Kind, resamples: int, seed: int) -> Scores:
+    """Score the test records of several folds together, each by its own fold's model: cross-validation over all their patients.
+
+    A decision is taken at the threshold that its fold chose on its own validation records, and scores are ranked within their
+    fold (`RankedApart`). Resamples are of all the folds' patients.
+
+    Args:
+        folds: of one data set, task and design, one a fold.
+
+    Raises:
+        InputError: a patient is tested in two folds, so that the patients are no sample of patients.
+    """
+    tests = [one.take((one.split == "test") & (one.weights > 0)) for one in folds]
+    patients = pd.Series(np.concatenate([pd.unique(one.patient_id) for one in tests]))
+    if patients.duplicated().any():
+        raise InputError(f"{patients.duplicated().sum():,} patients are tested in more than one fold")
+    chosen = [choose_thresholds(one.take(one.weights > 0), kind) for one in folds]
+    values = np.concatenate(
+        [np.broadcast_to(its.value, (len(one), len(its.value))) for its, one in zip(chosen, tests, strict=True)]
+    )
+    how = ["val" if all(its.chosen_on[k] == "val" for its in chosen) else "fixed" for k in range(values.shape[1])]
+    fold = np.repeat(np.arange(len(tests)), [len(one) for one in tests])
+    whole, out = together(tests), Scores()
+    for subgroup, rows in _subgroups(whole) if len(whole) else ():
+        thresholds = Thresholds(values[rows], how)
+        names = ("test", subgroup)
+        out.add(Subset(whole.take(rows), kind, thresholds, resamples, seed, names, fold[rows]), thresholds, *names)
     return out

@@ -13,7 +13,7 @@ from vitalbench.config.schema import MACRO, METRICS, Kind
 from vitalbench.evaluate import metrics
 from vitalbench.evaluate.bootstrap import Resamples, patient_index, redraw, resample
 from vitalbench.evaluate.predictions import Predictions
-from vitalbench.evaluate.ranking import Ranking
+from vitalbench.evaluate.ranking import RankedApart, Ranking
 from vitalbench.evaluate.thresholds import Thresholds
 from vitalbench.files import digest
 from vitalbench.measure.device import cpu_count
@@ -61,7 +61,7 @@ class _Scorer:
 
     label: str
     sums: metrics.Sums
-    ranking: Ranking | None = None
+    ranking: Ranking | RankedApart | None = None
     own: Resamples | None = None  # of a class that loses a truth in the common ones
     keep: tuple[str, ...] | None = None
 
@@ -80,12 +80,22 @@ class Subset:
         support: on whom each class rests, by its position.
         whole: on whom the metrics of whole records rest: the records labelled for all classes.
         redrawn: the share of resamples redrawn for each class that can be scored, by its position.
+
+    Args:
+        folds: (records,) of which fold's model a record's scores are, where they are of several: ranked within it alone.
     """
 
     def __init__(
-        self, data: Predictions, kind: Kind, thresholds: Thresholds, resamples: int, seed: int, names: tuple[str, str]
+        self,
+        data: Predictions,
+        kind: Kind,
+        thresholds: Thresholds,
+        resamples: int,
+        seed: int,
+        names: tuple[str, str],
+        folds: NDArray[np.intp] | None = None,
     ) -> None:
-        self.data, self.kind = data, kind
+        self.data, self.kind, self._folds = data, kind, folds
         self._seed, self._names = seed, names
         self._index, self._patients = patient_index(data.patient_id)
         rng = np.random.default_rng(stream(seed, *names))
@@ -116,13 +126,19 @@ class Subset:
 
     def _add_class(self, k: int, thresholds: Thresholds) -> None:
         name, y, p, known = self.data.classes[k], self.data.y[:, k], self.data.p[:, k], self._labelled[:, k]
-        predicted = self.data.p.argmax(axis=1) == k if self.kind == "multiclass" else p >= thresholds.value[k]
+        predicted = self.data.p.argmax(axis=1) == k if self.kind == "multiclass" else p >= thresholds.value[..., k]
+        rows = np.flatnonzero(known)
+        ranking = (
+            Ranking.of(y[known], p[known], rows)
+            if self._folds is None
+            else RankedApart.of(y[known], p[known], rows, self._folds[known])
+        )
         resamples, self.redrawn[k] = redraw(self._drawn, y, stream(self._seed, *self._names, name))
         self._scorers.append(
             _Scorer(
                 name,
                 metrics.label_sums(y, p, predicted, known),
-                Ranking.of(y[known], p[known], np.flatnonzero(known)),
+                ranking,
                 None if resamples is self._drawn else resamples,
             )
         )

@@ -12,7 +12,11 @@ from vitalbench.evaluate.predictions import Predictions
 
 @dataclass(frozen=True)
 class Thresholds:
-    """The probability at which each class is decided for, and how it was chosen: `val` or `fixed`."""
+    """The probability at which each class is decided for, and how it was chosen: `val` or `fixed`.
+
+    Attributes:
+        value: (classes,), or (records, classes) where records are of several models, each with thresholds of its own.
+    """
 
     value: NDArray[np.float64]
     chosen_on: list[str]

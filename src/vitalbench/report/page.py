@@ -7,7 +7,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 import vitalbench
 from vitalbench.files import read_json, write_text
 from vitalbench.layout import REPORT
-from vitalbench.report import ladder_rows
+from vitalbench.report import ladder_rows, pooled_rows
 from vitalbench.report.cost_tables import (
     cost_rows,
     projected_rows,
@@ -103,6 +103,8 @@ def write_report(results: Results) -> Path:
     cells, cells_line = cell_rows(results)
     timing = timing_rows(results)
     sections = [(f"task-{at}", section.title) for at, section in enumerate(tasks, start=1)]
+    pooled = pooled_rows.shown_rows(results)
+    sections += [("pooled", "All folds' patients")] if pooled else []
     external = shown_rows(results)
     sections += [("external", "On another source")] if external else []
     ladder = ladder_rows.shown_rows(results)
@@ -122,6 +124,7 @@ def write_report(results: Results) -> Path:
         headline=_headline(results, devices),
         sections=sections,
         tasks=tasks,
+        pooled=pooled,
         external=external,
         ladder=ladder,
         timing=timing,

@@ -16,6 +16,7 @@ from vitalbench.measure.phases import Phase
 from vitalbench.report.external_rows import external_rows
 from vitalbench.report.ladder_rows import ladder_rows
 from vitalbench.report.model_card import write_card
+from vitalbench.report.pooled_rows import pooled_rows
 from vitalbench.report.search_rows import search_rows
 from vitalbench.report.statistics import statistics_checks
 from vitalbench.results import Results
@@ -176,6 +177,7 @@ def write_tables(results: Results) -> Path:
         "leakage": leakage_rows,
         "quality": quality_rows,
         "search": search_rows,
+        "pooled": pooled_rows,
         "external": external_rows,
         "ladder": ladder_rows,
     }
