@@ -7,6 +7,7 @@ GATHERED = [
     "leakage",
     "quality",
     "search",
+    "sources",
     "pooled",
     "external",
     "ladder",

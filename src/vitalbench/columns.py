@@ -425,6 +425,18 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "time_verdict | faster, slower or no-verdict: of a's training against b's",
         ),
     ),
+    "sources": (
+        "a source that a data set is made of, and what it adds",
+        _columns(
+            "dataset | name in configs/datasets",
+            "data_source | generated, local or download",
+            "made_of | the source, in the order in which they are counted",
+            "listed | its records, listed by the index or lying in the release beside it | count",
+            "kept_out | of those, quarantined or not taken | count",
+            "copies | of those, one recording with a record that was counted before, by its samples or by its number | count",
+            "adds | listed - kept_out - copies | count",
+        ),
+    ),
     "pooled": (
         "a metric of a design over all the patients that its folds tested, each by the model of a fold that never saw them",
         _columns(

@@ -7,14 +7,18 @@ import pandas as pd
 import pytest
 
 from tests.conftest import build
+from vitalbench.config.dataset import DatasetBuild
 from vitalbench.config.sources import local_release
 from vitalbench.data.datasets import challenge, combined, ptbxl
-from vitalbench.data.inventory import _left_out, _origins
+from vitalbench.data.origins import origins_in
 from vitalbench.data.release import index_digests
 from vitalbench.data.store import Store
+from vitalbench.files import write_json
+from vitalbench.report.source_rows import source_rows
 from vitalbench.split.alignment import align, spectra
 from vitalbench.split.assign import assign
 from vitalbench.split.fingerprint import prepare
+from vitalbench.tables import read_table, write_table
 
 
 @pytest.fixture(scope="module")
@@ -99,13 +103,33 @@ def test_every_source_is_told_apart_in_one_vocabulary(index):
     assert set(index["sex"]) <= {"male", "female", "unknown"}
 
 
-def test_the_table_says_what_copies_add(built, root, records):
-    stored = pd.read_parquet(built[2] / "index.parquet")
-    found = _origins(stored, records) | _left_out(SimpleNamespace(config=built[0], root=root), stored)
+@pytest.fixture(scope="module")
+def made_of(built):
+    """The folder, as a build leaves it."""
+    config = built[0].model_dump(include=set(DatasetBuild.model_fields))
+    write_json(built[2] / "config.json", {"config": config, "source": "generated", "root": None})
+    return built[2]
+
+
+def test_the_table_says_what_copies_add(made_of):
+    found = origins_in(made_of)
     copies, gone = found[combined.COPIES], found[combined.GONE]
     assert copies.adds == gone.adds == 0
     assert copies.copies == found["ptb-xl"].listed
     assert (gone.listed, gone.kept_out) == (3, 3)
+
+
+def test_a_suite_of_it_has_that_table_and_one_of_a_single_source_none(built, made_of, configs, tmp_path):
+    datasets = {"combined": built[0], "ptbxl": configs.dataset("ptbxl"), "challenge2021": built[0]}
+    suite = {"sources": {"combined": "generated", "ptbxl": "generated", "challenge2021": None}}
+    folders = {"combined": made_of, "ptbxl": made_of, "challenge2021": None}
+    results = SimpleNamespace(suite=suite, dataset=datasets.get, data=folders.get)
+    write_table("sources", source_rows(results), tmp_path / "sources.csv")
+    rows = read_table("sources", tmp_path / "sources.csv")
+    assert {(row["dataset"], row["data_source"]) for row in rows} == {("combined", "generated")}
+    assert next(row for row in rows if row["made_of"] == combined.GONE)["adds"] == "0"
+    records = pd.read_parquet(made_of / "records.parquet")
+    assert sum(int(row["adds"]) for row in rows) == records["digest"].nunique()
 
 
 def test_both_releases_have_to_be_there(built, root, tmp_path):

@@ -8,7 +8,7 @@ import yaml
 
 from vitalbench import cli
 from vitalbench.data.datasets import challenge
-from vitalbench.data.inventory import _origins
+from vitalbench.data.origins import by_origin
 from vitalbench.errors import ConfigError, InputError
 
 
@@ -60,7 +60,7 @@ def test_a_set_of_several_sources_says_what_each_really_adds():
         {"record_id": list("abcdef"), "group:origin": ["one", "one", "two", "two", "two", "three"]}
     )  # d is a copy of a, f of e; c is quarantined
     records = index.iloc[[5, 4, 3, 1, 0]].assign(digest=["5", "5", "1", "2", "1"])
-    found = _origins(index, records)
+    found = by_origin(index, records)
     assert list(found) == ["one", "two", "three"]
     assert [(o.listed, o.kept_out, o.copies, o.adds) for o in found.values()] == [
         (2, 0, 0, 2),
@@ -71,4 +71,4 @@ def test_a_set_of_several_sources_says_what_each_really_adds():
 
 def test_a_set_of_one_source_has_no_such_table():
     index = pd.DataFrame({"record_id": list("ab"), "group:origin": ["one", "one"]})
-    assert _origins(index, index.assign(digest=["1", "1"])) == {}
+    assert by_origin(index, index.assign(digest=["1", "1"])) == {}

@@ -38,8 +38,8 @@ def test_every_table_has_its_columns_and_rows(quick):
             header = next(csv.reader(stream))
         assert header == tables.names(name), name
         # The default suite searches nothing, has one source and asks for one number of patients; tests/workflow/test_search.py,
-        # unit/test_pooled.py, unit/test_external.py and unit/test_ladder.py have rows.
-        empty = name in ("search", "pooled", "external", "ladder")
+        # unit/test_combined.py, unit/test_pooled.py, unit/test_external.py and unit/test_ladder.py have rows.
+        empty = name in ("search", "sources", "pooled", "external", "ladder")
         assert (len(tables.read_table(name, path)) == 0) == empty, name
     assert read_json(quick.results / "tables" / "schema.json")["version"] >= 1
 

@@ -9,33 +9,11 @@ import pandas as pd
 
 from vitalbench.config.dataset import Dataset, DatasetBuild, Source
 from vitalbench.data.build import DataFolder
-from vitalbench.data.datasets import load
+from vitalbench.data.origins import Origin, by_origin, left_out
 from vitalbench.data.store import read_records
 from vitalbench.data.table_file import read_table
 from vitalbench.files import read_json, write_json
 from vitalbench.measure.clock import Stopwatch
-
-_ORIGIN = "group:origin"
-
-
-@dataclass(frozen=True)
-class Origin:
-    """What one of the sources that a data set is made of really adds to it.
-
-    Attributes:
-        listed: its records in the index.
-        kept_out: of those, quarantined.
-        copies: stored, and one recording with a record that was counted before it, of this source or another.
-    """
-
-    listed: int
-    kept_out: int
-    copies: int
-
-    @property
-    def adds(self) -> int:
-        """Recordings that are there once."""
-        return self.listed - self.kept_out - self.copies
 
 
 @dataclass(frozen=True)
@@ -101,30 +79,9 @@ def take(name: str, dataset: Dataset, source: Source, root: Path | None, labels:
             classes={str(label): int(count) for label, count in carried.items()},
             quarantined=dict(_by_check(found, "quarantined")),
             flagged=dict(_by_check(found, "flagged")),
-            origins=_origins(index, records) | _left_out(folder, index),
+            origins=by_origin(index, records) | left_out(folder.path, index),
             seconds=seconds,
         )
-
-
-def _left_out(folder: DataFolder, index: pd.DataFrame) -> dict[str, Origin]:
-    """What lies in the releases and is in no row of the index."""
-    told = getattr(load(folder.config.module), "left_out", None)
-    found = told(folder.root, folder.config, index) if told else {}
-    return {name: Origin(kept_out + copies, kept_out, copies) for name, (kept_out, copies) in found.items()}
-
-
-def _origins(index: pd.DataFrame, records: pd.DataFrame) -> dict[str, Origin]:
-    """By source, in the order of the index; the first record of a recording is the one that counts."""
-    if _ORIGIN not in index.columns or index[_ORIGIN].nunique() < 2:
-        return {}
-    order = {record: at for at, record in enumerate(index["record_id"])}
-    stored = records.sort_values("record_id", key=lambda names: names.map(order))
-    again = stored[stored["digest"].duplicated()]
-    listed, kept, copies = (table[_ORIGIN].value_counts() for table in (index, stored, again))
-    return {
-        str(name): Origin(int(count), int(count - kept.get(name, 0)), int(copies.get(name, 0)))
-        for name, count in listed.reindex(index[_ORIGIN].unique()).items()
-    }
 
 
 def _by_check(found: pd.DataFrame, action: str) -> Iterator[tuple[str, int]]:

@@ -142,6 +142,7 @@ def write_report(results: Results) -> Path:
             [row["dataset"], row["check"], row["action"], row["records"], row["of"], row["example"]]
             for row in read_table("quality", results.table("quality"))
         ],
+        made_of=[list(row.values()) for row in read_table("sources", results.table("sources"))],
         leakage=[
             [
                 row["dataset"],

@@ -18,6 +18,7 @@ from vitalbench.report.ladder_rows import ladder_rows
 from vitalbench.report.model_card import write_card
 from vitalbench.report.pooled_rows import pooled_rows
 from vitalbench.report.search_rows import search_rows
+from vitalbench.report.source_rows import source_rows
 from vitalbench.report.statistics import statistics_checks
 from vitalbench.results import Results
 from vitalbench.tables import write_schema, write_table
@@ -177,6 +178,7 @@ def write_tables(results: Results) -> Path:
         "leakage": leakage_rows,
         "quality": quality_rows,
         "search": search_rows,
+        "sources": source_rows,
         "pooled": pooled_rows,
         "external": external_rows,
         "ladder": ladder_rows,
