@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from vitalbench.cell_result import CellResult
 from vitalbench.config.schema import MACRO, Task
 from vitalbench.errors import InputError
 from vitalbench.evaluate.bootstrap import interval
 from vitalbench.evaluate.predictions import read_predictions
 from vitalbench.evaluate.run import Key
 from vitalbench.evaluate.score import ALL, Scores, score_folds
-from vitalbench.results import CellResult, Results
+from vitalbench.results import Results
 from vitalbench.tables import number, read_table
 
 Row = dict[str, Any]
