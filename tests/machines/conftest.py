@@ -10,6 +10,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.workflow.conftest import snakemake
 from tests.workflow.test_killed import mortal_project
+from vitalbench import layout
 
 CANNOT = 3  # what a script of this folder ends with on a machine that it cannot set up
 EPOCHS = 40
@@ -39,6 +40,14 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def apptainer() -> None:
     """Apptainer."""
     set_up("apptainer.sh")
+
+
+@pytest.fixture(scope="session")
+def image(apptainer: None) -> Path:
+    """The project's CPU image, holding the source that is here."""
+    found = snakemake(ROOT, "--cores", "2", "containers")
+    assert found.returncode == 0, found.stdout[-3000:]
+    return ROOT / layout.CPU_IMAGE
 
 
 @pytest.fixture(scope="session")

@@ -21,14 +21,6 @@ pytestmark = [
 ]  # an image from nothing, beside other work
 
 
-@pytest.fixture(scope="module")
-def image(apptainer) -> Path:
-    """The project's CPU image, holding the source that is here."""
-    found = snakemake(ROOT, "--cores", "2", "containers")
-    assert found.returncode == 0, found.stdout[-3000:]
-    return ROOT / layout.CPU_IMAGE
-
-
 def within(image: Path, command: str, *before: str) -> subprocess.CompletedProcess:
     line = [*before, "apptainer", "exec", str(image), "sh", "-c", command]
     return subprocess.run(line, cwd="/", capture_output=True, text=True, check=False)

@@ -101,7 +101,10 @@ def check_images(plan: Plan, project: Path) -> None:
             raise InputError(f"{image}: no such image, and the jobs are to run in it; next: {builds(image)}")
         receipt, again = receipt_of(path), f"next: {builds(image, again=True)}"
         if not receipt.is_file():
-            raise InputError(f"{image}: it has no receipt {receipt.name} beside it that names its source; {again}")
+            take = f"vitalbench image take {image} --out {image} --expect SHA256"
+            raise InputError(
+                f"{image}: it has no receipt {receipt.name} beside it; next: {take}, or {builds(image, again=True)}"
+            )
         told = read_json(receipt)
         if why := otherwise(told.get("labels") or {}, project):
             raise InputError(f"{image}: it {why}; {again}")

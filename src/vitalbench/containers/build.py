@@ -1,6 +1,5 @@
 """Build an image from its definition, whole or not at all, and say what came out."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -19,9 +18,11 @@ from vitalbench.containers.debian import (
     refusal,
     versions_wanted,
 )
+from vitalbench.containers.inspect import answer
+from vitalbench.containers.receipt import told_of
 from vitalbench.errors import InputError
-from vitalbench.files import atomic, file_digest, write_json
-from vitalbench.measure.clock import Stopwatch, utc_now
+from vitalbench.files import atomic, write_json
+from vitalbench.measure.clock import Stopwatch
 from vitalbench.progress import say
 
 _WHEELS = "/mnt/wheels"  # where a definition makes room for a site's own wheels
@@ -53,18 +54,10 @@ class System:
         return path.read_text(encoding="utf-8") if path.is_file() else None
 
 
-def _answer(*command: str) -> str:
-    try:
-        found = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return found.stdout if found.returncode == 0 else ""
-
-
 def site_here() -> Site:
     """What apt and pip are set up with on this machine, nothing where they are not."""
-    archives = _answer("apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages").split()
-    links = _answer(sys.executable, "-m", "pip", "config", "get", "global.find-links").split()
+    archives = answer("apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages").split()
+    links = answer(sys.executable, "-m", "pip", "config", "get", "global.find-links").split()
     certificates = Path("/etc/ssl/certs")
     return Site(
         archive=next((archive for archive in archives if "security" not in archive), None),
@@ -89,12 +82,6 @@ def command(definition: Path, image: Path, site: Site, system: System | None = N
     if site.certificates:
         line += ["--bind", f"{site.certificates}:{site.certificates}:ro"]
     return [*line, str(image), str(definition)]
-
-
-def labels(image: Path) -> dict[str, str] | None:
-    """An image's labels; None where Apptainer is not here or cannot read them."""
-    text = _answer("apptainer", "inspect", "--json", str(image))
-    return dict(json.loads(text)["data"]["attributes"].get("labels") or {}) if text else None
 
 
 def build(definition: Path, image: Path, receipt: Path, mirror: str | None = None) -> dict[str, Any]:
@@ -122,15 +109,7 @@ def build(definition: Path, image: Path, receipt: Path, mirror: str | None = Non
         seconds = watch.lap()
         if subprocess.run(["apptainer", "test", str(temporary)], check=False).returncode:
             raise InputError(f"{definition}: the image was built, but its %test failed; the lines above say where")
-    content: dict[str, Any] = {
-        "image": image.name,
-        "sha256": file_digest(image),
-        "bytes": image.stat().st_size,
-        "modified_ns": image.stat().st_mtime_ns,
-        "build_seconds": round(seconds, 1),
-        "labels": labels(image) or {},
-        "written": utc_now(),
-    }
+    content = told_of(image) | {"build_seconds": round(seconds, 1)}
     if system:
         said = {"archive": system.archive.url, "archive_is": system.archive.what, "versions": system.versions}
         content["debian"] = said | {"differences": differing}

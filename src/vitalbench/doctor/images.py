@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vitalbench.config.knobs import Knobs
 from vitalbench.config.places import DRIVER, Place, builds, outside, unbindable
-from vitalbench.containers.build import labels
+from vitalbench.containers.inspect import labels
 from vitalbench.containers.sif import fault
 from vitalbench.doctor.finding import Finding, complaint
 from vitalbench.errors import InputError
