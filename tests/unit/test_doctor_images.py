@@ -43,6 +43,13 @@ def test_an_image_that_is_what_it_should_be_works(tool, built):
         assert (found.what, found.works, found.next) == (what, True, "")
 
 
+def test_an_image_with_other_packages_of_debians_works_and_says_so(tool, built):
+    tool("apptainer", inspected(HELD | {"org.vitalbench.debian": "3 not as listed"}))
+    found = images.image(built, CPU_IMAGE)
+    assert found.works
+    assert found.told.endswith("; of Debian's packages 3 not as listed")
+
+
 def test_an_image_that_is_not_built_is_told_with_what_builds_it(tool, tmp_path):
     tool("apptainer", "true")
     found = images.image(tmp_path, CUDA_IMAGE)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from vitalbench.config.knobs import Knobs
 from vitalbench.config.places import DRIVER, Place, builds, outside, unbindable
+from vitalbench.containers.debian import told
+from vitalbench.containers.facts import LABELS
 from vitalbench.containers.inspect import labels
 from vitalbench.containers.sif import fault
 from vitalbench.doctor.finding import Finding, complaint
@@ -43,7 +45,8 @@ def image(project: Path, name: str) -> Finding:
         return Finding(_WHAT[name], False, f"{name}: {why}", builds(name, again=True))
     if not here:
         return Finding(_WHAT[name], False, f"{name} is here, and Apptainer is not", "see docs/CONTAINERS.md")
-    if why := otherwise(labels(path) or {}, project):
+    held = labels(path) or {}
+    if why := otherwise(held, project):
         return Finding(_WHAT[name], False, f"{name} {why}", builds(name, again=True))
     if why := complaint("apptainer", "exec", str(path), "true"):
         return Finding(_WHAT[name], False, f"{name} does not start: {why}", f"apptainer exec {path} true")
@@ -51,7 +54,12 @@ def image(project: Path, name: str) -> Finding:
         look = ("apptainer", "exec", "--nv", str(path), "python", "-c")
         if why := complaint(*look, _SEES_A_GPU, seconds=120):
             return Finding(_WHAT[name], False, f"{name}: {why}", " ".join((*look, "'import torch; torch.cuda.init()'")))
-    return Finding(_WHAT[name], True, f"{name} is its receipt's, holds this source and these packages, and starts")
+    # Taken with a switch turned, so it is told and stops nothing.
+    system = held.get(LABELS["debian"], told([]))
+    other = "" if system == told([]) else f"; of Debian's packages {system}"
+    return Finding(
+        _WHAT[name], True, f"{name} is its receipt's, holds this source and these packages, and starts{other}"
+    )
 
 
 def _not_the_receipts(path: Path) -> str | None:
@@ -59,8 +67,8 @@ def _not_the_receipts(path: Path) -> str | None:
     receipt = receipt_of(path)
     if not receipt.is_file():
         return f"no receipt {receipt.name} is beside it"
-    told, found = read_json(receipt)["sha256"], file_digest(path)
-    return None if told == found else f"not what {receipt.name} tells of: SHA-256 {found}, not {told}"
+    expected, found = read_json(receipt)["sha256"], file_digest(path)
+    return None if expected == found else f"not what {receipt.name} tells of: SHA-256 {found}, not {expected}"
 
 
 def binds(project: Path, knobs: Knobs, environment: Mapping[str, str] = os.environ) -> list[Finding]:
