@@ -6,6 +6,7 @@ from importlib.util import find_spec
 
 import pytest
 
+from tests.conftest import ROOT
 from tests.workflow.conftest import BIN, copy_project, jobs, snakemake
 
 pytestmark = pytest.mark.slow
@@ -92,3 +93,19 @@ def test_an_object_store_without_its_plugin_is_refused_with_what_installs_it(fol
     assert f"{knob}: s3://bucket/prefix needs snakemake-storage-plugin-s3" in told
     assert "next: make cloud" in told
     assert "InvalidPluginException" not in found.stdout
+
+
+@pytest.mark.parametrize(
+    ("profile", "executor"), [("slurm", "slurm"), ("kubernetes", "kubernetes"), ("google-batch", "googlebatch")]
+)
+def test_a_profile_without_its_plugin_ends_as_the_documents_say(folder, profile, executor):
+    """Snakemake ends before it reads the workflow, so that the documents are all that can help."""
+    if find_spec(f"snakemake_executor_plugin_{executor}"):
+        pytest.skip("the plugin is installed here")
+    found = snakemake(folder, "-n", "--profile", f"profiles/{profile}")
+    assert found.returncode == 2
+    line = f"argument --executor/-e: invalid choice: '{executor}' (choose from 'local', "
+    assert line in found.stdout.splitlines()[-1]
+    told = (ROOT / "docs/SCALING.md").read_text()
+    assert "argument --executor/-e: invalid choice: 'slurm' (choose from 'local', ...)" in told
+    assert f"`'{executor}'`" in told or executor == "slurm"
