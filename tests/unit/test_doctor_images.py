@@ -122,7 +122,7 @@ def test_each_place_that_jobs_use_is_tried_here_and_in_the_image(tool, built, mo
     assert {name: finding.works for name, finding in found.items()} == {
         "data_root": True,
         "backup": False,
-        "VITALBENCH_KEY_FILE": True,
+        "key file": True,
     }
     assert found["data_root"].told == f"{release} can be read, in cpu.sif too"
     assert found["backup"].told == f"{backup} can be written, not in cpu.sif: FATAL: user bind control is off"

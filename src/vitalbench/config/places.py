@@ -54,7 +54,7 @@ def outside(roots: Iterable[Path], knobs: Knobs, environment: Mapping[str, str] 
     if knobs.backup:
         said.append(Place("backup", Path(knobs.backup).expanduser(), "rw"))
     if environment.get(KEY_FILE):
-        said.append(Place(KEY_FILE, Path(environment[KEY_FILE]), "ro"))
+        said.append(Place("key file", Path(environment[KEY_FILE]), "ro"))
     if Path(RESULTS).is_symlink():
         said.append(Place(RESULTS, Path(RESULTS).resolve(), "rw"))
     return said
