@@ -8,7 +8,7 @@ from scipy.signal import find_peaks
 from sklearn.metrics import roc_auc_score
 
 from tests.conftest import build
-from vitalbench.data.annotations import Annotations, read_annotations
+from vitalbench.data.annotations import Annotations, Facts, read_annotations
 from vitalbench.data.datasets import UnreadableRecord, edb
 from vitalbench.data.store import Store
 from vitalbench.data.synthetic.edb import RECORDS
@@ -81,7 +81,7 @@ def test_windows_are_of_one_state_and_follow_the_reference():
 def test_what_is_behind_the_end_mark_of_a_note_is_cut_off(tmp_path):
     notes = ["(T0+\x00\x13", "T0+)"]
     wfdb.wrann("x", "atr", np.array([5, 90]), ["T", "T"], aux_note=notes, write_dir=str(tmp_path))
-    assert read_annotations(tmp_path / "x", "atr").note == ["(T0+", "T0+)"]
+    assert read_annotations(tmp_path / "x", "atr", Facts(250.0, 1000, ["V4"], [])).note == ["(T0+", "T0+)"]
 
 
 def test_one_subjects_headers_agree_in_any_order():

@@ -20,6 +20,8 @@ AAMI = {
     **dict.fromkeys("/fQ", "Q"),
 }
 _RHYTHM = "+"
+_END = b"\x00\x00"  # of a file of annotations, annot(5)
+_BEHIND_S = 1.0  # an end that is annotated may lie behind the last sample; CPSC2021 has such
 _NOTHING = ("", "None")  # CPSC2021 writes the word where others write nothing
 
 
@@ -85,23 +87,42 @@ def read_facts(path: Path) -> Facts:
         raise UnreadableRecord("bad-header", f"{described.name}: {reason(error)}") from None
 
 
-def read_annotations(path: Path, extension: str) -> Annotations:
+def _hold_whole(file: Path) -> None:
+    """Refuse a file that breaks off: where it does between two annotations the library reads what is left as if it were all."""
+    content = file.read_bytes()
+    if len(content) % 2 or content[-2:] != _END:
+        raise UnreadableRecord("bad-file", f"{file.name}: breaks off; a whole one ends with a null word")
+
+
+def read_annotations(path: Path, extension: str, facts: Facts) -> Annotations:
     """Read the annotations beside a recording.
 
+    Args:
+        path: the record, without extension.
+        facts: of its header.
+
     Raises:
-        UnreadableRecord: they are missing, damaged or out of order.
+        UnreadableRecord: they are missing, damaged, out of order or those of a longer recording.
     """
     name = f"{path.name}.{extension}"
     try:
+        _hold_whole(path.with_name(name))
         found = wfdb.rdann(str(path), extension)
         sample = np.asarray(found.sample, dtype=np.int64)
         symbols = [str(symbol) for symbol in found.symbol]
         # What lies behind the end mark of a note is of whatever was there before; edb has such.
         notes = [str(note).partition("\x00")[0] for note in found.aux_note]
+    except UnreadableRecord:
+        raise
     except FileNotFoundError:
         raise UnreadableRecord("missing-file", f"{name} is not there") from None
     except Exception as error:  # noqa: BLE001 - as above
         raise UnreadableRecord("bad-file", f"{name}: {reason(error)}") from None
     if (np.diff(sample) < 0).any() or (len(sample) and sample[0] < 0):
         raise UnreadableRecord("bad-file", f"{name}: its annotations are out of order")
+    if facts.samples and len(sample) and sample[-1] > facts.samples + _BEHIND_S * facts.rate_hz:
+        last, end = sample[-1] / facts.rate_hz, facts.seconds
+        raise UnreadableRecord(
+            "bad-file", f"{name}: annotates {last:.1f} s of a recording of {end:.1f} s: it is another's"
+        )
     return Annotations(sample, symbols, ["" if note in _NOTHING else note for note in notes])

@@ -147,7 +147,8 @@ def _read(root: Path, name: str, config: DatasetBuild) -> _Recording:
     facts = read_facts(root / file)
     if not 0 < len(facts.leads) <= 2 or len(set(facts.leads)) != len(facts.leads):  # marks name 0 and 1
         raise UnreadableRecord("wrong-leads", f"leads {' '.join(facts.leads) or 'none'}, not one or two")
-    return _Recording(PurePosixPath(file).name, file, facts, read_annotations(root / file, config.annotations or "atr"))
+    marks = read_annotations(root / file, config.annotations or "atr", facts)
+    return _Recording(PurePosixPath(file).name, file, facts, marks)
 
 
 def _rows(one: _Recording, seconds: float) -> Iterator[dict[str, Any]]:

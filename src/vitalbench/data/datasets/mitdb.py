@@ -84,7 +84,7 @@ def _rows(root: Path, name: str, config: DatasetBuild) -> tuple[list[dict[str, A
     record = PurePosixPath(file).name
     try:
         facts = read_facts(root / file)
-        beats = read_annotations(root / file, config.annotations or "atr").beats()
+        beats = read_annotations(root / file, config.annotations or "atr", facts).beats()
     except UnreadableRecord as problem:
         return [_fault(record, file, str(problem))], 0
     missing = [lead for lead in config.signal.leads if lead not in facts.leads]

@@ -76,7 +76,7 @@ def _rows(root: Path, name: str, config: DatasetBuild) -> list[dict[str, Any]]:
         missing = [lead for lead in config.signal.leads if lead not in facts.leads]
         if missing:
             raise UnreadableRecord("wrong-leads", f"has no lead {missing[0]}")
-        spans = rhythm_spans(facts, read_annotations(root / file, config.annotations or "atr"))
+        spans = rhythm_spans(facts, read_annotations(root / file, config.annotations or "atr", facts))
     except UnreadableRecord as problem:
         return [{"record_id": record, **shared, FAULT: str(problem), "start_s": 0.0, "end_s": 0.0, "rhythm": ""}]
     return [
