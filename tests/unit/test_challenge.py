@@ -10,7 +10,7 @@ import wfdb
 from tests.conftest import build
 from vitalbench.data.datasets import challenge
 from vitalbench.data.quality import sample_checks
-from vitalbench.data.release import index_digests
+from vitalbench.data.release import acquire, index_digests
 from vitalbench.data.synthetic.challenge import write_release
 from vitalbench.errors import InputError
 from vitalbench.split.assign import assign
@@ -156,3 +156,20 @@ def test_the_source_that_an_external_split_trains_on_has_its_share_of_the_stand_
     assert found.pop(own) == 16
     assert set(found.values()) == {2}
     assert not (tmp_path / own).exists()  # the other place that a source may lie in
+
+
+def test_two_sources_that_share_a_name_are_told_by_their_files(configs, tmp_path):
+    dataset = configs.dataset("challenge2021")
+    small = dataset.model_copy(update={"standin": dataset.standin.model_copy(update={"patients": 40})})
+    root = tmp_path / "release"
+    challenge.write_standin(root, small)
+    for name in ("STAND-IN.txt", "standin_truth.csv"):
+        (root / name).unlink(missing_ok=True)
+    first = next((root / "training/georgia").rglob("*.hea"))
+    other = next((root / "training/ningbo").rglob("*.hea")).parent
+    for kind in (".hea", ".mat"):
+        shutil.copy(first.with_suffix(kind), other / first.with_suffix(kind).name)
+    with pytest.raises(
+        InputError, match=rf"2 records share their name .*georgia/.*{first.stem} and .*ningbo/.*{first.stem}"
+    ):
+        acquire("challenge2021", small, "local", root, tmp_path / "out/release.json")

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from vitalbench.config.dataset import DatasetBuild, Source
 from vitalbench.config.header_files import annotation_file, header_files
@@ -94,6 +95,16 @@ def some_patients(index: pd.DataFrame, patients: int, root: Path) -> pd.DataFram
     return index[index["patient_id"].isin(chosen)].reset_index(drop=True)
 
 
+def _listed_twice(index: pd.DataFrame, twice: NDArray[np.intp], config: DatasetBuild) -> str:
+    """Where records of one name stand: in which rows of the table, or in which folders, where headers list them."""
+    if config.header_folders:
+        first = index["record_id"] == index["record_id"].iloc[twice[0]]
+        files = " and ".join(dict.fromkeys(index["file"][first].head(_NAMED)))
+        return f"{len(twice):,} records share their name with another, so none can be told apart by it: {files}"
+    rows = ", ".join(str(row + 1) for row in twice[:4])
+    return f"{', '.join(config.index_files)}: one record is listed in several rows: {rows}, counted below the head"
+
+
 def _release_records(index: pd.DataFrame) -> int:
     """How many records of the release an index lists: where its rows are windows, the recordings they are cut from."""
     return int(index[RECORDING].nunique()) if RECORDING in index.columns else len(index)
@@ -154,11 +165,7 @@ def acquire(
     index = some_patients(index, config.subset.patients, root) if config.subset else index
     twice = np.flatnonzero(index["record_id"].duplicated(keep=False))
     if len(twice):
-        rows = ", ".join(str(row + 1) for row in twice[:4])
-        raise InputError(
-            f"{root}: {', '.join(config.index_files or config.header_folders)}: "
-            f"one record is listed in several rows: {rows}, counted below the head"
-        )
+        raise InputError(f"{root}: {_listed_twice(index, twice, config)}")
     usable = sound(index)
     _inside(usable["file"], root)
     _tell_faults(index, root)
