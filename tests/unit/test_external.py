@@ -65,7 +65,8 @@ def test_a_source_that_is_not_there_is_told_with_the_nearest(records):
     [
         ({"train_on": None}, "needs 'train_on'"),
         ({"test_on": []}, "needs 'train_on'"),
-        ({"test_on": ["one"]}, "needs 'train_on'"),
+        ({"test_on": ["two", "one"]}, "test_on names 'one', which is trained on"),
+        ({"test_on": ["two", "two"]}, "names a source twice"),
         ({"method": "patient-hash"}, "and no other"),
         ({"column": None}, "needs the key 'column'"),
         ({"column": "group:site"}, "needs a 'column' that is a subgroup"),

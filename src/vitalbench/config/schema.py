@@ -93,7 +93,15 @@ class Split(Strict):
                 "method '{method}' needs the key 'column', a column of the records table",
                 {"method": self.method},
             )
-        if (self.method == "external") != bool(self.train_on and self.test_on) or self.train_on in self.test_on:
+        if self.train_on is not None and self.train_on in self.test_on:
+            raise PydanticCustomError(
+                "split_external",
+                "test_on names '{source}', which is trained on: its own test patients are scored anyway; name others",
+                {"source": self.train_on},
+            )
+        if len(set(self.test_on)) < len(self.test_on):
+            raise PydanticCustomError("split_external", "test_on names a source twice")
+        if (self.method == "external") != bool(self.train_on and self.test_on):
             raise PydanticCustomError(
                 "split_external",
                 "method 'external', and no other, needs 'train_on', a source, and 'test_on', a list of others",
