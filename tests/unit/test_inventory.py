@@ -35,13 +35,17 @@ def test_it_counts_what_is_in_the_stand_in(few):
     assert row["patients"] == "45"  # two recordings have two names
     assert row["kept out"] == "0"
     assert row["flagged"] == "2 filled-up, 2 duplicate"
+    assert float(row["seconds"]) > 0
+    assert row["other work"].endswith("%")
 
 
-def test_a_folder_without_the_data_set_is_told(few, tmp_path):
+def test_a_folder_without_the_data_set_is_told(few, tmp_path, capsys):
     (tmp_path / "empty").mkdir()
+    (tmp_path / "empty/challenge2021").mkdir()
     arguments = ["--data-root", str(tmp_path / "empty"), "--no-generated"]
     with pytest.raises(ConfigError, match="holds none of the data sets that were named"):
         table(few, *arguments)
+    assert "georgia: no Georgia 12-lead ECGs" in capsys.readouterr().err
 
 
 def test_a_release_that_is_a_stand_in_is_not_counted_as_records(few, tmp_path, configs):

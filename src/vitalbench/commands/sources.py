@@ -16,6 +16,7 @@ from vitalbench.config.sources import local_release
 from vitalbench.data.inventory import Inventory, take
 from vitalbench.errors import ConfigError
 from vitalbench.files import write_text
+from vitalbench.progress import say
 
 _LINES = ("line of the document", "what", "it says", "published", "not its own", "adds")
 _ORIGINS = ("data set", "source", "made of", "listed", "kept out", "copies", "adds")
@@ -30,6 +31,8 @@ _HEAD = (
     "flagged",
     "seconds",
     "records/s",
+    "processor s",
+    "other work",
 )
 
 
@@ -51,7 +54,12 @@ def _print(head: tuple[str, ...], texts: int, rows: list[list[str]]) -> None:
     """A table in Markdown, its first columns text and the others numbers."""
     print(f"| {' | '.join(head)} |\n|{'---|' * texts}{'---:|' * (len(head) - texts)}")
     for row in rows:
-        print(f"| {' | '.join(row)} |")
+        _print_row(row)
+
+
+def _print_row(row: list[str]) -> None:
+    """At once: what was read so far is not lost with what breaks off."""
+    print(f"| {' | '.join(row)} |", flush=True)
 
 
 def _origin_rows(name: str, source: str, found: Inventory) -> list[list[str]]:
@@ -67,7 +75,9 @@ def _row(name: str, source: str, found: Inventory) -> list[str]:
     counts = found.recordings, found.listed, found.patients, len(found.classes)
     told = [f"{count:,}" for count in counts]
     kept_out, flagged = _reasons(found.quarantined), _reasons(found.flagged)
-    return [name, source, *told, kept_out, flagged, f"{found.seconds:.1f}", f"{found.per_second:,.0f}"]
+    other = "" if found.foreign is None else f"{found.foreign:.0%}"
+    spent = f"{found.seconds:.1f}", f"{found.per_second:,.0f}", f"{found.processor_seconds:.1f}"
+    return [name, source, *told, kept_out, flagged, *spent, other]
 
 
 def _number(count: float | None) -> str:
@@ -102,22 +112,27 @@ def run(args: argparse.Namespace) -> None:
         return
     if args.data_root is not None and not args.data_root.is_dir():
         raise ConfigError(f"--data-root: {args.data_root}: no such folder")
-    rows, origins = [], []
+    rows: list[list[str]] = []
+    origins: list[list[str]] = []
     for name in args.names or folder.names("datasets"):
         dataset = folder.dataset(name, "vitalbench sources")
         labels = folder.task(folder.first_task(name)).labels
         root = local_release(dataset, args.data_root, "--data-root") if args.data_root else None
+        if args.data_root and root is None and name in args.names:
+            say(f"{name}: no {dataset.title} in {args.data_root}")
         found_at: dict[Source, Path | None] = {"local": root} if root else {}
         found_at |= {"generated": None} if dataset.standin and not args.no_generated else {}
         for source, folder_of in found_at.items():
             found = take(name, dataset, source, folder_of, labels)
+            if not rows:
+                _print(_HEAD, 2, [])
             rows.append(_row(name, source, found))
+            _print_row(rows[-1])
             origins += _origin_rows(name, source, found)
     if not rows:
         raise ConfigError(f"--data-root: {args.data_root} holds none of the data sets that were named")
     if args.out:
         write_text(args.out, pd.DataFrame(rows, columns=list(_HEAD)).to_csv(index=False, lineterminator="\n"))
-    _print(_HEAD, 2, rows)
     if origins:
         print()
         _print(_ORIGINS, 3, origins)

@@ -14,6 +14,7 @@ from vitalbench.data.store import read_records
 from vitalbench.data.table_file import read_table
 from vitalbench.files import read_json, write_json
 from vitalbench.measure.clock import Stopwatch
+from vitalbench.measure.load import ForeignLoad
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Inventory:
         quarantined, flagged: records by the check that found something.
         origins: of a data set of several sources, what each adds; empty for one of a single source.
         seconds: to read, check and store them; a stand-in's writing is not among them.
+        processor_seconds: of this process over the same.
+        foreign: the share of the machine that other processes took meanwhile; None where it cannot be seen.
     """
 
     listed: int
@@ -39,6 +42,8 @@ class Inventory:
     flagged: dict[str, int]
     origins: dict[str, Origin]
     seconds: float
+    processor_seconds: float
+    foreign: float | None
 
     @property
     def per_second(self) -> float:
@@ -62,11 +67,11 @@ def take(name: str, dataset: Dataset, source: Source, root: Path | None, labels:
         made = {"dataset": name, "source": source, "root": str(root) if root else None, "config": config, "code": ""}
         write_json(folder.path / "config.json", made)
         folder.acquire()
-        watch = Stopwatch()
+        load, watch = ForeignLoad(), Stopwatch()
         for part in range(dataset.parts):
             folder.standardise(part)
         folder.join()
-        seconds = watch.lap()
+        seconds, own, foreign = watch.lap(), load.own(), load.share()
         release = read_json(folder.path / "release.json")
         index, records = read_table(folder.path / "index.parquet"), read_records(folder.path / "store.h5")
         found = pd.read_csv(folder.path / "quality.csv", dtype=str)
@@ -81,6 +86,8 @@ def take(name: str, dataset: Dataset, source: Source, root: Path | None, labels:
             flagged=dict(_by_check(found, "flagged")),
             origins=by_origin(index, records) | left_out(folder.path, index),
             seconds=seconds,
+            processor_seconds=own,
+            foreign=foreign,
         )
 
 

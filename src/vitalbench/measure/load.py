@@ -10,7 +10,13 @@ class ForeignLoad:
     """Watches the machine's processor counters beside those of this process and its children, between its making and `share`."""
 
     def __init__(self) -> None:
-        self._start = self._read()
+        self._start, self._own = self._read(), self._own_seconds()
+
+    @staticmethod
+    def _own_seconds() -> float:
+        """Processor seconds so far, with those of the children that have ended."""
+        own = os.times()
+        return own.user + own.system + own.children_user + own.children_system
 
     @staticmethod
     def _read() -> tuple[float, float, float] | None:
@@ -21,12 +27,11 @@ class ForeignLoad:
             return None
         tick = os.sysconf("SC_CLK_TCK")
         idle = fields[3] + fields[4]
-        own = os.times()  # with the children that have ended
-        return (
-            (sum(fields) - idle) / tick,
-            sum(fields) / tick,
-            own.user + own.system + own.children_user + own.children_system,
-        )
+        return (sum(fields) - idle) / tick, sum(fields) / tick, ForeignLoad._own_seconds()
+
+    def own(self) -> float:
+        """Processor seconds of this process and its children since: what a busy machine makes little longer, unlike wall time."""
+        return self._own_seconds() - self._own
 
     def share(self) -> float | None:
         """The share of all cores that was busy with something else; None where it cannot be seen."""
