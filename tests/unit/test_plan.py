@@ -27,7 +27,7 @@ def test_quick_runs_everything_on_generated_records(configs, tmp_path):
 def test_what_is_measured_is_projected_to_targets_that_a_suite_names_and_controls_are_not(configs):
     found = [planned for planned in plan(configs).cells if planned.cell.target != "cpu"]
     assert {planned.cell.target for planned in found} == {"a100-40", "h100", "rtx4090"}
-    assert {planned.cell.design for planned in found} == {"xresnet1d101", "s4d"}
+    assert {planned.cell.design for planned in found} == {"xresnet1d101", "s4d", "resnet50"}
     assert {(planned.status, planned.projected_from) for planned in found} == {("projected", ("cpu",))}
 
 
@@ -78,7 +78,8 @@ def test_a_suite_of_records_without_any_says_how_to_get_them(configs):
 
 def test_a_design_without_chance_runs_once(configs):
     cells = plan(configs, seeds=[0, 1, 2]).running
-    assert sum(cell.design == "prevalence" for cell in cells) == 1
+    places = [(cell.dataset, cell.task) for cell in cells if cell.design == "prevalence"]
+    assert sorted(places) == [("chestxray14-64@600", "findings"), ("ptbxl", "superdiagnostic")]
     assert sum(cell.design == "s4d" for cell in cells) == 3
 
 
@@ -130,7 +131,19 @@ def test_open_records_that_are_not_here_are_downloaded_where_asked(configs, tmp_
 
 
 def test_quick_downloads_nothing(configs):
-    assert plan(configs, download="true").sources == {"ptbxl": "generated"}
+    assert set(plan(configs, download="true").sources.values()) == {"generated"}
+
+
+def test_a_suite_may_hold_signals_and_images_whose_designs_meet_in_no_grid(project):
+    met = {(cell.design, cell.dataset) for cell in plan(ConfigFolder(project / "configs")).running}
+    assert {("s4d", "ptbxl"), ("resnet50", "chestxray14-64@600")} < met
+    assert ("resnet50", "ptbxl") not in met
+    suite = project / "configs/suites/quick.yaml"
+    suite.write_text(suite.read_text() + "efficiency: [resnet50]\n")  # laid out on the data set of its own grid
+    plan(ConfigFolder(project / "configs"))
+    suite.write_text(suite.read_text().replace("efficiency: [resnet50]", "efficiency: [resnet50, s4d]"))
+    with pytest.raises(ConfigError, match=r"s4d\.yaml|resnet50\.yaml"):
+        plan(ConfigFolder(project / "configs"))
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ def test_what_was_planted_is_caught(folder, planted, kind, change, found_change)
 
 
 def test_a_failure_is_trained_again_before_it_is_one(folder, planted):
-    planted("accuracy", 0.05, metric="auroc", design="prevalence")
+    planted("accuracy", 0.05, metric="auroc", design="prevalence", dataset="ptbxl")
     found = vitalbench(folder, "check", "--results", "results/quick", "--json", "out.json")
     assert found.returncode == 1, found.stderr
     (row,) = [row for row in read_json(folder / "out.json")["rows"] if row["judged"]["verdict"] == "fail"]

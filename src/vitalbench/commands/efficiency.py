@@ -84,12 +84,13 @@ def _trained(designs: dict[str, Design]) -> dict[str, Design]:
 
 
 def _of_suite(results: Results, rounds: int) -> Iterator[dict[str, Any]]:
-    """The designs that the suite names for it, or else all that it trains; on each of its targets that is here."""
-    cells = [Cell(**planned["cell"]) for planned in results.suite["cells"]]
-    named = results.suite["efficiency"] or dict.fromkeys(cell.design for cell in cells)
+    """The designs that the suite names for it, or else all that it trains on its first data set; on each target that is here."""
+    cells, asked = [Cell(**planned["cell"]) for planned in results.suite["cells"]], results.suite["efficiency"]
+    first = next((cell for cell in cells if cell.design in asked), cells[0])
+    dataset, task = first.dataset, first.task
+    named = asked or dict.fromkeys(cell.design for cell in cells if cell.dataset == dataset)
     every = {name: results.design(name) for name in named}
-    designs = every if results.suite["efficiency"] else {name: d for name, d in every.items() if d.model and d.train}
-    dataset, task = cells[0].dataset, cells[0].task
+    designs = every if asked else {name: d for name, d in every.items() if d.model and d.train}
     for name in results.suite["targets"]:
         target = results.target(name)
         if mismatch(target.device, target.match, target.processes):

@@ -7,6 +7,7 @@ from itertools import product
 from pathlib import Path
 
 from vitalbench.config.checks import (
+    Sizes,
     check_budget,
     check_claims,
     check_pairs,
@@ -243,6 +244,20 @@ def _cells(suite: Suite, knobs: Knobs, designs: dict[str, Design], targets: list
                 yield Cell(dataset, task, name, target, seed, fold)
 
 
+def _check_together(folder: ConfigFolder, suite: Suite, sizes: Sizes, datasets: dict[str, Dataset]) -> None:
+    """Refuse a design that does not go with a data set it meets: within a grid, so that one suite may hold several modalities."""
+    for grid in suite.grids:
+        asked = dict.fromkeys(
+            [*grid.designs, *(sizes[name][size].pretrained for name in grid.designs for size in sizes[name])]
+        )
+        check_pairs(
+            folder, {name: sizes[name] for name in asked if name}, {name: datasets[name] for name in grid.datasets}
+        )
+    laid_out = next((grid for grid in suite.grids if set(grid.designs) & set(suite.efficiency)), suite.grids[0])
+    first = laid_out.datasets[0]
+    check_pairs(folder, {name: sizes[name] for name in suite.efficiency}, {first: datasets[first]})
+
+
 def make_plan(folder: ConfigFolder, knobs: Knobs) -> Plan:
     """Resolve and validate everything a suite names, and list its cells in a fixed order.
 
@@ -273,7 +288,7 @@ def make_plan(folder: ConfigFolder, knobs: Knobs) -> Plan:
     targets = {item: folder.target(item, targets_asked) for item in run_on}
     targets |= {item: folder.target(item, f"{file}: projected") for item in suite.projected}
     check_published(folder)
-    check_pairs(folder, sizes, datasets)
+    _check_together(folder, suite, sizes, datasets)
     check_prices(folder, knobs, targets)
     check_budget(folder, knobs, {item: targets[item] for item in run_on})
     check_claims(folder)
