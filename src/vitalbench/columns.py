@@ -640,3 +640,17 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
         ),
     ),
 }
+
+# A dated reference keeps what timing.csv says of a measuring job, whatever columns that gains.
+TABLES["measured"] = (
+    "a phase of a design, as a measuring job timed it on the day that is told (baselines/measured/)",
+    _columns(
+        "measured_at | when the job ended, UTC",
+        "size | of the design: small or full",
+        "vitalbench | version",
+        "git_commit | of the code, with + where it had been changed since",
+        "torch | version",
+        "image | SHA-256 of the image the job ran in; empty on the bare machine",
+    )
+    + tuple(column for column in TABLES["timing"][1] if column.name not in {"seed", "fold", "run_id"}),
+)

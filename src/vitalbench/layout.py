@@ -53,6 +53,8 @@ SESSIONS = "sessions.json"  # what is projected of cells whose targets' sessions
 REPORT = "report.html"
 CHECKED = "checked.json"  # no cell failed, no split leaks
 GATED = "gated.json"  # and nothing is worse than the baseline
+# Beside the results, where the project keeps it: a dated reference.
+MEASURED = "baselines/measured/{day}-{target}-{device}.csv"
 
 
 def trial_name(number: int) -> str:

@@ -26,6 +26,7 @@ from vitalbench.measure.device import device_here, mismatch
 from vitalbench.measure.phases import PHASES, Phase
 from vitalbench.measure.steps import measure
 from vitalbench.progress import say
+from vitalbench.provenance import provenance
 from vitalbench.results import Results
 from vitalbench.tables import write_table
 from vitalbench.train.chosen import read_chosen
@@ -145,8 +146,8 @@ def _of_suite(args: argparse.Namespace) -> None:
         results.store(dataset),
     )
     if speaks(silicon.launched):
-        left = {"device_name": device_here(silicon.device), "phases": [phase.to_json() for phase in phases]}
-        write_json(path, left)
+        told = {"phases": [phase.to_json() for phase in phases], "provenance": provenance()}
+        write_json(path, {"device_name": device_here(silicon.device), **told})
 
 
 def run(args: argparse.Namespace) -> None:
