@@ -73,5 +73,5 @@ def test_what_is_no_reference_is_told_in_one_line(results, project, change, said
 def test_a_target_that_nothing_was_timed_on_names_the_next_command(results):
     with pytest.raises(InputError, match=r"nothing was timed on target 'h100'; next: snakemake --cores all measure"):
         cli.run(["measured", "--results", "results/quick", "--target", "h100"])
-    with pytest.raises(InputError, match="the suite has no target 'h10'; allowed: .*; nearest: h100"):
+    with pytest.raises(InputError, match=r"the suite has no target 'h10'; allowed: .*; nearest: h100"):
         cli.run(["measured", "--results", "results/quick", "--target", "h10"])
