@@ -30,7 +30,7 @@ class Protocol(Strict):
     warmup: Count = 2
     repeats: Count = 22  # eleven pairs, the fewest that can tell anything from noise (measure/noise.py)
     seconds: Positive = 2.0
-    inference_batches: Annotated[list[Count], Field(min_length=1)] = [1, 32]
+    inference_batches: Annotated[list[Count | Literal["max"]], Field(min_length=1)] = [1, 32, "max"]
     own_batch: bool = True  # inference of the batch that a design is trained with, too
 
     @model_validator(mode="after")

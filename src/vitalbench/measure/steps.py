@@ -77,14 +77,31 @@ def measure(
         loaded = _filed(bench, "loaded_step", ready.loaded_step(store), ready, counted=False)
         loaded.extra["bottleneck"] = bottleneck(loaded, bench.phases)
     if "inference" in phases and not target.launched:
-        for records in dict.fromkeys([*protocol.inference_batches, *([ready.batch] if protocol.own_batch else [])]):
-            if call := ready.inference(records):
-                bench.timed("inference", call, records, "record", model_mb=model_mb(ready.model))
+        for records, call in _inferences(protocol, ready, target):
+            bench.timed("inference", call, records, "record", model_mb=model_mb(ready.model))
     for name in ONCE:
         if name in phases and not target.launched:
             call, items, unit = once_in_a_run(name, ready, store)
             bench.timed(name, call, items, unit, counted=False)
     return bench.phases
+
+
+def _inferences(protocol: Protocol, ready: "Prepared", target: Target) -> list[tuple[int, Call]]:
+    """Forward passes by their records, each size once. `max` is what a GPU's memory holds; a CPU's holds what takes minutes."""
+    from vitalbench.measure.largest import largest_batch
+
+    def call(records: int) -> Call:
+        made = ready.inference(records)
+        assert made is not None, "what is scored has a forward pass"
+        return made
+
+    if ready.scoring is None:
+        return []
+    asked = [records for records in protocol.inference_batches if records != "max"]
+    asked += [ready.batch] if protocol.own_batch else []
+    if "max" in protocol.inference_batches and target.device == "cuda":
+        asked.append(largest_batch(call, max(asked, default=1)))
+    return [(records, call(records)) for records in dict.fromkeys(asked)]
 
 
 def bottleneck(loaded: Phase, phases: list[Phase]) -> str:
