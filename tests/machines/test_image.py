@@ -12,6 +12,7 @@ from tests.machines.conftest import same_tables
 from tests.workflow.conftest import snakemake
 from tests.workflow.test_killed import left_by, run_folder
 from vitalbench import layout
+from vitalbench.containers.facts import installed
 from vitalbench.files import file_digest, read_json
 from vitalbench.image import source_digest
 
@@ -31,6 +32,8 @@ def test_the_receipt_says_what_the_image_is(image):
     assert told["sha256"] == file_digest(image)
     assert told["labels"]["org.vitalbench.source"] == source_digest()
     assert told["labels"]["org.vitalbench.lock"] == file_digest(ROOT / "envs/lock.txt")[:16]
+    assert told["labels"]["org.vitalbench.torch"] == installed("torch")  # the bare machine's build of it
+    assert told["labels"]["org.vitalbench.debian"] == "as listed"
 
 
 def test_nobody_can_start_it_and_nothing_writes_to_it(image, tmp_path):

@@ -69,6 +69,22 @@ def test_the_facts_of_an_image_name_what_it_was_built_from(tmp_path):
     assert found["source"] == source_digest()
 
 
+def test_two_builds_of_a_version_are_told_apart_wherever_they_are_installed(tmp_path, monkeypatch):
+    told = []
+    for number, (script, code) in enumerate([("a", "x"), ("b", "x"), ("b", "y")]):
+        notes = tmp_path / f"env{number}/made-1.0.dist-info"
+        notes.mkdir(parents=True)
+        (notes / "METADATA").write_text("Metadata-Version: 2.1\nName: made\nVersion: 1.0\n")
+        rows = [f"../../../bin/made,sha256={script},9", f"made/core.py,sha256={code},9", "made/__pycache__/core.pyc,,"]
+        (notes / "RECORD").write_text("\n".join([*rows, f"made-1.0.dist-info/INSTALLER,sha256={number},9", ""]))
+        with monkeypatch.context() as patch:
+            patch.syspath_prepend(notes.parent)
+            told.append(installed("made"))
+    assert told[0] == told[1]
+    assert told[1] != told[2]
+    assert all(text.startswith("1.0 ") for text in told)
+
+
 def test_an_image_is_built_with_what_the_site_sets_up(tmp_path):
     site = Site("https://mirror.example/debian", tmp_path, Path("/etc/ssl/certs"))
     line = " ".join(command(ROOT / "containers/base.def", Path("base.sif"), site))

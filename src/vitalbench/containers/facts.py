@@ -1,7 +1,7 @@
 """What an image is told apart by: the facts that lie in it as a file, and on it as labels."""
 
 import platform
-from importlib.metadata import distribution
+from importlib.metadata import PackagePath, distribution
 from pathlib import Path
 
 import vitalbench
@@ -23,11 +23,15 @@ LABELS = {
 def installed(package: str) -> str:
     """A package's version and a hash of the hashes that its wheel recorded of its files: two builds of one version differ in it.
 
-    Byte code and what an installer notes of itself are left out.
+    Left out is what an installer makes: byte code, scripts that name the environment (outside the packages' folder), its own notes.
     """
     found = distribution(package)
-    own = [file for file in found.files or [] if file.suffix != ".pyc" and not file.parts[0].endswith(".dist-info")]
-    return f"{found.version} {digest({str(file): file.hash.value for file in own if file.hash})}"
+    own = {str(file): file.hash.value for file in found.files or [] if file.hash and not _made_by_installer(file)}
+    return f"{found.version} {digest(own)}"
+
+
+def _made_by_installer(file: PackagePath) -> bool:
+    return file.suffix == ".pyc" or file.parts[0] == ".." or file.parts[0].endswith(".dist-info")
 
 
 def facts(root: Path, system: Path, listed: Path) -> dict[str, str]:
