@@ -119,6 +119,31 @@ def test_a_release_that_a_data_set_is_made_of_has_a_data_set_of_its_own(project)
         plan(of_records(project, "combined", "scored-combined"), suite="own")
 
 
+@pytest.mark.parametrize(
+    ("asked", "fits"), [("georgia@600", True), ("georgia@601", False), ("synthetic-ecg@20001", False)]
+)
+def test_more_patients_than_there_are_is_told_before_anything_is_made(project, asked, fits):
+    folder = of_records(project, asked, "scored")
+    suite = project / "configs/suites/own.yaml"
+    suite.write_text(suite.read_text().replace("source: records", "source: generated"))
+    if fits:
+        assert plan(folder, suite="own").cells
+        return
+    with pytest.raises(ConfigError, match=rf"own\.yaml: datasets: {asked}: .* patients; its stand-in is made of"):
+        plan(folder, suite="own")
+
+
+def test_more_patients_than_a_whole_release_has_are_told_too(project):
+    with pytest.raises(ConfigError, match=r"georgia@10345: 10,345 patients; the whole release has 10,344"):
+        plan(of_records(project, "georgia@10345", "scored"), suite="own")
+
+
+@pytest.mark.parametrize("asked", ["georgia@0", "georgia@x", "georgia@", "Georgia", "georgia@-5"])
+def test_a_number_of_patients_that_is_none_is_told_with_what_is_allowed(project, asked):
+    with pytest.raises(ConfigError, match=rf"'{asked}': .*NAME@N for N of its patients, as ptbxl@200"):
+        plan(of_records(project, f'"{asked}"', "scored"), suite="own")
+
+
 def test_open_records_that_are_not_here_are_downloaded_where_asked(configs, tmp_path):
     found = plan(configs, suite="ptbxl", download=True)
     assert {planned.source for planned in found.cells} == {"download"}

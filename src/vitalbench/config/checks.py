@@ -8,7 +8,7 @@ from pathlib import Path
 from vitalbench.columns import TABLES
 from vitalbench.config.augmentation import OF_IMAGES
 from vitalbench.config.claim_facts import PROJECTED, Known, check_facts
-from vitalbench.config.dataset import Dataset
+from vitalbench.config.dataset import Dataset, Source
 from vitalbench.config.design import PRETRAINING, Design
 from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.knobs import Knobs
@@ -149,6 +149,18 @@ def check_starts(folder: ConfigFolder, sizes: dict[str, dict[Size, Design]]) -> 
                 )
             found.setdefault(design.pretrained, {})[size] = start
     return {name: folder.design_sizes(name) for name in found}
+
+
+def check_subsets(datasets: dict[str, Dataset], sources: dict[str, Source | None], where: str) -> None:
+    """Refuse more patients of a data set than its stand-in or its whole release has; of a part of one its index tells."""
+    for name, dataset in datasets.items():
+        if dataset.subset is None:
+            continue
+        of_standin = sources[name] == "generated"
+        whole = dataset.standin if of_standin else dataset.expected
+        if whole is not None and dataset.subset.patients > whole.patients:
+            has = "its stand-in is made of (standin.patients)" if of_standin else "the whole release has"
+            raise ConfigError(f"{where}: {name}: {dataset.subset.patients:,} patients; {has} {whole.patients:,}")
 
 
 def check_prices(folder: ConfigFolder, knobs: Knobs, targets: dict[str, Target]) -> None:

@@ -14,6 +14,7 @@ from vitalbench.config.checks import (
     check_prices,
     check_published,
     check_starts,
+    check_subsets,
 )
 from vitalbench.config.dataset import Dataset, Source
 from vitalbench.config.design import Design
@@ -293,6 +294,7 @@ def make_plan(folder: ConfigFolder, knobs: Knobs) -> Plan:
     check_budget(folder, knobs, {item: targets[item] for item in run_on})
     check_claims(folder)
     found = find_sources(datasets, suite, knobs)
+    check_subsets(datasets, {item: source for item, (source, _) in found.items()}, f"{file}: datasets")
     for task_name, fold in ((task, fold) for grid in suite.grids for task in grid.tasks for fold in grid.folds):
         rounds = tasks[task_name].split.rounds
         if fold >= rounds:

@@ -4,13 +4,23 @@ import re
 from calendar import monthrange
 from typing import Annotated, TypeVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 T = TypeVar("T")
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$", max_length=64)]
+
+
+def _some_patients(name: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]*(@[1-9][0-9]{0,8})?", name):
+        raise PydanticCustomError(
+            "dataset_name", "allowed: a data set's name, or NAME@N for N of its patients, as ptbxl@200; N is 1 or more"
+        )
+    return name
+
+
 # A data set, or some of its patients: ptbxl@200 is `subset: {patients: 200}` of ptbxl.
-DatasetName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*(@[1-9][0-9]{0,8})?$", max_length=64)]
+DatasetName = Annotated[str, Field(max_length=64), AfterValidator(_some_patients)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
