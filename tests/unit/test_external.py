@@ -131,3 +131,15 @@ def test_a_class_too_thin_for_an_interval_is_left_out_of_the_mean_and_named(resu
     assert rows["macro"]["reason"].startswith("without C: too few patients")
     assert rows["macro"]["ci_low"] < rows["macro"]["drop"] < rows["macro"]["ci_high"]
     assert rows["C"]["reason"].startswith("no interval")
+
+
+def test_sources_without_a_common_class_say_so(results):
+    found = results[0]
+    run = found.scored_groups["set", "ext", "design", "cpu"][0]
+    table = pd.read_parquet(run.folder / "predictions.parquet")
+    table.loc[150:, ["y_true:A", "y_true:B"]] = 0
+    table.to_parquet(run.folder / "predictions.parquet")
+    evaluate_run(run.folder, "multilabel", 100, 0)
+    (row,) = external_rows(found)
+    assert (row["label"], row["n_labels"], row["reason"]) == ("macro", 0, "no class has a value in both sources")
+    assert "drop" not in row
