@@ -407,7 +407,7 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "design_b | the second",
             "metric | as above",
             "label | as above",
-            "difference | a - b, averaged over seeds and folds | the metric's",
+            "difference | a - b, mean over seeds; of several folds over all their patients, as in pooled.csv | the metric's",
             "ci_low | 2.5th percentile, over patients and seeds, paired | the metric's",
             "ci_high | 97.5th percentile | the metric's",
             "p_value | two-sided, by the bootstrap; never below 2 / (resamples + 1)",

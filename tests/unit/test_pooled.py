@@ -11,6 +11,7 @@ from vitalbench import tables
 from vitalbench.config.schema import Task
 from vitalbench.config.strict import validated
 from vitalbench.errors import InputError
+from vitalbench.evaluate.compare import _by_seed, _pooled, _values
 from vitalbench.evaluate.predictions import read_predictions
 from vitalbench.evaluate.ranking import RankedApart
 from vitalbench.evaluate.score import score_folds
@@ -138,7 +139,7 @@ def results(tmp_path):
         folder.mkdir()
         truth, scores = drawn(fold, seed)
         table(fold, scores, truth).to_parquet(folder / "predictions.parquet")
-        runs.append(SimpleNamespace(folder=folder, cell=SimpleNamespace(seed=seed, fold=fold)))
+        runs.append(SimpleNamespace(folder=folder, cell=SimpleNamespace(seed=seed, fold=fold, task="af")))
     return SimpleNamespace(
         scored_groups={("set", "af", "net", "cpu"): runs, ("set", "af", "one-fold", "cpu"): runs[:1]},
         suite={"bootstrap": 200, "bootstrap_seed": 0},
@@ -171,3 +172,34 @@ def test_folds_that_share_patients_say_why_they_have_no_row(results):
     (row,) = pooled_rows(results)
     assert "value" not in row
     assert row["reason"] == "not pooled: 3 patients are tested in more than one fold"
+
+
+@pytest.fixture
+def two_designs(results):
+    """The folds of two designs, the second of which scores at random; a third that ran in one fold."""
+    good = results.scored_groups["set", "af", "net", "cpu"][:2]
+    poor = []
+    for run in good:
+        folder = run.folder.with_name(f"poor-{run.folder.name}")
+        folder.mkdir()
+        rows = pd.read_parquet(run.folder / "predictions.parquet")
+        rows["y_prob:AF"] = np.random.default_rng(run.cell.fold).random(len(rows))
+        rows.to_parquet(folder / "predictions.parquet")
+        poor.append(SimpleNamespace(folder=folder, cell=run.cell))
+    return {"good": good, "poor": poor, "once": good[:1]}
+
+
+def test_designs_are_compared_on_all_patients_of_their_folds(results, two_designs):
+    designs = {name: two_designs[name] for name in ("good", "poor")}
+    pooled = _pooled(results, designs)
+    key = ("test", "all", "auroc", "macro")
+    values = {name: _values(runs, pooled[name])[key] for name, runs in designs.items()}
+    series = {name: _by_seed(runs, pooled[name])[key] for name, runs in designs.items()}
+    assert values["good"].patients == values["poor"].patients == 2 * PATIENTS
+    assert {name: of.shape for name, of in series.items()} == {"good": (1, 200), "poor": (1, 200)}
+    assert (series["good"] > series["poor"]).mean() > 0.95
+    assert values["good"].mean > values["poor"].mean
+
+
+def test_folds_are_compared_as_they_are_where_one_design_has_none_to_pool(results, two_designs):
+    assert _pooled(results, two_designs) == {}

@@ -105,10 +105,10 @@ def run(args: argparse.Namespace) -> None:
     """Read and tell."""
     folder = ConfigFolder(args.configs)
     if args.document:
-        rows = document_rows(folder, args.document)
+        lines = document_rows(folder, args.document)
         if args.out:
-            write_text(args.out, pd.DataFrame(rows, columns=list(_LINES)).to_csv(index=False, lineterminator="\n"))
-        _print(_LINES, 2, rows)
+            write_text(args.out, pd.DataFrame(lines, columns=list(_LINES)).to_csv(index=False, lineterminator="\n"))
+        _print(_LINES, 2, lines)
         return
     if args.data_root is not None and not args.data_root.is_dir():
         raise ConfigError(f"--data-root: {args.data_root}: no such folder")

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from vitalbench.cell_result import CellResult
 from vitalbench.config.schema import LOWER_IS_BETTER, MACRO
+from vitalbench.errors import InputError
 from vitalbench.evaluate.bootstrap import interval
+from vitalbench.evaluate.folds import Folds, over_folds
 from vitalbench.evaluate.power import Errors, errors, would_decide
 from vitalbench.evaluate.run import Key, read_replicates
 from vitalbench.evaluate.score import ALL
@@ -74,8 +76,26 @@ def too_few_resamples(p: float, resamples: int, tests: int) -> str:
     return f"{enough:,} resamples, `bootstrap` of the suite: of {resamples:,} no difference among {tests} can pass"
 
 
-def _by_seed(runs: list[CellResult]) -> dict[Key, Array]:
-    """(seeds, resamples) replicates, seeds in order, averaged over folds, for the keys every run kept."""
+def _pooled(results: Results, designs: dict[str, list[CellResult]]) -> dict[str, Folds]:
+    """The folds of each design taken together; empty where one has a single fold, or folds that cannot be."""
+    found = {}
+    for name, runs in designs.items():
+        try:
+            folds = over_folds(results, runs)
+        except InputError:  # the table `pooled` says why
+            return {}
+        if folds is None or folds.without:
+            return {}
+        found[name] = folds
+    return found
+
+
+def _by_seed(runs: list[CellResult], folds: Folds | None) -> dict[Key, Array]:
+    """(seeds, resamples) replicates, seeds in order, for the keys every run kept; of folds that cannot be pooled the mean."""
+    if folds is not None:
+        each = [scores for _, scores in sorted(folds.by_seed.items())]
+        sure = [{_key(row) for row in scores.rows if row["ci_low"] is not None} for scores in each]
+        return {key: np.array([scores.replicates[key] for scores in each]) for key in set.intersection(*sure)}
     kept: dict[int, list[dict[Key, NDArray[np.float32]]]] = defaultdict(list)
     for run in sorted(runs, key=lambda run: run.cell.seed):
         kept[run.cell.seed].append(read_replicates(run.folder))
@@ -97,16 +117,24 @@ class _Value:
     supported: int | None
 
 
-def _values(runs: list[CellResult]) -> dict[Key, _Value]:
-    """By key; only what every run has."""
+def _key(row: dict[str, Any]) -> Key:
+    return row["split"], row["subgroup"], row["metric"], row["label"]
+
+
+def _values(runs: list[CellResult], folds: Folds | None) -> dict[Key, _Value]:
+    """By key; only what every run has, or every seed of folds that are pooled."""
     found: dict[Key, list[dict[str, Any]]] = defaultdict(list)
     patients: dict[Key, dict[int, int]] = defaultdict(dict)  # a fold has its own, which its seeds share
-    for run in runs:
-        for row in run.read("metrics.json")["rows"]:
+    told = (
+        [(run.cell.fold, run.read("metrics.json")["rows"]) for run in runs]
+        if folds is None
+        else [(0, scores.rows) for scores in folds.by_seed.values()]
+    )
+    for fold, rows in told:
+        for row in rows:
             if row["value"] is not None:
-                key = (row["split"], row["subgroup"], row["metric"], row["label"])
-                found[key].append(row)
-                patients[key][run.cell.fold] = row["n_patients"]
+                found[_key(row)].append(row)
+                patients[_key(row)][fold] = row["n_patients"]
     return {
         key: _Value(
             float(np.mean([row["value"] for row in rows])),
@@ -115,7 +143,7 @@ def _values(runs: list[CellResult]) -> dict[Key, _Value]:
             rows[0].get("n_supported"),
         )
         for key, rows in found.items()
-        if len(rows) == len(runs)
+        if len(rows) == len(told)
     }
 
 
@@ -177,8 +205,9 @@ def comparison_rows(results: Results) -> Iterator[dict[str, Any]]:
         by_place[dataset, task, target][design] = runs
     for (dataset, task, target), designs in by_place.items():
         described = results.suite["tasks"][task]
-        values = {design: _values(runs) for design, runs in designs.items()}
-        series = {design: _by_seed(runs) for design, runs in designs.items()}
+        pooled = _pooled(results, designs)
+        values = {design: _values(runs, pooled.get(design)) for design, runs in designs.items()}
+        series = {design: _by_seed(runs, pooled.get(design)) for design, runs in designs.items()}
         seeds = {design: sorted({run.cell.seed for run in runs}) for design, runs in designs.items()}
         families: dict[Key, list[dict[str, Any]]] = defaultdict(list)
         told: dict[int, Errors] = {}

@@ -6,13 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from vitalbench.cell_result import CellResult
-from vitalbench.config.schema import MACRO, Task
+from vitalbench.config.schema import MACRO
 from vitalbench.errors import InputError
 from vitalbench.evaluate.bootstrap import interval
-from vitalbench.evaluate.predictions import read_predictions
+from vitalbench.evaluate.folds import over_folds
 from vitalbench.evaluate.run import Key
-from vitalbench.evaluate.score import ALL, Scores, score_folds
+from vitalbench.evaluate.score import ALL, Scores
 from vitalbench.results import Results
 from vitalbench.tables import number, read_table
 
@@ -20,40 +19,23 @@ Row = dict[str, Any]
 _SHOWN = ("sensitivity", "specificity")  # on the page, beside the primary metric
 
 
-def _by_seed(runs: list[CellResult]) -> tuple[dict[int, dict[int, CellResult]], str]:
-    """Each seed's runs by fold, of the seeds with as many folds as any; and which others were left out."""
-    found: dict[int, dict[int, CellResult]] = defaultdict(dict)
-    for run in runs:
-        found[run.cell.seed][run.cell.fold] = run
-    most = max(found.values(), key=len).keys()
-    less = [seed for seed, folds in found.items() if folds.keys() != most]
-    left_out = f"without seed {', '.join(map(str, less))}, which lacks a fold" if less else ""
-    return {seed: folds for seed, folds in found.items() if folds.keys() == most}, left_out
-
-
-def _scores(results: Results, task: Task, folds: dict[int, CellResult]) -> Scores:
-    suite = results.suite
-    read = [read_predictions(run.folder / "predictions.parquet", task.kind) for _, run in sorted(folds.items())]
-    return score_folds(read, task.kind, suite["bootstrap"], suite["bootstrap_seed"])
-
-
 def pooled_rows(results: Results) -> Iterator[Row]:
     """A row a metric, class and subgroup of every design that ran in several folds; one with a reason where they do not pool."""
     for (dataset, task, design, target), runs in results.scored_groups.items():
-        seeds, left_out = _by_seed(runs)
-        folds = next(iter(seeds.values())).keys()
-        if len(folds) < 2:
-            continue
         asked = results.task(task)
         place: Row = {"dataset": dataset, "task": task, "design": design, "target": target}
-        place |= {"n_folds": len(folds), "of_folds": asked.split.rounds}
+        place |= {"of_folds": asked.split.rounds}
         try:
-            scores = [_scores(results, asked, of_seed) for of_seed in seeds.values()]
+            found = over_folds(results, runs)
         except InputError as error:
             yield place | {"metric": asked.primary, "label": MACRO, "subgroup": ALL, "reason": f"not pooled: {error}"}
             continue
-        for row in _over_seeds(scores):
-            yield place | row | {"reason": "; ".join(filter(None, (row["reason"], left_out)))}
+        if found is None:
+            continue
+        less = f"without seed {', '.join(map(str, found.without))}, which lacks a fold" if found.without else ""
+        for row in _over_seeds(list(found.by_seed.values())):
+            reason = "; ".join(filter(None, (row["reason"], less)))
+            yield place | row | {"n_folds": found.folds, "reason": reason}
 
 
 def _over_seeds(scores: list[Scores]) -> Iterator[Row]:
