@@ -156,6 +156,17 @@ def all_trials(wildcards):
     return _trials(range(PLAN.designs[wildcards.design].search.trials))
 
 
+def runs_at(wildcards, name):
+    """A file of every run that is examined together at a place, its seeds."""
+    return [
+        in_suite(f"{layout.RUN}/{name}").format(**cell.keys)
+        for place, cells in PLAN.examined.items()
+        if place.path
+        == f"{wildcards.dataset}/{wildcards.task}/{wildcards.design}/{wildcards.target}/fold{wildcards.fold}"
+        for cell in cells
+    ]
+
+
 def chosen_for(wildcards):
     """What the search of a cell's design chose, where it has one."""
     return in_suite(layout.CHOSEN) if PLAN.designs[wildcards.design].search else []

@@ -3,6 +3,7 @@ rule report:
     input:
         tables=rules.compare.input,
         claims=rules.claims.output,
+        examined=rules.examine.input,
         efficiency=rules.efficiency.output if PLAN.suite.efficiency else [],
         code=stage_slice("report"),
     output:

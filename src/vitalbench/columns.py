@@ -163,6 +163,21 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "share_at_or_above | of the test records of the same truth, those of this probability or more",
         ),
     ),
+    "gallery": (
+        "a failure to look at: of each class the worst of a kind, of those the surest",
+        _columns(
+            "label | a class",
+            "kind | miss: of the class, of low probability; false-alarm: not of it, of high probability",
+            "record_id | of the record",
+            "patient_id | of its patient",
+            "probability | that the run whose map is drawn gave it",
+            "picture | a PNG file beside the table; empty where none is drawn",
+            "told | how many places of the class are told and drawn | count",
+            "map | whether what the run looked at is drawn",
+            "run_id | of the run",
+            "reason | why there is no picture, or no map",
+        ),
+    ),
     "pointing": (
         "a class whose place is known in some test records",
         _columns(

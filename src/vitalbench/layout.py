@@ -48,6 +48,7 @@ SEARCH = "search/{dataset}/{task}/{design}/{target}/fold{fold}"
 TRIAL = f"{SEARCH}/trial-{{trial}}/trial.json"
 CHOSEN = f"{SEARCH}/chosen.json"
 STUDY = f"{SEARCH}/study.journal"  # the same trials as Optuna's tools read them
+EXAMINED = "examined/{dataset}/{task}/{design}/{target}/fold{fold}"
 TABLE = "tables/{table}.csv"
 SESSIONS = "sessions.json"  # what is projected of cells whose targets' sessions end
 REPORT = "report.html"

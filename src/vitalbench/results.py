@@ -86,6 +86,20 @@ class Results:
         running = [Cell(**planned["cell"]) for planned in self.suite["cells"] if not planned["status"]]
         return list(dict.fromkeys(cell.search for cell in running if self.suite["designs"][cell.design].get("search")))
 
+    @cached_property
+    def examined(self) -> dict[SearchPlace, list[CellResult]]:
+        """The cells that were to be examined, all seeds of a place together."""
+        found: dict[SearchPlace, list[CellResult]] = {}
+        for planned in self.suite["cells"]:
+            cell = Cell(**planned["cell"])
+            if not planned["status"] and cell.design in self.suite["examine"]:
+                found.setdefault(cell.search, []).append(self.of[cell])
+        return found
+
+    def examination(self, place: SearchPlace) -> Path:
+        """The folder that says what an examination found."""
+        return self.folder / layout.EXAMINED.format(**place.keys)
+
     def search(self, place: SearchPlace) -> Path:
         """The folder of a search."""
         return self.folder / layout.SEARCH.format(**place.keys)

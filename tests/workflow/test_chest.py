@@ -1,12 +1,14 @@
 """A second modality through the whole workflow: radiographs of a small stand-in, pre-trained, trained, scored, explained."""
 
+import shutil
+
 import pandas as pd
 import pytest
 import yaml
 
 from tests.workflow.conftest import copy_project, snakemake
 from vitalbench import cli
-from vitalbench.files import read_json
+from vitalbench.files import read_json, write_json
 
 pytestmark = pytest.mark.slow
 
@@ -32,6 +34,7 @@ def results(tmp_path_factory):
     }
     protocol = {"warmup": 1, "repeats": 3, "seconds": 0.01, "inference_batches": [1], "own_batch": False}
     suite = {"description": "chest", "source": "generated", "size": "small", "grids": [grid], "protocol": protocol}
+    suite["examine"] = ["resnet50-tuned"]
     (configs / "suites/chest.yaml").write_text(yaml.safe_dump(suite))
     ended = snakemake(project, "--cores", "2", "--config", "suite=chest")
     assert ended.returncode == 0, ended.stdout[-3000:]
@@ -57,12 +60,47 @@ def test_no_image_and_no_patient_crosses_the_official_split(results):
     assert {"near-duplicate", "identical-samples", "patient-overlap"} <= set(leakage["check"])
 
 
+def test_what_is_examined_stands_on_the_page_with_pictures_of_failures(results):
+    folder = results / "examined/chestxray14-64/findings/resnet50-tuned/cpu/fold0"
+    assert len(pd.read_csv(folder / "operating.csv")) == 4 * 14
+    assert pd.read_csv(folder / "pointing.csv")["label"].iloc[-1] == "macro"
+    gallery = pd.read_csv(folder / "gallery.csv")
+    assert set(gallery["kind"]) == {"miss", "false-alarm"}
+    assert gallery["map"].all()
+    assert (gallery["told"][gallery["kind"] == "miss"] > 0).all()  # the stand-in tells where each finding is
+    assert sorted(gallery["picture"]) == sorted(f"gallery/{path.name}" for path in (folder / "gallery").glob("*.png"))
+    page = (results / "report.html").read_text()
+    assert page.count("data:image/png;base64,") == len(gallery)
+    assert "The records are generated: these are not pictures of people." in page
+
+
+def test_records_that_are_not_open_are_not_drawn(results, tmp_path):
+    copy = tmp_path / "results/chest"
+    shutil.copytree(results, copy, symlinks=True)
+    (tmp_path / "results/data").symlink_to(results.parent / "data")
+    suite = read_json(copy / "config/suite.json")
+    suite["datasets"]["chestxray14-64"]["access"] = "credentialed"
+    for planned in suite["cells"]:
+        planned["source"] = "local"
+    write_json(copy / "config/suite.json", suite)
+    place = "chestxray14-64/findings/resnet50-tuned/cpu/fold0"
+    assert cli.run(["explain", "--results", str(copy), "--place", place]) == 0
+    gallery = pd.read_csv(copy / "examined" / place / "gallery.csv")
+    assert len(gallery) > 0
+    assert gallery["picture"].isna().all()
+    assert gallery["reason"].str.contains("access to the data set is 'credentialed'").all()
+    assert list((copy / "examined" / place / "gallery").glob("*.png")) == []
+    assert cli.run(["report", "--results", str(copy)]) == 0
+    assert "data:image/png" not in (copy / "report.html").read_text()
+
+
 def test_a_trained_run_is_explained_passed_examined_and_put_to_use(results, tmp_path, capsys):
     run = next((results / "runs").glob("chestxray14-64/findings/resnet50-tuned/cpu/seed0-fold0"))
     assert cli.run(["explain", str(run), "--bootstrap", "20", "--out", str(tmp_path / "a")]) == 0
     pointing = pd.read_csv(tmp_path / "a/pointing.csv")
     assert pointing["label"].iloc[-1] == "macro"
     assert (tmp_path / "a/overlays.png").is_file()
+    assert len(pd.read_csv(tmp_path / "a/gallery.csv")) == len(list((tmp_path / "a/gallery").iterdir())) > 0
     assert cli.run(["passes", str(run), "--passes", "2", "--out", str(tmp_path / "b")]) == 0
     files = sorted(map(str, (tmp_path / "b").glob("pass-*.parquet")))
     assert cli.run(["examine", *files, "--task", "multilabel", "--bootstrap", "20", "--out", str(tmp_path / "c")]) == 0

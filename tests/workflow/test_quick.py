@@ -29,6 +29,7 @@ ON_REQUEST |= {
     "failures",
     "curves",
     "pointing",
+    "gallery",
 }  # examined
 
 

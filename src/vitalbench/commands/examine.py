@@ -5,78 +5,90 @@ against it. Thresholds and maps are chosen on its `val` rows, all that is told i
 """
 
 import argparse
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+from vitalbench.config.plan import SearchPlace
+from vitalbench.config.schema import EXAMINED
 from vitalbench.errors import ConfigError, InputError, choices
-from vitalbench.evaluate.calibration import calibration_rows
-from vitalbench.evaluate.conformal import conformal_rows
-from vitalbench.evaluate.disparity import disparity_rows
-from vitalbench.evaluate.ensemble import aligned, ensemble_rows, together
-from vitalbench.evaluate.failures import FEW, failure_rows
-from vitalbench.evaluate.operating import CHOSEN_ON, SPLIT, operating_points
+from vitalbench.evaluate.ensemble import aligned
+from vitalbench.evaluate.failures import FEW
+from vitalbench.evaluate.operating import CHOSEN_ON, SPLIT
 from vitalbench.evaluate.predictions import Predictions, read_predictions
+from vitalbench.files import read_json
 from vitalbench.progress import say
-from vitalbench.report.curves import precision_recall, roc
+from vitalbench.report.examination import LEVEL, TABLES, examined
+from vitalbench.results import Results
 from vitalbench.tables import write_table
-
-_KINDS = ("multilabel", "binary")
-_LEVEL = 0.9
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="predictions; several are taken together")
-    parser.add_argument("--task", required=True, metavar="KIND", help=f"the task's kind: {', '.join(_KINDS)}")
-    parser.add_argument(
-        "--level", type=float, default=_LEVEL, help=f"coverage that sets are to have (default {_LEVEL})"
-    )
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE", help="predictions; several are taken together")
+    parser.add_argument("--task", metavar="KIND", help=f"the task's kind: {', '.join(EXAMINED)}")
+    parser.add_argument("--level", type=float, default=LEVEL, help=f"coverage that sets are to have (default {LEVEL})")
     parser.add_argument("--failures", type=int, default=FEW, metavar="N", help=f"of a class and kind (default {FEW})")
     parser.add_argument(
         "--bootstrap", type=int, default=1000, metavar="N", help="resamples of the patients (default 1000)"
     )
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the resamples (default 0)")
-    parser.add_argument("--out", type=Path, required=True, help="the folder that the tables go to")
+    parser.add_argument("--out", type=Path, help="the folder that the tables go to")
+    parser.add_argument("--results", type=Path, help="instead of FILE: results/<suite>, with --place")
+    parser.add_argument(
+        "--place", help="<data set>/<task>/<design>/<target>/fold<F> that the suite examines: all its seeds"
+    )
 
 
-def _curve_rows(predictions: Predictions) -> Iterator[dict[str, Any]]:
-    test = predictions.take(predictions.split == SPLIT)
-    for k, name in enumerate(test.classes):
-        for curve, points in (
-            ("roc", roc(test.y[:, k], test.p[:, k])),
-            ("pr", precision_recall(test.y[:, k], test.p[:, k])),
-        ):
-            for x, y in points.itertuples(index=False) if points is not None else ():
-                yield {"label": name, "curve": curve, "x": x, "y": y}
+def place_of(results: Results, named: str) -> SearchPlace:
+    """A place that a suite examines, by its path.
+
+    Raises:
+        InputError: the suite examines none of that name.
+    """
+    places = {place.path: place for place in results.examined}
+    if named not in places:
+        raise InputError(f"{results.folder}: nothing that is examined is named {named!r}; {choices(named, places)}")
+    return places[named]
+
+
+def _of_suite(results: Results, place: SearchPlace, level: float, failures: int) -> None:
+    """Write the tables of a place; without rows where none of its runs was measured, so that the page can be made."""
+    kind = results.task(place.task).kind
+    files = [run.folder / "predictions.parquet" for run in results.examined[place] if run.measured]
+    drawn = read_json(results.folder / "config" / "stages" / "examine.json")
+    members = aligned({path: read_predictions(path, kind) for path in files}) if files else []
+    out = results.examination(place)
+    told = examined(members, kind, level, drawn["bootstrap"], drawn["seed"], failures) if members else {}
+    for name in TABLES:
+        write_table(name, told.get(name, []), out / f"{name}.csv")
+    say(f"{out}: {len(members)} of {len(results.examined[place])} runs")
+
+
+def _both_splits(found: Predictions, path: Path) -> None:
+    for split in (CHOSEN_ON, SPLIT):
+        if not (found.split == split).any():
+            raise InputError(f"{path}: no row is in the split '{split}': there is nothing to choose or tell on")
 
 
 def run(args: argparse.Namespace) -> None:
     """Examine."""
-    if args.task not in _KINDS:
-        raise ConfigError(f"--task is {args.task!r}; {choices(args.task, _KINDS)}")
     if not 0 < args.level < 1:
         raise ConfigError(f"--level is {args.level:g}; it must lie between 0 and 1")
     if args.bootstrap < 1 or args.seed < 0 or args.failures < 1:
         raise ConfigError("--bootstrap and --failures must be 1 or more, --seed 0 or more")
+    if (args.results is None) != (args.place is None) or bool(args.files) == bool(args.results):
+        raise ConfigError("vitalbench examine: needs FILE ..., or --results and --place together")
+    if args.results:
+        results = Results(args.results)
+        _of_suite(results, place_of(results, args.place), args.level, args.failures)
+        return
+    if args.task not in EXAMINED:
+        raise ConfigError(f"--task is {args.task!r}; {choices(str(args.task), EXAMINED)}")
+    if args.out is None:
+        raise ConfigError("vitalbench examine: needs --out, the folder that the tables go to")
     members = aligned({path: read_predictions(path, args.task) for path in args.files})
-    found = members[0] if len(members) == 1 else together(members)
-    for split in (CHOSEN_ON, SPLIT):
-        if not (found.split == split).any():
-            raise InputError(
-                f"{args.files[0]}: no row is in the split '{split}': there is nothing to choose or tell on"
-            )
-    drawn = args.bootstrap, args.seed
-    tables = {
-        "operating": operating_points(found, *drawn),
-        "calibration": calibration_rows(found, *drawn),
-        "conformal": conformal_rows(found, args.level, *drawn),
-        "disparity": disparity_rows(found, args.task, *drawn),
-        "curves": _curve_rows(found),
-        "failures": failure_rows(found, args.failures),
-    }
-    if len(members) > 1:
-        tables["ensemble"] = ensemble_rows(members, *drawn)
-    for name, rows in tables.items():
-        write_table(name, rows, args.out / f"{name}.csv")
-    say(f"{args.out}: {', '.join(f'{name}.csv' for name in tables)}")
+    _both_splits(members[0], args.files[0])
+    tables = examined(members, args.task, args.level, args.bootstrap, args.seed, args.failures)
+    written = [name for name in TABLES if name != "ensemble" or len(members) > 1]
+    for name in written:
+        write_table(name, tables[name], args.out / f"{name}.csv")
+    say(f"{args.out}: {', '.join(f'{name}.csv' for name in written)}")

@@ -1,99 +1,210 @@
 """Draw where a run's decisions come from (Grad-CAM), and measure how often the findings are known to be there.
 
-Of the test records that the data set tells the place of a finding of: pointing.csv, and overlays.png of some of them, those that
-the run was surest of and least sure of.
+pointing.csv and overlays.png are of the test records that the data set tells the place of a finding of; drawn are those that the
+run was surest of and least sure of. gallery.csv and gallery/ are of the worst misses and false alarms, of images and signals.
 """
 
 import argparse
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from vitalbench.commands.examine import place_of
 from vitalbench.commands.passes import rows_of
 from vitalbench.config.strict import validated
 from vitalbench.config.target import Target
 from vitalbench.data.store import Store, read_records
 from vitalbench.errors import ConfigError, InputError
 from vitalbench.evaluate.pointing import Box, pointed, pointing_rows
-from vitalbench.files import atomic
+from vitalbench.evaluate.predictions import read_predictions
+from vitalbench.files import atomic, read_json
+from vitalbench.privacy.pictures import withheld
 from vitalbench.progress import say
+from vitalbench.report.gallery import SHOWN, picture, worst
 from vitalbench.report.overlay_figure import Overlay, overlay_figure
-from vitalbench.results import find_run
+from vitalbench.results import Results, find_run
 from vitalbench.tables import write_table
 from vitalbench.train.applied import AppliedRun
 
 _CPU = {"device": "cpu", "threads": 1, "scheduler": {"mem_mb": 4000, "runtime_min": 60}}
-_BATCH, _SHOWN = 16, 12
+_BATCH, _OVERLAYS = 16, 12
+_WINDOWED = "no map: the design scores windows, and one record's probability is of several"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("run", metavar="RUN", help="a run's folder, or its run_id (the first digits will do)")
+    parser.add_argument(
+        "run", nargs="?", metavar="RUN", help="a run's folder, or its run_id (the first digits will do)"
+    )
     parser.add_argument(
         "--results", type=Path, default=Path("results"), help="where run_ids are looked up (default results)"
     )
-    parser.add_argument("--overlays", type=int, default=_SHOWN, metavar="N", help=f"images drawn (default {_SHOWN})")
+    parser.add_argument(
+        "--overlays", type=int, default=_OVERLAYS, metavar="N", help=f"images drawn (default {_OVERLAYS})"
+    )
+    parser.add_argument(
+        "--gallery", type=int, default=SHOWN, metavar="N", help=f"failures drawn, of each kind (default {SHOWN})"
+    )
     parser.add_argument(
         "--bootstrap", type=int, default=1000, metavar="N", help="resamples of the patients (default 1000)"
     )
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the resamples (default 0)")
-    parser.add_argument("--out", type=Path, required=True, help="the folder that pointing.csv and overlays.png go to")
+    parser.add_argument("--out", type=Path, help="the folder that the tables and pictures go to")
+    parser.add_argument(
+        "--place", help="instead of RUN: <data set>/<task>/<design>/<target>/fold<F> of --results results/<suite>"
+    )
 
 
-def _boxed(run: AppliedRun, predictions: pd.DataFrame, store: Path) -> pd.DataFrame:
-    """The test records with a box of one of the task's classes: their predictions, and `boxes`, a list a record."""
-    column = f"boxes:{run.task.labels}"
-    records = read_records(store)
-    if column not in records.columns:
-        raise InputError(f"{store}: its records do not tell where findings are: there is no column '{column}'")
-    told = records.set_index("record_id")[column].map(lambda texts: [Box.of(text) for text in texts])
-    known = set(run.task.classes)
-    boxes = told.map(lambda every: [box for box in every if box.label in known])[predictions["record_id"]].tolist()
-    boxed = predictions.assign(boxes=boxes)
-    found = boxed[(boxed["split"] == "test") & (boxed["boxes"].map(len) > 0)].reset_index(drop=True)
-    if found.empty:
-        raise InputError(f"{store}: no test record tells where one of the run's classes is")
-    return found
+@dataclass(frozen=True)
+class _Explained:
+    """A run, what it said, and the store it was trained from."""
+
+    run: AppliedRun
+    predictions: pd.DataFrame
+    store: Path
+
+    @classmethod
+    def of(cls, folder: Path) -> "_Explained":
+        run = AppliedRun(folder)
+        predictions = pd.read_parquet(run.folder / "predictions.parquet")
+        return cls(run, predictions, rows_of(run, predictions)[0])
+
+    @cached_property
+    def model(self) -> Any:
+        return self.run.model(validated(Target, _CPU, "explain"))[1]
+
+    def rows(self, some: pd.DataFrame) -> NDArray[np.intp]:
+        return rows_of(self.run, some)[1]
+
+    @cached_property
+    def boxes(self) -> pd.Series | None:
+        """Of each record of the store the places of the task's classes, a list; None where the data set tells none."""
+        records, column = read_records(self.store), f"boxes:{self.run.task.labels}"
+        if column not in records.columns:
+            return None
+        known = set(self.run.task.classes)
+        told = records.set_index("record_id")[column].map(lambda texts: [Box.of(text) for text in texts])
+        return told.map(lambda every: [box for box in every if box.label in known])
+
+    def boxed(self) -> pd.DataFrame:
+        """The test records with a place of one of the task's classes: their predictions, and `boxes`, a list a record."""
+        if self.boxes is None or self.run.design.window is not None:
+            return self.predictions.iloc[:0].assign(boxes=[])
+        boxed = self.predictions.assign(boxes=self.boxes[self.predictions["record_id"]].tolist())
+        return boxed[(boxed["split"] == "test") & (boxed["boxes"].map(len) > 0)].reset_index(drop=True)
 
 
-def run(args: argparse.Namespace) -> None:
-    """Explain."""
-    if args.bootstrap < 1 or args.seed < 0 or args.overlays < 0:
-        raise ConfigError("--bootstrap must be 1 or more, --seed and --overlays 0 or more")
-    applied = AppliedRun(find_run(args.run, args.results))
-    predictions = pd.read_parquet(applied.folder / "predictions.parquet")
-    store, _ = rows_of(applied, predictions)
-    boxed = _boxed(applied, predictions, store)
-    if applied.design.window is not None:
-        raise InputError(f"{applied.folder}: its design scores windows, of which a map is drawn for none alone")
-    _, model = applied.model(validated(Target, _CPU, "explain"))
+def _overlays(told: _Explained, boxed: pd.DataFrame) -> Iterator[tuple[dict[str, object], Overlay]]:
+    """A map a record and class whose place is told: what it says of the boxes, and the picture."""
     from vitalbench.train.attribution import gradcam
 
-    source = Store(store)
-    batches, rows = applied.batches(source, _BATCH), rows_of(applied, boxed)[1]
-    told: list[dict[str, object]] = []
-    overlays: list[Overlay] = []
-    for x, some in batches.windows(rows):
+    if boxed.empty:
+        return
+    source, classes_of = Store(told.store), told.run.task.classes
+    rows = told.rows(boxed)
+    for x, some in told.run.batches(source, _BATCH).windows(rows):
         of = boxed.iloc[some]
-        classes = sorted({applied.task.classes.index(box.label) for boxes in of["boxes"] for box in boxes})
-        maps = gradcam(model, x, classes)
+        classes = sorted({classes_of.index(box.label) for boxes in of["boxes"] for box in boxes})
+        maps = gradcam(told.model, x, classes)
         images = source.read(rows[some])
         for at, record in enumerate(of.to_dict("records")):
             for label in dict.fromkeys(box.label for box in record["boxes"]):
                 mine = [box for box in record["boxes"] if box.label == label]
-                found = maps[at, classes.index(applied.task.classes.index(label))]
+                found = maps[at, classes.index(classes_of.index(label))]
                 said = pointed(found, mine)
-                told.append({name: record[name] for name in ("record_id", "patient_id")} | {"label": label} | said)
+                named = {name: record[name] for name in ("record_id", "patient_id")} | {"label": label}
                 probability = float(record[f"y_prob:{label}"])
-                overlays.append(
-                    Overlay(images[at], found, mine, label, str(record["record_id"]), probability, said["hit"] > 0)
+                yield (
+                    named | said,
+                    Overlay(images[at], found, mine, label, str(record["record_id"]), probability, said["hit"] > 0),
                 )
-    write_table("pointing", pointing_rows(pd.DataFrame(told), args.bootstrap, args.seed), args.out / "pointing.csv")
-    if args.overlays:
-        order = np.argsort([-overlay.probability for overlay in overlays], kind="stable")
-        half = min(-(-args.overlays // 2), len(order))
-        chosen = dict.fromkeys([*order[:half].tolist(), *order[len(order) - (args.overlays - half) :].tolist()])
-        with atomic(args.out / "overlays.png") as temporary:
-            temporary.write_bytes(overlay_figure([overlays[at] for at in chosen], applied.run_id))
-    say(f"{args.out}: {len(told)} findings of known place in {len(boxed)} test records, run {applied.run_id}")
+
+
+def _point(told: _Explained, drawn: tuple[int, int], overlays: int, out: Path) -> None:
+    """Write pointing.csv, without rows where no place is told, and overlays.png where some are drawn."""
+    boxed = told.boxed()
+    found = list(_overlays(told, boxed))
+    rows = pointing_rows(pd.DataFrame([said for said, _ in found]), *drawn) if found else iter(())
+    write_table("pointing", rows, out / "pointing.csv")
+    if overlays and found:
+        order = np.argsort([-overlay.probability for _, overlay in found], kind="stable")
+        half = min(-(-overlays // 2), len(order))
+        chosen = dict.fromkeys([*order[:half].tolist(), *order[len(order) - (overlays - half) :].tolist()])
+        with atomic(out / "overlays.png") as temporary:
+            temporary.write_bytes(overlay_figure([found[at][1] for at in chosen], told.run.run_id))
+    say(f"{out}: {len(found)} findings of known place in {len(boxed)} test records, run {told.run.run_id}")
+
+
+def _maps(told: _Explained, rows: NDArray[np.intp], classes: list[int]) -> tuple[Any, str]:
+    """A map a record, or why there is none."""
+    from vitalbench.train.explained import maps_of
+
+    if told.run.design.window is not None:
+        return None, _WINDOWED
+    try:
+        return maps_of(told.model, told.run.batches(Store(told.store), _BATCH), rows, classes), ""
+    except InputError as problem:
+        return None, f"no map: {problem}"
+
+
+def _show(told: _Explained, shown: int, why_not: str, out: Path) -> None:
+    """Write gallery.csv, and a picture of each of its rows where they may be shown."""
+    chosen = worst(read_predictions(told.run.folder / "predictions.parquet", told.run.task.kind), shown)
+    folder = out / "gallery"
+    folder.mkdir(parents=True, exist_ok=True)
+    for stale in folder.glob("*.png"):
+        stale.unlink()
+    rows = told.rows(pd.DataFrame({"record_id": [row["record_id"] for row in chosen]}))
+    classes = [told.run.task.classes.index(row["label"]) for row in chosen]
+    maps, without = (None, "") if why_not or not chosen else _maps(told, rows, classes)
+    records = None if why_not or not chosen else Store(told.store).read(rows)
+    table = []
+    for at, row in enumerate(chosen):
+        every = [] if told.boxes is None else told.boxes[row["record_id"]]
+        mine = [box for box in every if box.label == row["label"]]
+        name = "" if records is None else f"gallery/{at:02d}.png"
+        if records is not None:
+            found = None if maps is None else maps[at]
+            with atomic(out / name) as temporary:
+                temporary.write_bytes(picture(records[at], found, mine, told.run.dataset.shape))
+        kept = {key: row[key] for key in ("label", "kind", "record_id", "patient_id", "probability")}
+        drawn = {"picture": name, "told": len(mine), "map": maps is not None, "run_id": told.run.run_id}
+        table.append(kept | drawn | {"reason": why_not or without})
+    write_table("gallery", table, out / "gallery.csv")
+    say(f"{out}: {len(table)} failures{'; ' + (why_not or without) if why_not or without else ''}")
+
+
+def _of_suite(results: Results, named: str, shown: int) -> None:
+    """Of the first run of a place that was measured; tables without rows where none was, so that the page can be made."""
+    place = place_of(results, named)
+    out, run = results.examination(place), next((run for run in results.examined[place] if run.measured), None)
+    if run is None:
+        (out / "gallery").mkdir(parents=True, exist_ok=True)
+        for name in ("pointing", "gallery"):
+            write_table(name, [], out / f"{name}.csv")
+        return
+    told, drawn = _Explained.of(run.folder), read_json(results.folder / "config" / "stages" / "explain.json")
+    _point(told, (drawn["bootstrap"], drawn["seed"]), 0, out)
+    _show(told, shown, withheld(results.dataset(place.dataset), run.source), out)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Explain."""
+    if args.bootstrap < 1 or args.seed < 0 or args.overlays < 0 or args.gallery < 0:
+        raise ConfigError("--bootstrap must be 1 or more, --seed, --overlays and --gallery 0 or more")
+    if (args.run is None) == (args.place is None):
+        raise ConfigError("vitalbench explain: needs RUN, or --place with --results results/<suite>")
+    if args.place:
+        _of_suite(Results(args.results), args.place, args.gallery)
+        return
+    if args.out is None:
+        raise ConfigError("vitalbench explain: needs --out, the folder that the tables and pictures go to")
+    told = _Explained.of(find_run(args.run, args.results))
+    _point(told, (args.bootstrap, args.seed), args.overlays, args.out)
+    _show(told, args.gallery, "", args.out)

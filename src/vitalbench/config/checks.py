@@ -16,7 +16,7 @@ from vitalbench.config.model_options import encoder_sizes, model_shape
 from vitalbench.config.pretext import Contrastive, Masked, Order
 from vitalbench.config.prices import check_price_keys, latest_prices, price_file, read_prices
 from vitalbench.config.published import parse_published, published_texts
-from vitalbench.config.schema import Size
+from vitalbench.config.schema import EXAMINED, Size, Suite, Task
 from vitalbench.config.search_space import corners
 from vitalbench.config.target import Target
 from vitalbench.errors import ConfigError, choices
@@ -161,6 +161,24 @@ def check_subsets(datasets: dict[str, Dataset], sources: dict[str, Source | None
         if whole is not None and dataset.subset.patients > whole.patients:
             has = "its stand-in is made of (standin.patients)" if of_standin else "the whole release has"
             raise ConfigError(f"{where}: {name}: {dataset.subset.patients:,} patients; {has} {whole.patients:,}")
+
+
+def check_examined(where: str, suite: Suite, designs: dict[str, Design], tasks: dict[str, Task]) -> None:
+    """Refuse to examine a design that no grid asks for, one without a model or answers, or answers of another kind."""
+    for name in suite.examine:
+        grids = [grid for grid in suite.grids if name in grid.designs]
+        if not grids:
+            asked = dict.fromkeys(design for grid in suite.grids for design in grid.designs)
+            raise ConfigError(f"{where}: no grid of the suite has the design {name!r}; {choices(name, asked)}")
+        if designs[name].model is None or designs[name].recipe in PRETRAINING:
+            raise ConfigError(
+                f"{where}: design '{name}' has no model that answers: its recipe is '{designs[name].recipe}'"
+            )
+        for task in (task for grid in grids for task in grid.tasks):
+            if tasks[task].kind not in EXAMINED:
+                raise ConfigError(
+                    f"{where}: task '{task}' of design '{name}' is of the kind {tasks[task].kind}; allowed: {', '.join(EXAMINED)}"
+                )
 
 
 def check_prices(folder: ConfigFolder, knobs: Knobs, targets: dict[str, Target]) -> None:

@@ -10,6 +10,7 @@ from vitalbench.config.checks import (
     Sizes,
     check_budget,
     check_claims,
+    check_examined,
     check_pairs,
     check_prices,
     check_published,
@@ -58,7 +59,7 @@ class Cell:
 
 @dataclass(frozen=True, order=True)
 class SearchPlace:
-    """One search of a suite: data set x task x design x target x fold."""
+    """What the seeds of a cell share, which are searched for, or examined, once: data set x task x design x target x fold."""
 
     dataset: str
     task: str
@@ -140,6 +141,15 @@ class Plan:
     def searches(self) -> list[SearchPlace]:
         """The searches that cells which will be started wait for."""
         return list(dict.fromkeys(cell.search for cell in self.running if self.designs[cell.design].search))
+
+    @cached_property
+    def examined(self) -> dict[SearchPlace, list[Cell]]:
+        """The cells that are examined, all seeds of a place together."""
+        found: dict[SearchPlace, list[Cell]] = {}
+        for cell in self.running:
+            if cell.design in self.suite.examine:
+                found.setdefault(cell.search, []).append(cell)
+        return found
 
     def absent(self) -> list[str]:
         """A line for each data set without records here, with what to do about it."""
@@ -288,6 +298,7 @@ def make_plan(folder: ConfigFolder, knobs: Knobs) -> Plan:
     designs = {item: size[suite.size] for item, size in sizes.items()}
     targets = {item: folder.target(item, targets_asked) for item in run_on}
     targets |= {item: folder.target(item, f"{file}: projected") for item in suite.projected}
+    check_examined(f"{file}: examine", suite, designs, tasks)
     check_published(folder)
     _check_together(folder, suite, sizes, datasets)
     check_prices(folder, knobs, targets)

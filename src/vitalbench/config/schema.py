@@ -53,6 +53,7 @@ class Suite(Strict):
     bootstrap_seed: int = 0
     protocol: Protocol = Protocol()
     efficiency: list[Name] = []  # designs that are laid out side by side, in this order, trained or not
+    examine: list[Name] = []  # designs whose predictions are examined as a clinic would, all seeds of a cell together
     gate: Gate = Gate()
 
     @model_validator(mode="after")
@@ -141,6 +142,7 @@ METRICS = {
     "multiclass": ["auroc", "auprc", "f1", "accuracy", "sensitivity", "specificity", "ppv", "npv", "brier", "ece"],
     "softlabel": ["kl", "accuracy", "brier"],
 }
+EXAMINED = ("multilabel", "binary")  # kinds of tasks whose predictions can be examined
 UNBOUNDED = {"kl"}  # every other metric lies between 0 and 1
 LOWER_IS_BETTER = {"brier", "ece", "kl"}
 MACRO = "macro"  # the label of a mean over classes, so no class has this name

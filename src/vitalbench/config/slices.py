@@ -32,6 +32,8 @@ TOLD_ONLY = ("description", "role", "published", "scheduler")
 _ENTRY = {
     "split": ("vitalbench.split.assign", "vitalbench.split.audit", "vitalbench.split.fitted"),
     "evaluate": ("vitalbench.evaluate.run",),
+    "examine": ("vitalbench.report.examination",),
+    "explain": ("vitalbench.train.explained", "vitalbench.report.gallery"),
     "tables": ("vitalbench.report.tables",),
     "compare": ("vitalbench.evaluate.compare",),
     "cost": ("vitalbench.cost.table", "vitalbench.cost.reached", "vitalbench.cost.sessions"),
@@ -120,6 +122,7 @@ def _suite_slice(plan: Plan) -> dict[str, Any]:
         "bootstrap_seed": plan.suite.bootstrap_seed,
         "gate": plan.suite.gate.model_dump(),
         "efficiency": plan.suite.efficiency,
+        "examine": plan.suite.examine,
         "sources": plan.sources,
         "datasets": {name: dataset.model_dump() for name, dataset in plan.datasets.items()},
         "tasks": {name: task.model_dump() for name, task in plan.tasks.items()},
@@ -230,6 +233,8 @@ def slices(plan: Plan, folder: ConfigFolder, results: Path) -> dict[Path, dict[s
     for name, entry in _ENTRY.items():
         found[stage(name)] = {"stage": name, "code": code_digest(*entry)}
     found[stage("evaluate")] |= {"bootstrap": plan.suite.bootstrap, "seed": plan.suite.bootstrap_seed}
+    found[stage("examine")] |= {"bootstrap": plan.suite.bootstrap, "seed": plan.suite.bootstrap_seed}
+    found[stage("explain")] |= {"bootstrap": plan.suite.bootstrap, "seed": plan.suite.bootstrap_seed}
     prices = price_file(plan.knobs, folder.path)
     found[stage("cost")] |= {"prices": price_text(prices)}
     storage = storage_file(folder.path)

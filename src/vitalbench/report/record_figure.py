@@ -20,7 +20,7 @@ _TITLE_LETTERS = (
 _INK, _POINT, _RANGE = "#111827", "#0072B2", "#9ca3af"
 
 
-def _leads(axes: Axes, signal: NDArray[np.float32], names: Sequence[str], rate_hz: float) -> None:
+def draw_leads(axes: Axes, signal: NDArray[np.float32], names: Sequence[str], rate_hz: float) -> None:
     """Leads below one another, each at its own height, so far apart that all but a lone spike stays clear of the others."""
     step = -(-signal.shape[1] // _LARGEST_POINTS)
     # A QRS complex is a hundredth of a record: what leaves that out draws the peaks of one lead over the next.
@@ -82,7 +82,7 @@ def record_figure(
         figure = Figure(figsize=(11, max(3.0, 0.55 * rows + 1.2)), layout="constrained")
         left, right = figure.subplots(1, 2, width_ratios=[2.2, 1])
         if signal.ndim == 2:
-            _leads(left, signal, leads, rate_hz)
+            draw_leads(left, signal, leads, rate_hz)
         else:
             _image(left, signal, leads)
         _probabilities(right, found)

@@ -7,6 +7,7 @@ import pandas as pd
 
 from vitalbench import layout
 from vitalbench.cell_result import CellResult
+from vitalbench.config.plan import SearchPlace
 from vitalbench.config.schema import MACRO
 from vitalbench.evaluate.score import ALL
 from vitalbench.results import Results
@@ -45,6 +46,12 @@ class TaskData:
         place = {"dataset": self.dataset, "task": self.name, "target": self.target}
         rows = read_table(table, self.results.table(table))
         return [row for row in rows if all(row[key] == value for key, value in place.items())]
+
+    @property
+    def examined(self) -> list[SearchPlace]:
+        """What the suite examines of it."""
+        here = (self.dataset, self.name, self.target)
+        return [place for place in self.results.examined if (place.dataset, place.task, place.target) == here]
 
     def described(self, design: str) -> dict[str, str]:
         """A design's configuration."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from vitalbench.report.examined_section import Examined, examined_section
 from vitalbench.report.figures import Panel
 from vitalbench.report.pareto import front
 from vitalbench.report.pick import Pick, pick
@@ -38,6 +39,7 @@ class TaskSection:
     score_panels: list[Panel]
     roc_panels: list[Panel]
     more_panels: list[Panel]
+    examined: list[Examined]
 
     @property
     def panels(self) -> list[Panel]:
@@ -158,4 +160,5 @@ def task_section(results: Results, dataset: str, task: str, target: str, *, figu
         score_panels=score_panels(data) if figures else [],
         roc_panels=roc_panels(data, scored) if figures else [],
         more_panels=more_panels(data, scored) if figures else [],
+        examined=[found for place in data.examined if (found := examined_section(results, place))] if figures else [],
     )

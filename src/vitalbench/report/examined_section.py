@@ -1,0 +1,215 @@
+"""What the examination of a design found, as the page shows it: tables in short, and the failures to look at."""
+
+from base64 import b64encode
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vitalbench import layout
+from vitalbench.config.plan import SearchPlace
+from vitalbench.config.schema import MACRO
+from vitalbench.report.wording import in_order, metric_name, score
+from vitalbench.results import Results
+from vitalbench.tables import number, read_table
+
+Row = dict[str, str]
+Table = tuple[list[str], list[list[Any]]]
+_METHODS = {
+    "raw": "as it stands",
+    "temperature": "temperature scaling",
+    "platt": "a slope and a shift a class",
+}
+_SHOWN_RULE = "youden"
+_KINDS = {"miss": "missed", "false-alarm": "false alarm"}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One failure: a PNG in base64, and what is said of it."""
+
+    data: str
+    caption: str
+
+
+@dataclass(frozen=True)
+class Examined:
+    """Everything the template shows of one examined design."""
+
+    title: str
+    folder: str
+    note: str
+    calibration: Table
+    operating: Table
+    rules: Table
+    conformal: Table
+    disparity: Table
+    ensemble: str
+    pointing: Table
+    pictures: list[Picture]
+    gallery_note: str
+
+
+def _interval(row: Row, name: str) -> Any:
+    return score(*(number(row[key]) for key in (name, f"{name}_low", f"{name}_high")))
+
+
+def _mean(rows: list[Row], name: str) -> str:
+    values = [value for value in (number(row[name]) for row in rows) if value is not None]
+    return f"{np.mean(values):.3f}" if values else ""
+
+
+def _calibration(rows: list[Row]) -> Table:
+    found = []
+    for method, told in _METHODS.items():
+        mine = [row for row in rows if row["method"] == method]
+        worst = max(mine, key=lambda row: number(row["ece"]) or 0.0, default=None)
+        if worst is not None:
+            at_worst = [worst["label"], _interval(worst, "ece")]
+            found.append([told, *(_mean(mine, name) for name in ("ece", "brier", "log_loss")), *at_worst])
+    return ["Probabilities", "#ECE", "#Brier score", "#log loss", "worst class", "#its ECE"], found
+
+
+_POINTS = ["#threshold", "#TP", "#FP", "#FN", "#TN", "#sensitivity", "#specificity", "#PPV", "#NPV"]
+
+
+def _points(row: Row) -> list[Any]:
+    counts = [f"{float(row[name]):,.4g}" for name in ("tp", "fp", "fn", "tn")]
+    rates = [_interval(row, name) for name in ("sensitivity", "specificity", "ppv", "npv")]
+    return [f"{float(row['threshold']):.3f}", *counts, *rates]
+
+
+def _conformal(rows: list[Row]) -> Table:
+    head = ["Class", "truth", "#asked for", "#covered", "#one truth", "#both", "#none", "#records", "#calibrated on"]
+    return head, [
+        [row["label"], row["truth"], row["level"], _interval(row, "coverage")]
+        + [f"{float(row[name]):.2f}" if row[name] else "" for name in ("decided", "undecided", "empty")]
+        + [row["n_records"], row["n_calibration"]]
+        for row in rows
+    ]
+
+
+def _disparity(rows: list[Row]) -> Table:
+    head = [
+        "Subgroup",
+        "metric",
+        "#in it",
+        "#elsewhere",
+        "#difference",
+        "#corrected p",
+        "#patients",
+        "#the rest",
+        "#classes",
+    ]
+    return head, [
+        [row["subgroup"].replace("=", ": ").replace("_", " "), metric_name(row["metric"])]
+        + [f"{float(row[name]):.3f}" for name in ("value", "rest")]
+        + [_interval(row, "difference"), f"{float(row['p_corrected']):.3f}" if row["p_corrected"] else ""]
+        + [row["n_patients"], row["n_rest"], row["n_labels"]]
+        for row in sorted(rows, key=lambda row: in_order(row["subgroup"]))
+        if row["label"] == MACRO
+    ]
+
+
+def _ensemble(rows: list[Row]) -> str:
+    row = next((row for row in rows if row["label"] == MACRO), None)
+    if row is None:
+        return ""
+    told = {
+        name: tuple(number(row[key]) for key in (name, f"{name}_low", f"{name}_high")) for name in ("auroc", "gain")
+    }
+
+    def said(name: str) -> str:
+        value, low, high = told[name]
+        return f"{value:.3f}" + (f" ({low:.3f} to {high:.3f})" if low is not None else "")
+
+    return (
+        f"The mean of {row['members']} runs, which is what is examined, has a macro AUROC of {said('auroc')}, "
+        f"{said('gain')} more than they have alone. As an AUROC, its entropy tells wrong decisions at 0.5 from right ones by "
+        f"{float(row['errors_by_entropy'] or 'nan'):.3f}, their disagreement by "
+        f"{float(row['errors_by_disagreement'] or 'nan'):.3f}."
+    )
+
+
+def _pointing(rows: list[Row]) -> Table:
+    head = [
+        "Class",
+        "#peak in its place",
+        "#by chance",
+        "#more than chance",
+        "#light in its place",
+        "#places",
+        "#patients",
+    ]
+    return head, [
+        [
+            "all" if row["label"] == MACRO else row["label"],
+            _interval(row, "accuracy"),
+            f"{float(row['chance']):.3f}",
+            _interval(row, "gain"),
+            _interval(row, "inside"),
+            row["n_records"],
+            row["n_patients"],
+        ]
+        for row in rows
+    ]
+
+
+def _pictures(rows: list[Row], folder: Path) -> list[Picture]:
+    found = []
+    for row in rows:
+        file = folder / row["picture"]
+        if not row["picture"] or not file.is_file():
+            continue
+        told = f"{row['label']}, {_KINDS[row['kind']]}: probability {float(row['probability']):.3f}. {row['record_id']}"
+        found.append(Picture(b64encode(file.read_bytes()).decode("ascii"), told))
+    return found
+
+
+def _gallery_note(rows: list[Row], generated: bool) -> str:
+    if not rows:
+        return "No run left predictions to choose from."
+    origin = "The records are generated: these are not pictures of people. " if generated else ""
+    reasons = "; ".join(dict.fromkeys(row["reason"] for row in rows if row["reason"]))
+    return (
+        f"{origin}Of each class the test record that was most surely wrong, of those the surest misses and false alarms of run "
+        f"{rows[0]['run_id']}. Red is where the logit of the class named came from (Grad-CAM), blue where the class is known to be."
+        + (f" {reasons[0].upper()}{reasons[1:]}." if reasons else "")
+    )
+
+
+def examined_section(results: Results, place: SearchPlace) -> Examined | None:
+    """What the examination of a place left; None where nothing was examined yet."""
+    folder = results.examination(place)
+    if not (folder / "operating.csv").is_file() or not (folder / "gallery.csv").is_file():
+        return None
+
+    def read(name: str) -> list[Row]:
+        return read_table(name, folder / f"{name}.csv")
+
+    operating, gallery = read("operating"), read("gallery")
+    runs = [run for run in results.examined[place] if run.measured]
+    seeds = "all seeds together" if len(runs) > 1 else f"seed {runs[0].cell.seed}" if runs else "no run"
+    fold = f", fold {place.fold}" if place.fold else ""
+    return Examined(
+        title=f"{place.design} examined",
+        folder=layout.EXAMINED.format(**place.keys),
+        note=f"{seeds[0].upper()}{seeds[1:]}{fold}: thresholds and maps are chosen on the validation records, "
+        "what is told is of the test records.",
+        calibration=_calibration(read("calibration")),
+        operating=(
+            ["Class", *_POINTS],
+            [[row["label"], *_points(row)] for row in operating if row["rule"] == _SHOWN_RULE],
+        ),
+        rules=(
+            ["Class", "rule", *_POINTS],
+            [[row["label"], row["rule"], *_points(row)] for row in operating if row["rule"] != _SHOWN_RULE],
+        ),
+        conformal=_conformal(read("conformal")),
+        disparity=_disparity(read("disparity")),
+        ensemble=_ensemble(read("ensemble")),
+        pointing=_pointing(read("pointing")),
+        pictures=_pictures(gallery, folder),
+        gallery_note=_gallery_note(gallery, results.suite["sources"][place.dataset] == "generated"),
+    )

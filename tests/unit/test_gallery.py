@@ -1,0 +1,176 @@
+"""What an examination shows on the page: which failures, their pictures, and which records are never shown."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image as Pillow
+
+from tests.conftest import resolved
+from vitalbench import cli
+from vitalbench.config.dataset import Image, Signal
+from vitalbench.config.folder import ConfigFolder
+from vitalbench.config.plan import make_plan
+from vitalbench.errors import ConfigError, InputError
+from vitalbench.evaluate.pointing import Box
+from vitalbench.evaluate.predictions import Predictions
+from vitalbench.files import read_json, write_json
+from vitalbench.layout import RUN
+from vitalbench.privacy.pictures import withheld
+from vitalbench.report.examined_section import examined_section
+from vitalbench.report.gallery import picture, worst
+from vitalbench.results import Results
+from vitalbench.tables import write_table
+
+CELL = {"dataset": "ptbxl", "task": "superdiagnostic", "design": "s4d", "target": "cpu", "seed": 0, "fold": 0}
+PLACE = "ptbxl/superdiagnostic/s4d/cpu/fold0"
+
+
+@pytest.mark.parametrize(
+    ("source", "changed", "why"),
+    [
+        ("generated", {"access": "credentialed"}, ""),
+        ("local", {}, ""),
+        ("download", {}, ""),
+        ("local", {"access": "registration"}, "access to the data set is 'registration'"),
+        ("local", {"access": "credentialed"}, "access to the data set is 'credentialed'"),
+        ("local", {"encrypt": True}, "encrypted"),
+    ],
+)
+def test_only_generated_records_and_those_of_an_open_release_are_shown(configs, source, changed, why):
+    found = withheld(configs.dataset("chestxray14").model_copy(update=changed), source)
+    assert (why in found) if why else found == ""
+
+
+def test_of_each_class_the_worst_is_shown_and_the_surest_first():
+    y = np.array([[1, 1, 0], [1, 0, 0], [0, 0, 1], [0, 1, 0]], dtype=float)
+    p = np.array([[0.2, 0.05, 0.6], [0.1, 0.9, 0.5], [0.7, 0.4, 0.3], [0.8, 0.5, 0.1]])
+    ids = np.array(["a", "b", "c", "d"], dtype=object)
+    test = Predictions(
+        ["A", "B", "C"], ids, ids, np.array(["test"] * 4, dtype=object), y, p, pd.DataFrame(index=range(4)), None
+    )
+    rows = worst(test, 2)
+    assert [(row["kind"], row["label"], row["record_id"]) for row in rows] == [
+        ("miss", "B", "a"),
+        ("miss", "A", "b"),
+        ("false-alarm", "B", "b"),
+        ("false-alarm", "A", "d"),
+    ]
+    assert worst(test, 0) == []
+
+
+def test_a_picture_of_an_image_is_the_image_and_beside_it_the_map_and_the_place():
+    shape = Image(channels=["grey"], height=16, width=16)
+    record = np.full((1, 16, 16), 0.5, np.float32)
+    found = np.zeros((16, 16), np.float32)
+    found[12:, :4] = 1.0
+    with Pillow.open(io.BytesIO(picture(record, found, [Box("A", 0.5, 0.1, 0.4, 0.3)], shape))) as opened:
+        pixels = np.asarray(opened.convert("RGB")).astype(int)
+    height, width = pixels.shape[:2]
+    left, right = pixels[:, : width // 2], pixels[:, width // 2 :]
+    assert not (left.max(axis=2) - left.min(axis=2)).any()  # grey alone
+    red = (right[..., 0] - right[..., 2]) > 40
+    assert red[int(height * 0.8) :, : width // 8].mean() > 0.8
+    assert not red[: height // 2].any()
+    assert ((right[..., 2] - right[..., 0]) > 40).any()  # the place's edge
+    assert len(picture(record, None, [], shape)) < 20_000
+
+
+def test_a_picture_of_a_signal_has_its_map_behind_it():
+    shape = Signal(leads=["I", "II"], rate_hz=100, seconds=2.0)
+    record = np.random.default_rng(0).normal(0, 0.1, (2, 200)).astype(np.float32)
+    found = np.zeros(200, np.float32)
+    found[:50] = 1.0
+
+    def redness(of) -> np.ndarray:
+        with Pillow.open(io.BytesIO(picture(record, of, [], shape))) as opened:
+            pixels = np.asarray(opened.convert("RGB")).astype(int)
+        return (pixels[..., 0] - pixels[..., 2] > 40).mean(axis=0)
+
+    without, with_it = redness(None), redness(found)
+    assert not without.any()
+    assert with_it[: len(with_it) // 4].max() > 0.3
+    assert not with_it[len(with_it) // 2 :].any()
+
+
+@pytest.mark.parametrize(
+    ("named", "why"),
+    [
+        ("s4", "no grid of the suite has the design 's4'; .*nearest: s4d"),
+        ("prevalence", "has no model that answers: its recipe is 'prevalence'"),
+    ],
+)
+def test_what_cannot_be_examined_is_refused_before_anything_runs(project, named, why):
+    suite = project / "configs/suites/quick.yaml"
+    suite.write_text(suite.read_text() + f"examine: [{named}]\n")
+    folder = ConfigFolder(project / "configs")
+    with pytest.raises(ConfigError, match=rf"quick\.yaml: examine: .*{why}"):
+        make_plan(folder, folder.knobs({}))
+
+
+@pytest.fixture
+def suite(project, monkeypatch):
+    """The suite quick, which examines s4d, with predictions of one seed of two."""
+    path = project / "configs/suites/quick.yaml"
+    path.write_text(path.read_text() + "examine: [s4d]\n")
+    monkeypatch.chdir(project)
+    resolved(project)
+    results = project / "results/quick"
+    run = results / RUN.format(**CELL)
+    write_json(run / "status.json", {"status": "measured", "reason": "", "run_id": "abc"})
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"record_id": [f"r{i}" for i in range(240)], "patient_id": [f"p{i // 2}" for i in range(240)]})
+    table["split"] = np.where(np.arange(240) < 120, "val", "test")
+    for name in ("NORM", "MI", "STTC", "CD", "HYP"):
+        truth = rng.random(240) < 0.4
+        table[f"y_true:{name}"] = truth.astype(float)
+        table[f"y_prob:{name}"] = np.clip(0.3 * truth + rng.random(240) * 0.7, 0, 1)
+    table.to_parquet(run / "predictions.parquet", index=False)
+    return results
+
+
+def test_a_suite_examines_its_places_and_the_page_shows_what_was_found(suite):
+    assert cli.run(["examine", "--results", str(suite), "--place", PLACE]) == 0
+    results = Results(suite)
+    (place,) = results.examined
+    assert examined_section(results, place) is None  # its failures were not drawn yet
+    folder = results.examination(place)
+    (folder / "gallery").mkdir()
+    (folder / "gallery/00.png").write_bytes(b"\x89PNG")
+    row = {"label": "MI", "kind": "miss", "record_id": "r1", "probability": 0.01, "run_id": "abc"}
+    without = row | {"reason": "no picture: access to the data set is 'credentialed'"}
+    write_table("gallery", [row | {"picture": "gallery/00.png"}, without], folder / "gallery.csv")
+    write_table("pointing", [], folder / "pointing.csv")
+    found = examined_section(results, place)
+    assert found is not None
+    assert [row[0] for row in found.calibration[1]] == [
+        "as it stands",
+        "temperature scaling",
+        "a slope and a shift a class",
+    ]
+    assert len(found.operating[1]) == 5
+    assert len(found.rules[1]) == 15
+    assert len(found.conformal[1]) == 10
+    assert [picture.data for picture in found.pictures] == ["iVBORw=="]
+    assert "not pictures of people" in found.gallery_note
+    assert "No picture: access to the data set is 'credentialed'." in found.gallery_note
+    assert found.ensemble == ""  # one seed of two was measured
+
+
+def test_where_no_run_was_measured_the_tables_are_there_without_rows(suite):
+    status = suite / RUN.format(**CELL) / "status.json"
+    write_json(status, read_json(status) | {"status": "failed", "reason": "planted"})
+    for command in ("examine", "explain"):
+        assert cli.run([command, "--results", str(suite), "--place", PLACE]) == 0
+    results = Results(suite)
+    found = examined_section(results, next(iter(results.examined)))
+    assert found is not None
+    assert found.operating[1] == found.pictures == []
+    assert found.gallery_note.startswith("No run left predictions")
+
+
+@pytest.mark.parametrize("command", ["examine", "explain"])
+def test_a_place_that_is_not_examined_is_told_with_the_nearest(suite, command):
+    with pytest.raises(InputError, match=f"nothing that is examined is named .*nearest: {PLACE}"):
+        cli.run([command, "--results", str(suite), "--place", PLACE.replace("s4d", "s4")])
