@@ -86,6 +86,7 @@ def test_findings_subgroups_and_the_official_split_are_those_of_the_tables(relea
         (1, "No Finding|Mass", "beside others"),
         (1, "Masse", "not of the fourteen"),
         (3, "77", "of different patients"),
+        (2, "-1", "not a whole number from 0"),
         (4, "old", "not a number of years"),
         (5, "X", "not M, F or empty"),
         (6, "LL", "not PA, AP or empty"),
@@ -147,6 +148,33 @@ def test_boxes_are_shares_of_the_image_and_are_held_to_it(release, dataset, tmp_
     wrong = line.rpartition(",")[0] + ",2000"
     with pytest.raises(InputError, match=r"BBox_List_2017.csv: row 1: no box"):
         chestxray14.read_index(altered(release, tmp_path, line, wrong, "BBox_List_2017.csv"), dataset)
+
+
+def test_the_file_of_a_row_at_fault_is_no_stray_and_one_without_a_row_is(release, dataset, tmp_path, capsys):
+    root = tmp_path / "plain"
+    (root / "images").mkdir(parents=True)
+    for path in (release / "images").iterdir():
+        Pillow.fromarray(np.asarray(Pillow.open(path).convert("L"))).save(root / "images" / path.name)
+    name, findings = first_row(release).split(",")[:2]
+    table = (release / TABLE).read_text().replace(f"{name},{findings}", f"{name},Efusion", 1)
+    (root / TABLE).write_text(table)
+    (root / "images/00000999_000.png").write_bytes((root / "images" / name).read_bytes())
+    records = read_records(build("chestxray14-64", dataset, "local", root, tmp_path / "store"))
+    assert name.removesuffix(".png") not in {record.partition("/")[2] for record in records["record_id"]}
+    told = capsys.readouterr().err
+    assert "1 x Finding Labels has one that is not of the fourteen" in told
+    assert "1 sample files are in no row of the index and are left alone: images/00000999_000.png\n" in told
+    assert records["follow_up"].tolist() == [float(record[-3:]) for record in records["record_id"]]
+
+
+def test_lists_that_name_other_images_say_so_and_a_table_without_rows_is_refused(release, dataset, tmp_path, capsys):
+    first = (release / "test_list.txt").read_text().split()[0]
+    root = altered(release, tmp_path, first, f"{first}\n99999999_000.png", "test_list.txt")
+    chestxray14.read_index(root, dataset)
+    assert "the official lists name 1 images that are in no row" in capsys.readouterr().err
+    (root / TABLE).write_text((root / TABLE).read_text().splitlines()[0] + "\n")
+    with pytest.raises(InputError, match="lists no image"):
+        chestxray14.read_index(root, dataset)
 
 
 def test_images_whose_archive_is_not_here_are_left_out_and_told(release, dataset, tmp_path, capsys):
@@ -215,6 +243,8 @@ def test_what_is_no_grey_image_of_the_shape_is_refused(tmp_path):
     assert [check(name) for name in ("short.png", "text.png", "none.png")] == [
         "damaged-image", "damaged-image", "missing-file",
     ]  # fmt: skip
+    with pytest.raises(UnreadableRecord, match=r"^text\.png is no PNG file$"):  # the same words in every build
+        read_png(tmp_path / "text.png", tmp_path, SMALL)
     with pytest.raises(UnreadableRecord, match="link out of the release"):
         read_png(tmp_path / "out" / "link.png", tmp_path / "out", SMALL)
 

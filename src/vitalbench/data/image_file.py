@@ -42,7 +42,9 @@ def _open(path: Path, root: Path) -> PngImagePlugin.PngImageFile:
         if opened.width * opened.height > _MOST_PIXELS:
             raise UnreadableRecord("wrong-size", f"{opened.width} x {opened.height} pixels")
         opened.load()
-    except (UnidentifiedImageError, Pillow.DecompressionBombError, OSError, SyntaxError, ValueError) as problem:
+    except UnidentifiedImageError:  # whose own words hold an address in memory
+        raise UnreadableRecord("damaged-image", f"{path.name} is no PNG file") from None
+    except (Pillow.DecompressionBombError, OSError, SyntaxError, ValueError) as problem:
         raise UnreadableRecord("damaged-image", f"{path.name}: {' '.join(str(problem).split())[:120]}") from None
     assert isinstance(opened, PngImagePlugin.PngImageFile)  # no other format is tried
     return opened

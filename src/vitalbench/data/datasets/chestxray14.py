@@ -28,6 +28,7 @@ from vitalbench.progress import say
 _NONE = "No Finding"
 _COLUMNS = ("Image Index", "Finding Labels", "Patient ID", "Patient Age", "View Position")
 _SEX = ("Patient Gender", "Patient Sex")  # as it was called before and after 2020
+_FOLLOW_UP = "Follow-up #"
 _IMAGE = r"\d{8}_\d{3}\.png"
 _AGE = r"0*(\d{1,3})([YMD]?)"
 _YEARS = {"": 1.0, "Y": 1.0, "M": 1 / 12, "D": 1 / 365.25}
@@ -57,6 +58,15 @@ def _ages(rows: Rows) -> pd.Series:
     if beyond.any():
         say(f"{rows.path}: {int(beyond.sum())} ages above {_OLDEST} years are taken as unknown")
     return years.mask(beyond)
+
+
+def _follow_ups(rows: Rows) -> pd.Series:
+    """Which of its patient's visits an image is of, from 0: their order, without dates; unknown where no column says so."""
+    if _FOLLOW_UP not in rows.table.columns:
+        return pd.Series(np.nan, index=rows.table.index)
+    return rows.number(
+        _FOLLOW_UP, lambda value: (value >= 0) & (value == value.round()), "a whole number from 0"
+    ).astype(float)
 
 
 def _findings(rows: Rows) -> list[list[str]]:
@@ -101,6 +111,10 @@ def _official(root: Path, rows: Rows, patients: pd.Series) -> pd.Series:
     held = {split: images.isin(names) for split, names in listed.items()}
     rows.refuse(held["train"] & held["test"], "is in both official lists")
     rows.refuse(~held["train"] & ~held["test"], "is in neither official list")
+    strangers = set().union(*listed.values()) - set(images)
+    if strangers:
+        told = f"{len(strangers)} images that are in no row of {rows.path.name}, such as {min(strangers)[:60]}"
+        say(f"{root}: the official lists name {told}")
     validated = patients.map({patient: _hash(patient) % _VALIDATED == 0 for patient in patients.unique()})
     return none.mask(held["train"], "train").mask(held["train"] & validated, "val").mask(held["test"], "test")
 
@@ -136,6 +150,8 @@ def read_index(root: Path, config: DatasetBuild) -> pd.DataFrame:
     """
     path = table_at(root, config.index_files[0])
     rows = Rows(read_cells(path, _COLUMNS), path)
+    if rows.table.empty:
+        raise InputError(f"{path}: lists no image")
     images = rows.table["Image Index"]
     rows.refuse(~images.str.fullmatch(_IMAGE), "Image Index is not a patient's eight digits, three more and .png")
     patients = rows.whole("Patient ID")
@@ -143,6 +159,7 @@ def read_index(root: Path, config: DatasetBuild) -> pd.DataFrame:
     rows.refuse(of_image != patients, "Image Index and Patient ID are of different patients")
     views = rows.table["View Position"]
     rows.refuse(~views.isin(["PA", "AP", ""]), "View Position is not PA, AP or empty")
+    follow_ups = _follow_ups(rows)
     sexes, ages, official = _sexes(rows), _ages(rows), _official(root, rows, patients)
     findings = _findings(rows)
     rows.hold()
@@ -155,9 +172,10 @@ def read_index(root: Path, config: DatasetBuild) -> pd.DataFrame:
         {
             "record_id": images.str.removesuffix(".png").where(images.str.fullmatch(_IMAGE), row),
             "patient_id": patients.where(rows.table["Patient ID"].str.fullmatch(WHOLE), "unknown"),
-            "file": [where.get(name, f"images/{name}") for name in images.where(sound, "")],
+            "file": [where.get(name, f"images/{name}") for name in images.where(images.str.fullmatch(_IMAGE), "")],
             FAULT: rows.fault,
             "age": ages.where(sound),
+            "follow_up": follow_ups.where(sound),
             "official": official,
             "labels:findings": findings,
             "group:sex": sexes.where(sound, "unknown"),
