@@ -199,10 +199,10 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
     "curves": (
         "a point of a class's curve, on the test records",
         _columns(
-            "label | a class",
-            "curve | roc, or pr: precision and recall",
-            "x | false positive rate, or recall",
-            "y | true positive rate, or precision",
+            "label | a class, or macro: all pooled",
+            "curve | roc; pr: precision and recall; reliability-raw, -temperature, -platt: in ten bins of that map's probability",
+            "x | false positive rate, recall, or mean probability",
+            "y | true positive rate, precision, or share of positives",
         ),
     ),
     "reached": (

@@ -149,6 +149,8 @@ def test_a_suite_examines_its_places_and_the_page_shows_what_was_found(suite):
         "temperature scaling",
         "a slope and a shift a class",
     ]
+    assert [len(panel.data) > 0 and panel.svg.startswith("<?xml") for panel in found.panels] == [True, True]
+    assert set(found.panels[1].data["design"]) == {row[0] for row in found.calibration[1]}
     assert len(found.operating[1]) == 5
     assert len(found.rules[1]) == 15
     assert len(found.conformal[1]) == 10
@@ -166,7 +168,7 @@ def test_where_no_run_was_measured_the_tables_are_there_without_rows(suite):
     results = Results(suite)
     found = examined_section(results, next(iter(results.examined)))
     assert found is not None
-    assert found.operating[1] == found.pictures == []
+    assert found.operating[1] == found.pictures == found.panels == []
     assert found.gallery_note.startswith("No run left predictions")
 
 

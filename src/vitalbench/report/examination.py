@@ -3,15 +3,15 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from vitalbench.config.schema import Kind
-from vitalbench.evaluate.calibration import calibration_rows
+from vitalbench.config.schema import MACRO, Kind
+from vitalbench.evaluate.calibration import calibrated, calibration_rows
 from vitalbench.evaluate.conformal import conformal_rows
 from vitalbench.evaluate.disparity import disparity_rows
 from vitalbench.evaluate.ensemble import ensemble_rows, together
 from vitalbench.evaluate.failures import failure_rows
 from vitalbench.evaluate.operating import SPLIT, operating_points
 from vitalbench.evaluate.predictions import Predictions
-from vitalbench.report.curves import precision_recall, roc
+from vitalbench.report.curves import precision_recall, reliability, roc
 
 LEVEL = 0.9  # coverage that conformal sets are to have
 TABLES = ("operating", "calibration", "conformal", "disparity", "curves", "failures", "ensemble")
@@ -26,6 +26,11 @@ def _curve_rows(predictions: Predictions) -> Iterator[dict[str, Any]]:
         ):
             for x, y in points.itertuples(index=False) if points is not None else ():
                 yield {"label": name, "curve": curve, "x": x, "y": y}
+    tested = predictions.split == SPLIT
+    for method, (p, _) in calibrated(predictions).items():
+        bins = reliability(test.y.ravel(), p[tested].ravel())
+        for x, y in zip(bins["mean_probability"], bins["share_positive"], strict=True):
+            yield {"label": MACRO, "curve": f"reliability-{method}", "x": x, "y": y}
 
 
 def examined(

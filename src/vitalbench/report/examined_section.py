@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from vitalbench import layout
 from vitalbench.config.plan import SearchPlace
 from vitalbench.config.schema import MACRO
+from vitalbench.report.examined_figures import examined_panels
+from vitalbench.report.figures import Panel
 from vitalbench.report.wording import in_order, metric_name, score
 from vitalbench.results import Results
 from vitalbench.tables import number, read_table
@@ -41,6 +44,7 @@ class Examined:
     folder: str
     note: str
     calibration: Table
+    panels: list[Panel]
     operating: Table
     rules: Table
     conformal: Table
@@ -198,6 +202,7 @@ def examined_section(results: Results, place: SearchPlace) -> Examined | None:
         note=f"{seeds[0].upper()}{seeds[1:]}{fold}: thresholds and maps are chosen on the validation records, "
         "what is told is of the test records.",
         calibration=_calibration(read("calibration")),
+        panels=examined_panels("-".join(map(str, place.keys.values())), pd.read_csv(folder / "curves.csv"), _METHODS),
         operating=(
             ["Class", *_POINTS],
             [[row["label"], *_points(row)] for row in operating if row["rule"] == _SHOWN_RULE],

@@ -44,7 +44,8 @@ class TaskSection:
     @property
     def panels(self) -> list[Panel]:
         """Every figure of the section."""
-        return [*self.score_panels, *self.roc_panels, *self.more_panels]
+        examined = [panel for found in self.examined for panel in found.panels]
+        return [*self.score_panels, *self.roc_panels, *self.more_panels, *examined]
 
 
 def _split_line(data: TaskData) -> str:
