@@ -157,6 +157,8 @@ def test_a_suite_examines_its_places_and_the_page_shows_what_was_found(suite):
     assert [picture.data for picture in found.pictures] == ["iVBORw=="]
     assert "not pictures of people" in found.gallery_note
     assert "No picture: access to the data set is 'credentialed'." in found.gallery_note
+    assert "Red is" not in found.gallery_note  # no map is drawn, and no place is told
+    assert "Blue is" not in found.gallery_note
     assert found.ensemble == ""  # one seed of two was measured
 
 

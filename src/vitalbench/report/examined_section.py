@@ -176,9 +176,15 @@ def _gallery_note(rows: list[Row], generated: bool) -> str:
         return "No run left predictions to choose from."
     origin = "The records are generated: these are not pictures of people. " if generated else ""
     reasons = "; ".join(dict.fromkeys(row["reason"] for row in rows if row["reason"]))
+    chosen = (
+        "Of each class the test record that was most surely wrong, of those the surest misses and false alarms of run"
+    )
+    red = " Red is where the logit of the class named came from (Grad-CAM)."
+    blue = " Blue is where the class is known to be."
     return (
-        f"{origin}Of each class the test record that was most surely wrong, of those the surest misses and false alarms of run "
-        f"{rows[0]['run_id']}. Red is where the logit of the class named came from (Grad-CAM), blue where the class is known to be."
+        f"{origin}{chosen} {rows[0]['run_id']}."
+        + (red if any(row["map"] == "true" for row in rows) else "")
+        + (blue if any(row["picture"] and (number(row["told"]) or 0) > 0 for row in rows) else "")
         + (f" {reasons[0].upper()}{reasons[1:]}." if reasons else "")
     )
 
