@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from vitalbench.config.design import Window
 from vitalbench.errors import InputError
 from vitalbench.evaluate.pointing import Box, pointed, pointing_rows
 from vitalbench.models import build
@@ -13,7 +14,9 @@ from vitalbench.models.layers.encoding import Encoding
 from vitalbench.models.layers.headed import Headed
 from vitalbench.report.overlay_figure import Overlay, overlay_figure
 from vitalbench.train.attribution import gradcam
+from vitalbench.train.batches import Batches, Scale
 from vitalbench.train.dropout_passes import keep_dropout_on, seeds
+from vitalbench.train.explained import maps_of
 
 
 class Halves(Encoding):
@@ -68,6 +71,50 @@ def test_signals_have_maps_along_time_too_and_the_model_is_left_as_it_was():
     assert maps.shape == (4, 1, 130)
     assert torch.equal(model(x), before)
     assert "sequence" not in vars(model.encoder)
+
+
+class Loud(Encoding):
+    """One channel: how far above 0 each fourth sample is."""
+
+    features = channels = 1
+    stride = 4
+
+    def sequence(self, x: torch.Tensor) -> torch.Tensor:
+        return nn.functional.avg_pool1d(x, 4).clamp_min(0)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.sequence(x).mean(dim=2)
+
+
+class Kept:
+    """Signals where a store is expected."""
+
+    def __init__(self, signals: np.ndarray, rate_hz: int) -> None:
+        self.signals, self.rate_hz, self.samples = signals, rate_hz, signals.shape[2]
+
+    def read(self, rows, start=0, length=None):
+        first = int(np.asarray(start).flat[0])
+        return self.signals[rows, :, first : first + (length or self.samples)].copy()
+
+
+@pytest.mark.parametrize(("aggregate", "quieter"), [("max", 0.0), ("mean", 0.119 / 0.982)])
+def test_of_windows_the_map_is_of_those_that_made_the_records_probability(aggregate, quieter):
+    """Two bursts in windows of their own, of the probabilities 0.119 and 0.982: the highest knows one, the mean both."""
+    signals = np.zeros((2, 1, 64), np.float32)
+    signals[0, 0, 8:12], signals[0, 0, 40:44] = 2.0, 8.0
+    signals[1, 0, 20:24] = 5.0
+    head = nn.Linear(1, 1)
+    with torch.no_grad():
+        head.weight.fill_(4.0)
+        head.bias.fill_(-4.0)
+    window = Window(seconds=2.0, stride_seconds=2.0, aggregate=aggregate)
+    batches = Batches(Kept(signals, 8), Scale(0.0, 1.0), window, 1)
+    maps = maps_of(Headed(Loud(), head), batches, np.arange(2), [0, 0], "multilabel")
+    assert maps.shape == (2, 64)
+    assert 40 <= maps[0].argmax() < 44
+    assert 20 <= maps[1].argmax() < 24
+    assert maps.max(axis=1) == pytest.approx(1)
+    assert maps[0, 8:12].max() == pytest.approx(quieter, abs=0.002)
 
 
 def test_a_peak_in_the_box_is_a_hit_and_chance_is_the_boxs_area():

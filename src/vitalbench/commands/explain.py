@@ -34,7 +34,6 @@ from vitalbench.train.applied import AppliedRun
 
 _CPU = {"device": "cpu", "threads": 1, "scheduler": {"mem_mb": 4000, "runtime_min": 60}}
 _BATCH, _OVERLAYS = 16, 12
-_WINDOWED = "no map: the design scores windows, and one record's probability is of several"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -145,10 +144,9 @@ def _maps(told: _Explained, rows: NDArray[np.intp], classes: list[int]) -> tuple
     """A map a record, or why there is none."""
     from vitalbench.train.explained import maps_of
 
-    if told.run.design.window is not None:
-        return None, _WINDOWED
+    batches, kind = told.run.batches(Store(told.store), _BATCH), told.run.task.kind
     try:
-        return maps_of(told.model, told.run.batches(Store(told.store), _BATCH), rows, classes), ""
+        return maps_of(told.model, batches, rows, classes, kind), ""
     except InputError as problem:
         return None, f"no map: {problem}"
 
