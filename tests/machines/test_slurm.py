@@ -14,8 +14,9 @@ import yaml
 
 from tests.machines.conftest import EPOCHS, same_tables
 from tests.workflow.conftest import BIN, snakemake
-from tests.workflow.test_killed import CELL, epoch_of, left_by, run_folder, until
+from tests.workflow.test_killed import CELL, checkpoints_of, epoch_of, left_by, run_folder, until
 from vitalbench.files import read_json
+from vitalbench.train.attempts import Attempts
 
 pytestmark = [pytest.mark.machines, pytest.mark.timeout(1800)]
 
@@ -85,6 +86,11 @@ def over_its_walltime(job: str) -> None:
 FAULTS: list[Callable[[str], None]] = [preempted, node_down, drained, killed, over_its_walltime]
 
 
+def starts_of(run: Path) -> int:
+    """How often the training has begun."""
+    return Attempts(checkpoints_of(run) / "attempts").count
+
+
 @contextmanager
 def started(project: Path, *arguments: str) -> Iterator[subprocess.Popen]:
     """The workflow in the background; what it says is in said.txt. Ended with the test, however that ends."""
@@ -123,7 +129,10 @@ def test_whatever_happens_to_a_job_nothing_is_lost(slurm, split_project, bare, t
     with started(project, "--retries", "5", "train") as workflow:
         for number, fault in enumerate(FAULTS, 1):
             until(workflow, lambda: job_of("train_cell"), every_s=0.3)
-            until(workflow, lambda number=number: epoch_of(run) >= 6 * number, every_s=0.02)
+            # In its own start: the one before may have come as far, and a job that has not begun goes on with nothing.
+            until(
+                workflow, lambda number=number: starts_of(run) >= number and epoch_of(run) >= 6 * number, every_s=0.02
+            )
             job = job_of("train_cell")
             assert job, f"{fault.__name__}: the training ended before"
             fault(job)
