@@ -45,7 +45,7 @@ def test_matrix_prints_every_cell_and_what_it_would_do(project):
     found = run("matrix", cwd=project)
     assert found.returncode == 0
     assert "train xresnet1d (small)" in found.stdout
-    assert found.stdout.strip().endswith("19 cells, 7 to run, 12 not")
+    assert found.stdout.strip().endswith("24 cells, 9 to run, 15 not")
     assert "not-run: no records here" in run("matrix", "--suite", "ptbxl", cwd=project).stdout
 
 
