@@ -79,7 +79,7 @@ def test_a_suite_of_records_without_any_says_how_to_get_them(configs):
 def test_a_design_without_chance_runs_once(configs):
     cells = plan(configs, seeds=[0, 1, 2]).running
     places = [(cell.dataset, cell.task) for cell in cells if cell.design == "prevalence"]
-    assert sorted(places) == [("chestxray14-64@600", "findings"), ("ptbxl", "superdiagnostic")]
+    assert sorted(places) == [("chestxray14-64@300", "findings"), ("ptbxl", "superdiagnostic")]
     assert sum(cell.design == "s4d" for cell in cells) == 3
 
 
@@ -161,7 +161,7 @@ def test_quick_downloads_nothing(configs):
 
 def test_a_suite_may_hold_signals_and_images_whose_designs_meet_in_no_grid(project):
     met = {(cell.design, cell.dataset) for cell in plan(ConfigFolder(project / "configs")).running}
-    assert {("s4d", "ptbxl"), ("resnet50", "chestxray14-64@600")} < met
+    assert {("s4d", "ptbxl"), ("resnet50", "chestxray14-64@300")} < met
     assert ("resnet50", "ptbxl") not in met
     suite = project / "configs/suites/quick.yaml"
     suite.write_text(suite.read_text() + "efficiency: [resnet50]\n")  # laid out on the data set of its own grid

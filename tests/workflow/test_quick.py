@@ -18,7 +18,7 @@ from vitalbench import tables
 from vitalbench.files import read_json
 
 pytestmark = [pytest.mark.slow, pytest.mark.alone]
-ECG, CHEST = "ptbxl", "chestxray14-64@600"
+ECG, CHEST = "ptbxl", "chestxray14-64@300"
 ON_REQUEST = {"against", "memory", "efficiency"}
 ON_REQUEST |= {
     "operating",
