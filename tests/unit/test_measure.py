@@ -1,5 +1,7 @@
 """Timing: warm-ups apart, enough repeats and enough seconds, every sample kept, the device declared or nothing."""
 
+from threading import Thread
+
 import pandas as pd
 import pytest
 import torch
@@ -12,6 +14,7 @@ from vitalbench.data.store import Store
 from vitalbench.errors import ConfigError, GateError, InputError
 from vitalbench.files import read_json
 from vitalbench.measure import whole_run
+from vitalbench.measure.bench import Bench
 from vitalbench.measure.clock import Stopwatch, nothing_to_wait_for
 from vitalbench.measure.device import mismatch
 from vitalbench.measure.phases import ONCE, Phase
@@ -313,3 +316,30 @@ def test_the_command_refuses_other_silicon_with_1_and_an_unknown_phase_with_2(pr
         cli.run([*by_name, "--phase", "trainstep"])
     with pytest.raises(ConfigError, match="nearest: cpu"):
         cli.run([*by_name, "--target", "cpuu"])
+
+
+def test_of_work_that_is_not_seen_there_is_no_share_and_limits_says_why(configs):
+    target, started = configs.target("cpu"), []
+
+    def call() -> None:
+        started.append(Thread(target=lambda: torch.ones(8) + 1))
+        started[-1].start()
+        started[-1].join()
+
+    bench = Bench(
+        prepare_torch(target, 0), target, Protocol(repeats=1, seconds=1e-3), "fp32", nothing_to_wait_for, True
+    )
+    row = bench.timed("features", call, 1, "record").row()
+    assert [row[name] for name in ("flops", "bytes", "mfu", "bandwidth_share")] == [None] * 4
+    assert row["limits"].endswith("; not counted: it starts a thread, whose operators are not seen")
+
+
+def test_the_operations_of_a_frozen_encoder_reach_its_row(project, monkeypatch):
+    monkeypatch.chdir(project)
+    by_name = ["measure", "--design", "s4-12x128-random", "--dataset", "ptbxl", "--size", "small", "--out", "t.csv"]
+    assert cli.run([*by_name, "--phase", "features,inference", "--repeats", "1", "--seconds", "0.001"]) == 0
+    features, *inference = (row for _, row in pd.read_csv("t.csv").iterrows())
+    assert features["flops"] > 1e8
+    of_one = features["flops"] / features["batch_size"]
+    for row in inference:  # encoder and head
+        assert of_one < row["flops"] / row["batch_size"] < 1.01 * of_one

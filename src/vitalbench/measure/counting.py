@@ -6,12 +6,18 @@ benchmarks); everything else one an element, or of complex numbers what its real
 
 Bytes: what each operator reads and writes, once each, as if nothing stayed in a cache and nothing was fused: an upper bound of the
 traffic, and what a kernel-by-kernel execution moves on a GPU.
+
+torch shows operators to a watcher of their own thread alone. So what a call hands to a pool of threads is watched there too; of a
+call that starts a thread in another way, or ends before its pool has, nothing is known, and no number is given.
 """
 
 import math
 import re
+import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,11 +43,12 @@ _LSTM_GATES = 4
 
 @dataclass
 class Counted:
-    """What a call executed: `flops` in all and by kind of operator, `bytes` read and written."""
+    """What a call executed: `flops` in all and by kind of operator, `bytes` read and written; `unseen`: why not all of it."""
 
     flops: float = 0.0
     bytes: float = 0.0
     by_operator: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+    unseen: str = ""
 
 
 def _fft(tensor: Tensor, dims: list[int], halved: bool) -> float:
@@ -97,9 +104,9 @@ def _is_view(func: Any) -> bool:
 class _Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Sees every operator that is executed while it is entered."""
 
-    def __init__(self) -> None:
+    def __init__(self, counted: Counted, adding: threading.Lock) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.counted = Counted()
+        self.counted, self._adding = counted, adding
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
@@ -121,9 +128,12 @@ class _Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
         made = [leaf for leaf in tree_leaves(out) if isinstance(leaf, Tensor)]
         if _NOTHING.fullmatch(name.strip("_")):
             return
-        self.counted.bytes += sum(_nbytes(tensor) for tensor in given) + sum(_nbytes(tensor) for tensor in made)
-        self.counted.by_operator[name] += (flops := self._flops(packet, name, args, kwargs, out, given, made))
-        self.counted.flops += flops
+        moved = sum(_nbytes(tensor) for tensor in given) + sum(_nbytes(tensor) for tensor in made)
+        flops = self._flops(packet, name, args, kwargs, out, given, made)
+        with self._adding:
+            self.counted.bytes += moved
+            self.counted.by_operator[name] += flops
+            self.counted.flops += flops
 
     @staticmethod
     def _flops(
@@ -148,13 +158,41 @@ class _Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return float(_elements(given + made)) * (_COMPLEX.get(name.rstrip("_"), 2) if is_complex else 1)
 
 
+@contextmanager
+def _in_every_thread(counted: Counted, adding: threading.Lock) -> Iterator[None]:
+    """Watch what is handed to pools of threads meanwhile in the threads that do it; note what else leaves this one."""
+    submit, start, handed = ThreadPoolExecutor.submit, threading.Thread.start, []
+
+    def watched_submit(pool: ThreadPoolExecutor, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        def watched() -> Any:
+            with _Counting(counted, adding):  # one a task: what it enters is of its thread
+                return function(*args, **kwargs)
+
+        handed.append(future := submit(pool, watched))
+        return future
+
+    def noted_start(thread: threading.Thread) -> None:
+        if getattr(getattr(thread, "_target", None), "__module__", "") != ThreadPoolExecutor.__module__:
+            counted.unseen = "it starts a thread, whose operators are not seen"
+        start(thread)
+
+    ThreadPoolExecutor.submit, threading.Thread.start = watched_submit, noted_start  # type: ignore[assignment, method-assign]
+    try:
+        yield
+    finally:
+        ThreadPoolExecutor.submit, threading.Thread.start = submit, start  # type: ignore[method-assign]
+    left: list[Future[Any]] = [future for future in handed if not future.done()]
+    if left:
+        counted.unseen = "it ends before the threads that it hands work to"
+
+
 def count(call: Callable[[], Any]) -> Counted:
     """Execute a call once and count what it does. Compiled models are executed operator by operator for it.
 
     Args:
         call: may train, in which case its backward pass and its update are counted too.
     """
-    with torch.compiler.set_stance("force_eager"), _Counting() as counting:
+    counted, adding = Counted(), threading.Lock()
+    with torch.compiler.set_stance("force_eager"), _in_every_thread(counted, adding), _Counting(counted, adding):
         call()
-    counted: Counted = counting.counted
     return counted

@@ -1,6 +1,7 @@
 """A timed phase with its raw samples, and the row of timing.csv it becomes."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -28,7 +29,7 @@ class Phase:
         reference: what the reference operation took after each repeat, in the same order; empty where it was not timed.
         reference_name: which operation that is.
         limits: the device's rates in operations and bytes a second, with their sources.
-        flops, bytes: of one repeat, counted.
+        flops, bytes: of one repeat, counted; `uncounted` says why they could not be.
         energy_j: of one repeat; `energy_method` names the counter, or says why there is none.
         device_memory_mb: most memory of the device that its allocator had handed out, in 10^6 bytes; None on a CPU.
         model_mb: what the model's weights and buffers take.
@@ -57,6 +58,7 @@ class Phase:
     device_memory_mb: float | None = None
     model_mb: float | None = None
     conditions: dict[str, Any] = field(default_factory=dict)
+    uncounted: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -78,6 +80,13 @@ class Phase:
         if counted is None or what not in self.limits or median <= 0:
             return None
         return float(counted / median / self.limits[what]["rate"])
+
+    def _limits(self) -> Iterator[str]:
+        """The limits for people, and why there is no share of them where that is so."""
+        for what, limit in sorted(self.limits.items()):
+            yield f"{what} {limit['rate']:.4g}/s {limit['source']}"
+        if self.uncounted:
+            yield f"not counted: {self.uncounted}"
 
     def to_json(self) -> dict[str, Any]:
         """For timing.json: everything, raw samples included."""
@@ -111,9 +120,7 @@ class Phase:
             "to_reference": self.to_reference,
             "mfu": self.reached("flops"),
             "bandwidth_share": self.reached("bytes"),
-            "limits": "; ".join(
-                f"{what} {limit['rate']:.4g}/s {limit['source']}" for what, limit in sorted(self.limits.items())
-            ),
+            "limits": "; ".join(self._limits()),
             "energy_j": self.energy_j,
             "energy_method": self.energy_method,
             "device_memory_mb": self.device_memory_mb,
