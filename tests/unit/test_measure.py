@@ -111,6 +111,28 @@ def test_a_device_must_be_the_one_declared(monkeypatch):
     assert "RTX 4090" in mismatch("cuda", "RTX 4090")
 
 
+def test_no_target_takes_a_card_of_its_name_with_other_rates(configs, monkeypatch):
+    """As NVIDIA's driver names them."""
+    declared = {
+        "a100-40": "NVIDIA A100-SXM4-40GB",
+        "a100-80": "NVIDIA A100-SXM4-80GB",
+        "h100": "NVIDIA H100 80GB HBM3",
+        "h200": "NVIDIA H200",
+        "rtx4090": "NVIDIA GeForce RTX 4090",
+    }
+    siblings = ["NVIDIA A100-PCIE-40GB", "NVIDIA A100 80GB PCIe", "NVIDIA H100 PCIe", "NVIDIA H100 NVL"]
+    siblings += [
+        "NVIDIA GH200 480GB",
+        "NVIDIA H200 NVL",
+        "NVIDIA GeForce RTX 4090 Laptop GPU",
+        "NVIDIA GeForce RTX 4090 D",
+    ]
+    for found in [*declared.values(), *siblings]:
+        monkeypatch.setattr("vitalbench.measure.device.device_here", lambda kind, found=found: found)
+        taking = [name for name in declared if mismatch("cuda", configs.target(name).match) is None]
+        assert taking == [name for name, itself in declared.items() if itself == found]
+
+
 def test_a_gpu_for_each_process_must_be_here(monkeypatch):
     names = ("NVIDIA H200", "NVIDIA H200")
     monkeypatch.setattr("vitalbench.measure.device.cuda_names", lambda: names)
