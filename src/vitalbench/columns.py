@@ -348,9 +348,10 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "noise_floor | how far apart the phase and itself come out in this job; a ratio within it says nothing | fraction",
             "reference | the operation timed after each repeat",
             "to_reference | a repeat over the reference operation beside it, median | ratio",
-            "mfu | counted operations a second over the device's limit | fraction",
-            "bandwidth_share | counted bytes a second over the device's limit; above 1 where caches serve them | fraction",
-            "limits | those limits: declared by the target, or the best measured in the same job | operations/s, byte/s",
+            "mfu | counted operations a second over the device's limit; empty where `limits` says why | fraction",
+            "bandwidth_share | counted bytes a second over the device's limit; above 1 where caches serve it; empty likewise | fraction",
+            "limits | those limits: declared by the target, or the best measured in the same job; why there is no share, "
+            "or no count | operations/s, byte/s",
             "energy_j | of one repeat | J",
             "energy_method | the counter, or why there is none",
             "device_memory_mb | most memory that the device's allocator handed out | 10^6 byte",

@@ -10,7 +10,7 @@ from torch import nn
 
 from vitalbench.config.schema import Protocol
 from vitalbench.config.target import Target
-from vitalbench.measure.conditions import Watched
+from vitalbench.measure.conditions import ATTEMPTS, Watched
 from vitalbench.measure.counting import count
 from vitalbench.measure.energy import energy
 from vitalbench.measure.limits import limits
@@ -20,7 +20,6 @@ from vitalbench.measure.reference import reference_operation
 from vitalbench.measure.repeats import Call, repeat, repeat_together
 from vitalbench.train.strategy import slowest_process
 
-_ATTEMPTS = 3  # at an undisturbed measurement; the last one stands, and says so
 _MEGA = 1e6
 
 
@@ -67,7 +66,7 @@ class Bench:
         self._forget_peak()
         alone = not self.target.launched
         seen = {}
-        for _ in range(_ATTEMPTS):
+        for _ in range(ATTEMPTS):
             if alone:
                 watched = Watched(self.target)
                 seconds, beside = repeat(call, self.protocol, self.synchronise, self._reference)

@@ -9,6 +9,7 @@ from vitalbench.config.target import Target
 from vitalbench.measure.load import ForeignLoad
 from vitalbench.watch.gpu import Gpus
 
+ATTEMPTS = 3  # at an undisturbed measurement; the last one stands, and says so
 _SYSTEM = Path("/sys/devices/system/cpu")
 
 

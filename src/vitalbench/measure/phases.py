@@ -12,6 +12,7 @@ from vitalbench.measure.noise import itself
 # What a measuring job times, and what it times where it is asked to: a run goes through these once, here they are repeated.
 PHASES = ("import", "build", "features", "train_step", "load_batch", "loaded_step", "inference")
 ONCE = ("process", "load", "rebuild", "epoch", "checkpoint", "evaluation")
+_MOST = 1.05  # of a limit in operations: beyond it the limit is none, and neither is what was measured beside it
 
 
 @dataclass
@@ -75,16 +76,29 @@ class Phase:
         return float(np.median(np.asarray(self.seconds) / np.asarray(self.reference)))
 
     def reached(self, what: str) -> float | None:
-        """The share of the device's limit in "flops" or "bytes" that the median repeat reaches."""
+        """The share of the device's limit in "flops" or "bytes" that the median repeat reaches; None where `limits` says why."""
+        return None if self._no_share(what) else self._share(what)
+
+    def _share(self, what: str) -> float | None:
         counted, median = {"flops": self.flops, "bytes": self.bytes}[what], float(np.median(self.seconds))
         if counted is None or what not in self.limits or median <= 0:
             return None
         return float(counted / median / self.limits[what]["rate"])
 
+    def _no_share(self, what: str) -> str:
+        """Why a share of a limit would say nothing; empty where it does not."""
+        if self.limits.get(what, {}).get("disturbed"):
+            return "disturbed: no share"
+        operations = self._share("flops")
+        if operations is not None and operations > _MOST:
+            return f"no share: {operations:.2f} of the operations that the limit allows"
+        return ""
+
     def _limits(self) -> Iterator[str]:
         """The limits for people, and why there is no share of them where that is so."""
         for what, limit in sorted(self.limits.items()):
-            yield f"{what} {limit['rate']:.4g}/s {limit['source']}"
+            why = self._no_share(what) if self._share(what) is not None else ""
+            yield f"{what} {limit['rate']:.4g}/s {limit['source']}" + (f", {why}" if why else "")
         if self.uncounted:
             yield f"not counted: {self.uncounted}"
 
