@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from tests.gate_outcomes import TRIALS as DRAWN
+from tests.gate_outcomes import of_speed
 from tests.spinning import loops_of, spun
 from vitalbench import cli
 from vitalbench.config.gate import Gate
@@ -112,7 +114,7 @@ class Again:
     def __init__(self, loops: int, change: float) -> None:
         self.work = loops, change
 
-    def speed(self, key):
+    def speed(self, key, further=1):
         return speed([job(*self.work)]), False
 
     def accuracy(self, key):
@@ -174,12 +176,66 @@ def test_a_failure_that_a_second_measurement_does_not_show_is_none():
     before = baseline(speeds=[speed([10.0, 10.1, 9.9, 10.05])])
 
     class Fine(Again):
-        def speed(self, key):
-            return speed([8.4]), False
+        def speed(self, key, further=1):
+            return speed([9.9 + 0.1 * further]), False
 
     (row,) = check(before, found(speeds=[speed([11.9])]), Gate(), TASKS, Fine(1, 1))
-    assert row.confirmed
+    assert (row.confirmed, row.now) == (True, 4)
     assert row.judged.verdict == "pass"
+
+
+class Drawn(Again):
+    """Further jobs with the values and disturbances that are given."""
+
+    def __init__(self, *jobs: tuple[float, bool]) -> None:
+        self.jobs = jobs
+
+    def speed(self, key, further=1):
+        value, disturbed = self.jobs[further - 1]
+        return speed([value]), disturbed
+
+
+def measured(first: float, *further: tuple[float, bool], disturbed: bool = False):
+    now = found(speeds=[speed([first])])
+    now.disturbed.update({key_of(speed([first]))} if disturbed else ())
+    (row,) = check(baseline(speeds=[speed([10.0, 10.1, 9.9, 10.05])]), now, Gate(), TASKS, Drawn(*further))
+    return row.judged.verdict, row.now
+
+
+def test_a_job_within_half_of_the_tolerance_passes_alone_and_one_beyond_it_is_measured_three_times_more():
+    assert measured(10.2) == ("pass", 1)
+    assert measured(10.6, *3 * [(11.9, False)]) == ("fail", 4)  # an odd job hid the change
+    assert measured(11.9, *3 * [(10.6, False)]) == ("pass", 4)
+
+
+def test_of_disturbed_jobs_none_counts_beside_one_that_was_not_and_one_of_those_is_no_confirmation():
+    calm, busy = (11.9, False), (14.0, True)
+    assert measured(14.0, calm, calm, calm, disturbed=True) == ("fail", 4)
+    assert measured(14.0, (10.1, False), calm, calm, disturbed=True) == ("pass", 2)
+    assert measured(11.9, busy, busy, busy) == ("no-verdict", 4)
+    assert measured(14.0, busy, busy, busy, disturbed=True) == ("no-verdict", 4)
+
+
+@pytest.mark.parametrize("jobs", [10, None], ids=["drawn", "as it ships"])
+@pytest.mark.parametrize(("throughput", "verdict"), [(0.85, "fail"), (1.4, "fail"), (1.0, "pass")])
+def test_where_jobs_vary_as_the_baselines_a_throughput_that_left_is_caught_and_no_change_passes(
+    jobs, throughput, verdict
+):
+    assert of_speed(jobs, throughput)[verdict] >= DRAWN * 19 / 20
+
+
+def test_on_five_jobs_of_the_baseline_it_holds_too_and_one_job_alone_would_not_do():
+    assert of_speed(5, 0.85)["fail"] >= DRAWN * 19 / 20
+    assert of_speed(5, 1.0)["pass"] >= DRAWN * 19 / 20
+    assert of_speed(5, 0.85, rerun=False)["fail"] < DRAWN * 9 / 10
+
+
+def test_jobs_that_would_tell_are_counted_with_the_baselines_as_they_are():
+    said = judge_speed([10.0, 14.0, 8.0], [11.2], 0.08)
+    assert said.needed is None
+    assert "the baseline's jobs, 3, are too few" in said.reason
+    told = judge_speed([10.0, 10.8, 9.3, 10.1, 10.2], [11.0], 0.08)
+    assert (told.verdict, told.needed) == ("no-verdict", 2)
 
 
 def test_an_accuracy_that_does_not_fail_when_trained_again_is_no_failure():

@@ -35,7 +35,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--baseline", type=Path, metavar="FILE", help="default: baselines/<suite>/<device>.json, where there is one"
     )
-    parser.add_argument("--no-rerun", action="store_true", help="take what fails at its word, without another run")
+    parser.add_argument(
+        "--no-rerun",
+        action="store_true",
+        help="take the first verdict, without another run (else: a training, and up to three measuring jobs, of a design)",
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="everything, for machines")
     parser.add_argument(
         "--github",

@@ -1,4 +1,4 @@
-"""Once more what did not pass: a measuring job or a training, as processes of their own, beside the suite's results."""
+"""Again what did not pass: a measuring job or a training, as processes of their own, beside the suite's results."""
 
 import shutil
 import subprocess
@@ -11,6 +11,7 @@ from vitalbench.cell_result import CellResult
 from vitalbench.errors import InputError
 from vitalbench.gate.baseline import Accuracy, Speed, key_of
 from vitalbench.gate.found import accuracy_of, measurements, place_of, speeds_of
+from vitalbench.progress import say
 from vitalbench.results import Results
 
 
@@ -24,22 +25,23 @@ def _command(*arguments: str) -> None:
 
 
 class Rerun:
-    """Runs parts of a suite again; each at most once, however many of its numbers are asked for."""
+    """Runs parts of a suite again; a training and each further measuring job once, however many of its numbers are asked for."""
 
     def __init__(self, results: Results) -> None:
         self._results = results
-        self._measured: dict[str, dict[tuple[str, ...], tuple[Speed, bool]]] = {}
+        self._measured: dict[tuple[str, int], dict[tuple[str, ...], tuple[Speed, bool]]] = {}
         self._trained: dict[tuple[str, ...], dict[tuple[str, ...], Accuracy]] = {}
 
-    def speed(self, key: tuple[str, ...]) -> tuple[Speed, bool] | None:
-        """A phase of a measuring job that is run again, and whether it was disturbed; None where it no longer has the phase."""
+    def speed(self, key: tuple[str, ...], further: int = 1) -> tuple[Speed, bool] | None:
+        """A phase of the first, second, ... further job, and whether it was disturbed; None where it no longer has the phase."""
         folder = self._results.folder
         for run, path in measurements(self._results):
             if place_of(run) == key[:4]:
                 name = str(path.relative_to(folder / "measure").with_suffix(""))
-                if name not in self._measured:
-                    self._measured[name] = self._measure(name, run)
-                return self._measured[name].get(key)
+                if (name, further) not in self._measured:
+                    say(f"{'/'.join(key[:4])}: measured again, further job {further}")
+                    self._measured[name, further] = self._measure(name, run)
+                return self._measured[name, further].get(key)
         return None
 
     def _measure(self, name: str, run: CellResult) -> dict[tuple[str, ...], tuple[Speed, bool]]:

@@ -6,6 +6,7 @@ Both look to either side: a design that is suddenly better or faster is as suspi
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Literal
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 Verdict = Literal["pass", "fail", "no-verdict"]
+ON_AN_IDLE_MACHINE = "measured again on an idle machine it would tell"
 _ALPHA = 0.05  # of each one-sided test (Schuirmann, J Pharmacokinet Biopharm 15, 657, 1987), and of a difference
 _POWER = 0.8
 _MOST_SEEDS = 1000  # that are ever said to be needed
@@ -69,13 +71,27 @@ def _first(counts: NDArray[np.int_], settled: NDArray[np.bool_]) -> int | None:
     return int(counts[settled.argmax()]) if settled.any() else None
 
 
+@cache
+def _quantiles(level: float) -> NDArray[np.float64]:
+    """Student's t at a level, by degrees of freedom less one."""
+    found: NDArray[np.float64] = stats.t.ppf(level, np.arange(1, 2 * _MOST_SEEDS))
+    return found
+
+
+def _t(level: float, freedom: NDArray[np.int_]) -> NDArray[np.float64]:
+    """The same for many degrees of freedom; of more than are ever asked for it is that of the most."""
+    found = _quantiles(level)
+    at: NDArray[np.float64] = found[np.minimum(freedom, len(found)) - 1]
+    return at
+
+
 def _settles(
     sd: float, margin: float, before: NDArray[np.int_], now: NDArray[np.int_], difference: float, alpha: float
 ) -> NDArray[np.bool_]:
     """Whether so many seeds on either side would, four times in five."""
     freedom, error = np.maximum(before + now - 2, 1), sd * np.sqrt(1 / before + 1 / now)
-    within = (margin - abs(difference)) / (stats.t.ppf(1 - alpha, freedom) + stats.t.ppf((1 + _POWER) / 2, freedom))
-    differs = abs(difference) / (stats.t.ppf(1 - alpha / 2, freedom) + stats.t.ppf(_POWER, freedom))
+    within = (margin - abs(difference)) / (_t(1 - alpha, freedom) + _t((1 + _POWER) / 2, freedom))
+    differs = abs(difference) / (_t(1 - alpha / 2, freedom) + _t(_POWER, freedom))
     settled: NDArray[np.bool_] = error <= np.maximum(within, differs)
     return settled
 
@@ -169,8 +185,9 @@ def _as_change(log_ratio: float) -> float:
 def judge_speed(before: Sequence[float], now: Sequence[float], tolerance: float, disturbed: bool = False) -> Judged:
     """Whether times over the reference operation are those of the baseline.
 
-    `fail` where their ratio leaves the tolerance to either side and more than the noise between measuring jobs explains;
-    `no-verdict` where that noise, or foreign load, could have done it.
+    Their ratio is the median over all pairs of a job now and one before (Hodges & Lehmann, Ann Math Stat 34, 598, 1963), which an
+    odd job on either side hardly moves. `fail` where it leaves the tolerance to either side and more than the noise between
+    measuring jobs explains; `no-verdict` where that noise, or foreign load, could have done it.
 
     Args:
         before, now: a value a measuring job.
@@ -178,13 +195,12 @@ def judge_speed(before: Sequence[float], now: Sequence[float], tolerance: float,
         disturbed: what was measured now was.
     """
     a, b = np.log(np.asarray(before)), np.log(np.asarray(now))
-    difference = float(np.median(b) - np.median(a))
+    difference = float(np.median(np.subtract.outer(b, a)))
     sd, freedom = _spread(a.tolist(), b.tolist())
     own = freedom * sd**2 if freedom else 0.0
     freedom += _PRIOR_JOBS
     sd = math.sqrt((own + _PRIOR_JOBS * _PRIOR_SD**2) / freedom)
-    error = sd * math.sqrt(1 / len(a) + 1 / len(b))
-    reach = float(stats.t.ppf(1 - _ALPHA / 2, freedom)) * error
+    reach = float(stats.t.ppf(1 - _ALPHA / 2, freedom)) * sd * math.sqrt(1 / len(a) + 1 / len(b))
     bound = math.log1p(tolerance)
     low, high = _as_change(difference - reach), _as_change(difference + reach)
     detectable = _as_change(bound + reach)
@@ -198,16 +214,30 @@ def judge_speed(before: Sequence[float], now: Sequence[float], tolerance: float,
             "no-verdict", ratio, low, high, detectable, 1, f"{way}, but foreign work disturbed the measurement"
         )
     if abs(difference) <= reach:
-        needed = math.ceil((sd * stats.norm.ppf(1 - _ALPHA / 2) / difference) ** 2) + 1
-        return Judged(
-            "no-verdict",
-            ratio,
-            low,
-            high,
-            detectable,
-            needed,
-            f"{way}, within what jobs vary; {needed} jobs would tell",
-        )
+        needed, said = _jobs(sd, len(a), len(b), difference)
+        return Judged("no-verdict", ratio, low, high, detectable, needed, f"{way}, within what jobs vary; {said}")
     return Judged(
         "fail", ratio, low, high, detectable, None, f"{way}: beyond {tolerance:.0%} and the noise between jobs"
     )
+
+
+def _jobs(sd: float, before: int, now: int, difference: float) -> tuple[int | None, str]:
+    """Jobs beside the baseline's that would tell the difference seen from noise; None where none would, and that in words."""
+    counts = np.arange(now + 1, _MOST_SEEDS)
+
+    def told(of: NDArray[np.int_]) -> int | None:
+        freedom = of + counts - 2 + _PRIOR_JOBS
+        reach = _t(1 - _ALPHA / 2, freedom) * sd * np.sqrt(1 / of + 1 / counts)
+        return _first(counts, reach < abs(difference))
+
+    needed = told(np.full(len(counts), before))
+    if needed:
+        return needed, f"about {needed} jobs would tell"
+    both = told(counts)
+    enough = f"about {both}" if both else f"more than {_MOST_SEEDS}"
+    return None, f"the baseline's jobs, {before}, are too few whatever is measured now: it takes {enough} on each side"
+
+
+def is_close(judged: Judged, tolerance: float) -> bool:
+    """Whether a time ratio lies within half of the tolerance: what a single job has to show to pass at once."""
+    return judged.verdict == "pass" and abs(math.log1p(judged.difference)) <= math.log1p(tolerance) / 2

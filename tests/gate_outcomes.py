@@ -1,0 +1,146 @@
+"""How often the gate says what of planted changes, on the spread of the baselines that ship: the table of docs/METHODS.md.
+
+`python -m tests.gate_outcomes` prints it; nothing is timed or trained, jobs and seeds are drawn.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from tests.conftest import ROOT
+from vitalbench.config.folder import ConfigFolder
+from vitalbench.config.gate import Gate
+from vitalbench.gate.baseline import Accuracy, Baseline, Speed, read_baseline
+from vitalbench.gate.check import check
+from vitalbench.gate.found import Found
+from vitalbench.gate.verdicts import judge_accuracy
+
+TRIALS = 400
+SAID = ("pass", "no-verdict", "fail")
+THROUGHPUTS = (1.0, 0.85, 1.4)
+CHANGES = (0.0, -0.03, 0.03)
+SEEDS = {"xresnet1d101": ((10, 2), (10, 10), (24, 24)), "s4d": ((10, 2), (10, 10))}
+_FRESH = 1000  # the first seed of those that the baseline does not have
+
+
+@cache
+def shipped() -> Baseline:
+    """The baseline of the default suite."""
+    (path,) = (ROOT / "baselines/quick").glob("*.json")
+    return read_baseline(path)
+
+
+def margin(metric: str = "auroc") -> float:
+    """Of a metric, as the default suite's gate has it."""
+    return ConfigFolder(ROOT / "configs").suite("quick").gate.metrics[metric]
+
+
+def scores(design: str, metric: str = "auroc") -> list[float]:
+    """What the baseline's seeds of a design scored."""
+    (row,) = (row for row in shipped().accuracy if (row.design, row.metric) == (design, metric))
+    return list(row.values.values())
+
+
+def of_accuracy(design: str, before: int, now: int, change: float, trials: int = TRIALS) -> Counter[str]:
+    """Verdicts on new draws of seeds against new draws of seeds, all normal and as far apart as the baseline's are.
+
+    Args:
+        before, now: how many seeds.
+        change: of the mean, in the metric's unit.
+    """
+    known, rng = scores(design), np.random.default_rng(7)
+    mean, sd = float(np.mean(known)), float(np.std(known, ddof=1))
+
+    def drawn(centre: float, count: int, first: int) -> dict[str, float]:
+        return {str(first + seed): float(value) for seed, value in enumerate(rng.normal(centre, sd, count))}
+
+    return Counter(
+        judge_accuracy(drawn(mean, before, 0), drawn(mean + change, now, _FRESH), margin()).verdict
+        for _ in range(trials)
+    )
+
+
+@dataclass
+class Jobs:
+    """Measuring jobs of a changed phase, drawn from those of a baseline as often as the gate asks for one."""
+
+    row: Speed
+    pool: Sequence[float]
+    throughput: float
+    rng: np.random.Generator
+
+    def speed(self, key: tuple[str, ...], further: int = 1) -> tuple[Speed, bool]:
+        """One more."""
+        value = float(self.rng.choice(self.pool)) / self.throughput
+        return self.row.model_copy(update={"values": [value]}), False
+
+    def accuracy(self, key: tuple[str, ...]) -> Accuracy | None:
+        """None is trained."""
+        return None
+
+    def exact(self, key: tuple[str, ...]) -> bool:
+        """None is."""
+        return False
+
+
+def of_speed(jobs: int | None, throughput: float, rerun: bool = True, trials: int = TRIALS) -> Counter[str]:
+    """Verdicts on a phase whose throughput is changed by a factor, of which jobs vary as the baseline's do.
+
+    Args:
+        jobs: of a baseline that is drawn too, from what the jobs of all phases are apart from their medians; None holds against
+            each phase as it ships in turn, and draws new jobs from its own.
+        rerun: what one job leaves open is measured again.
+    """
+    rng, rows = np.random.default_rng(5), shipped().speed
+    apart = [value / float(np.median(row.values)) for row in rows for value in row.values]
+    said: Counter[str] = Counter()
+    for trial in range(trials):
+        row = rows[trial % len(rows)]
+        pool = row.values if jobs is None else apart
+        before = row if jobs is None else row.model_copy(update={"values": rng.choice(pool, jobs).tolist()})
+        again = Jobs(before, pool, throughput, rng)
+        now = Found("cpu", {}, [], [again.speed(())[0]], set())
+        held = shipped().model_copy(update={"accuracy": [], "speed": [before]})
+        said[check(held, now, Gate(), {}, again if rerun else None)[0].judged.verdict] += 1
+    return said
+
+
+def _counts(said: Counter[str]) -> str:
+    return " / ".join(str(said[name]) for name in SAID)
+
+
+def table() -> Iterator[str]:
+    """The table's lines."""
+    yield f"| baseline | now | no change | -0.03 | +0.03 | ({SAID[0]} / {SAID[1]} / {SAID[2]} of {TRIALS}) |"
+    yield "|---|---|---:|---:|---:|---|"
+    for design, counts in SEEDS.items():
+        for before, now in counts:
+            yield accuracy_line(design, before, now)
+    yield ""
+    yield "| baseline | now | no change | throughput -15 % | throughput +40 % |"
+    yield "|---|---|---:|---:|---:|"
+    for jobs in (5, 10, None):
+        for rerun in (True, False):
+            yield speed_line(jobs, rerun)
+
+
+def accuracy_line(design: str, before: int, now: int) -> str:
+    """One line of the upper table."""
+    said = " | ".join(_counts(of_accuracy(design, before, now, change)) for change in CHANGES)
+    sd = float(np.std(scores(design), ddof=1))
+    return f"| {before} seeds | {now} seeds | {said} | {design}: {sd:.4f} between seeds |"
+
+
+def speed_line(jobs: int | None, rerun: bool) -> str:
+    """One line of the lower table."""
+    said = " | ".join(_counts(of_speed(jobs, throughput, rerun)) for throughput in THROUGHPUTS)
+    held = f"{jobs} jobs, drawn" if jobs else "as it ships"
+    return f"| {held} | {'1 to 4 jobs' if rerun else '1 job, `--no-rerun`'} | {said} |"
+
+
+if __name__ == "__main__":
+    for told in table():
+        print(told)
