@@ -51,15 +51,14 @@ def of_accuracy(design: str, before: int, now: int, change: float, trials: int =
         before, now: how many seeds.
         change: of the mean, in the metric's unit.
     """
-    known, rng = scores(design), np.random.default_rng(7)
+    known, within, rng = scores(design), margin(), np.random.default_rng(7)
     mean, sd = float(np.mean(known)), float(np.std(known, ddof=1))
 
     def drawn(centre: float, count: int, first: int) -> dict[str, float]:
         return {str(first + seed): float(value) for seed, value in enumerate(rng.normal(centre, sd, count))}
 
     return Counter(
-        judge_accuracy(drawn(mean, before, 0), drawn(mean + change, now, _FRESH), margin()).verdict
-        for _ in range(trials)
+        judge_accuracy(drawn(mean, before, 0), drawn(mean + change, now, _FRESH), within).verdict for _ in range(trials)
     )
 
 
@@ -114,7 +113,8 @@ def _counts(said: Counter[str]) -> str:
 
 def table() -> Iterator[str]:
     """The table's lines."""
-    yield f"| baseline | now | no change | -0.03 | +0.03 | ({SAID[0]} / {SAID[1]} / {SAID[2]} of {TRIALS}) |"
+    legend = " / ".join(SAID)
+    yield f"| baseline | now | no change | -0.03 | +0.03 | {legend} of {TRIALS} |"
     yield "|---|---|---:|---:|---:|---|"
     for design, counts in SEEDS.items():
         for before, now in counts:

@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
+from tests.conftest import ROOT
 from tests.gate_outcomes import TRIALS as DRAWN
-from tests.gate_outcomes import of_speed
+from tests.gate_outcomes import accuracy_line, of_accuracy, of_speed, scores, speed_line, table
 from tests.spinning import loops_of, spun
 from vitalbench import cli
 from vitalbench.config.gate import Gate
@@ -30,33 +31,41 @@ TRIALS = 20
 
 
 def seeds(rng, mean: float, count: int, first: int = 0) -> dict[str, float]:
-    """As the small xresnet1d101 scores on the stand-in: 0.803, 0.009 between seeds."""
+    """Scores 0.009 apart, which is no design's: what follows here is about the arithmetic alone."""
     return {str(first + seed): value for seed, value in enumerate(rng.normal(mean, 0.009, count))}
 
 
-def trials_of_accuracy(change: float) -> list[str]:
-    rng = np.random.default_rng(7)
-    return [
-        judge_accuracy(seeds(rng, 0.803, 10), seeds(rng, 0.803 + change, 10, first=100), 0.02).verdict
-        for _ in range(TRIALS)
-    ]
+@pytest.mark.parametrize(("change", "verdict"), [(-0.03, "fail"), (0.03, "fail"), (0.0, "pass")])
+def test_where_seeds_vary_as_the_baselines_an_accuracy_that_left_is_caught_by_24_a_side_and_no_change_passes(
+    change, verdict
+):
+    assert of_accuracy("xresnet1d101", 24, 24, change)[verdict] >= DRAWN * 19 / 20
 
 
-def test_an_accuracy_that_fell_by_three_hundredths_is_caught_and_no_change_passes():
-    assert trials_of_accuracy(-0.03).count("fail") >= 19
-    assert trials_of_accuracy(0.03).count("fail") >= 19
-    assert trials_of_accuracy(0.0).count("pass") >= 19
+def test_ten_seeds_a_side_are_too_few_for_the_widest_design_and_two_against_ten_enough_for_the_narrowest():
+    assert of_accuracy("xresnet1d101", 10, 10, 0.0)["pass"] < DRAWN * 19 / 20
+    assert of_accuracy("s4d", 10, 2, -0.03)["fail"] >= DRAWN * 19 / 20
+    assert of_accuracy("s4d", 10, 2, 0.0)["pass"] >= DRAWN * 19 / 20
 
 
-@pytest.mark.parametrize(("count", "caught", "passed"), [(2, 0.46, 0.24), (3, 0.83, 0.51), (5, 0.996, 0.88)])
-def test_what_so_many_seeds_can_tell_is_what_the_methods_say(count, caught, passed):
-    rng = np.random.default_rng(count)
-    for change, verdict, share in ((-0.03, "fail", caught), (0.0, "pass", passed)):
-        said = [
-            judge_accuracy(seeds(rng, 0.803, count), seeds(rng, 0.803 + change, count, first=100), 0.02).verdict
-            for _ in range(300)
-        ]
-        assert said.count(verdict) / 300 == pytest.approx(share, abs=0.09)
+def test_two_of_the_widest_designs_seeds_against_its_baseline_say_what_they_can_and_cannot_catch():
+    known = accuracy({str(seed): value for seed, value in enumerate(scores("xresnet1d101"))})
+    now = accuracy({"100": np.mean(scores("xresnet1d101")) - 0.03, "101": np.mean(scores("xresnet1d101"))})
+    (row,) = check(baseline([known]), found([now]), Gate(), TASKS)
+    assert "the baseline's seeds, 10, are too few whatever is run now: it takes about" in line(row)
+    assert row.judged.detectable == pytest.approx(0.043, abs=0.001)
+    assert line(row).endswith(f"; a change of {row.judged.detectable:.4f} would be caught here four times in five")
+
+
+def test_the_methods_tell_counts_that_are_drawn_and_not_typed():
+    told = (ROOT / "docs/METHODS.md").read_text()
+    assert accuracy_line("xresnet1d101", 24, 24) in told
+    assert speed_line(5, True) in told
+
+
+@pytest.mark.slow
+def test_the_methods_whole_table_is_what_the_command_prints():
+    assert "\n".join(table()) in (ROOT / "docs/METHODS.md").read_text()
 
 
 def test_the_same_values_of_the_same_seeds_pass_whatever_their_spread():

@@ -26,7 +26,7 @@ def line(row: Row) -> str:
     detectable = ""
     if row.judged.verdict == "no-verdict" and row.judged.detectable is not None:
         shown = f"{row.judged.detectable:.1%}" if row.kind == "speed" else f"{row.judged.detectable:.4f}"
-        detectable = f"; detectable here: {shown}"
+        detectable = f"; a change of {shown} would be caught here four times in five"
     return f"{row.judged.verdict:>10}  {row.place} {row.what}: {_signed(row)} ({row.judged.reason}{again}){detectable}"
 
 
