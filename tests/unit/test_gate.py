@@ -144,7 +144,13 @@ def accuracy(values: dict[str, float]) -> Accuracy:
 def baseline(accuracies: list[Accuracy] = (), speeds: list[Speed] = (), data: dict[str, str] | None = None) -> Baseline:
     change = Change(date="2026-01-01", reason="first")
     return Baseline(
-        suite="s", device="cpu", data=data or {}, accuracy=list(accuracies), speed=list(speeds), changes=[change]
+        version=1,
+        suite="s",
+        device="cpu",
+        data=data or {},
+        accuracy=list(accuracies),
+        speed=list(speeds),
+        changes=[change],
     )
 
 
@@ -170,7 +176,9 @@ def test_a_throughput_that_left_to_either_side_is_caught_on_a_real_clock_and_no_
 
 
 def test_foreign_load_makes_no_failure():
-    assert judge_speed([10.0, 10.1, 10.05], [14.0], 0.08, disturbed=True).verdict == "no-verdict"
+    said = judge_speed([10.0, 10.1, 10.05], [14.0], 0.08, disturbed=True)
+    assert (said.verdict, said.needed) == ("no-verdict", 1)
+    assert said.reason.endswith("disturbed the measurement; one more measurement on an idle machine would decide")
     assert judge_speed([10.0, 10.1, 10.05], [14.0], 0.08).verdict == "fail"
 
 
@@ -358,13 +366,15 @@ def test_a_margin_that_lets_anything_pass_is_refused(margins):
 
 
 def test_the_same_measuring_job_is_not_added_twice():
-    first = updated(None, found(speeds=[speed([9.0])]), "s", "first", "2026-01-01", add=False)
-    again = updated(first, found(speeds=[speed([9.0])]), "s", "again", "2026-01-02", add=True)
-    assert again.speed[0].values == [9.0]
+    first = updated(None, found(speeds=[speed([9.0])]), "s", "first", "2026-01-01", add=False).baseline
+    with pytest.raises(InputError, match="nothing in these results that it does not have; nothing is written"):
+        updated(first, found(speeds=[speed([9.0])]), "s", "again", "2026-01-02", add=True)
+    wider = updated(first, found(speeds=[speed([9.0, 9.1])]), "s", "again", "2026-01-02", add=True).baseline
+    assert wider.speed[0].values == [9.0, 9.1]
 
 
 def test_a_seed_that_is_there_with_another_value_is_not_written_over_by_adding():
-    first = updated(None, found([accuracy({"0": 0.8})]), "s", "first", "2026-01-01", add=False)
+    first = updated(None, found([accuracy({"0": 0.8})]), "s", "first", "2026-01-01", add=False).baseline
     with pytest.raises(InputError, match="seed 0 is in it with another value"):
         updated(first, found([accuracy({"0": 0.4, "1": 0.8})]), "s", "more", "2026-01-02", add=True)
 
@@ -424,12 +434,14 @@ def test_a_margin_is_the_suites_or_the_tasks_own_and_other_metrics_are_not_gated
 
 
 def test_a_baseline_is_widened_or_written_anew_and_keeps_its_reasons():
-    first = updated(None, found([accuracy({"0": 0.8})], [speed([9.0])]), "s", "first", "2026-01-01", add=False)
-    wider = updated(first, found([accuracy({"1": 0.81})], [speed([9.2])]), "s", "seeds", "2026-01-02", add=True)
+    first = updated(None, found([accuracy({"0": 0.8})], [speed([9.0])]), "s", "first", "2026-01-01", add=False).baseline
+    wider = updated(
+        first, found([accuracy({"1": 0.81})], [speed([9.2])]), "s", "seeds", "2026-01-02", add=True
+    ).baseline
     assert wider.accuracy[0].values == {"0": 0.8, "1": 0.81}
     assert wider.speed[0].values == [9.0, 9.2]
     assert [change.reason for change in wider.changes] == ["first", "seeds"]
-    anew = updated(wider, found([accuracy({"5": 0.9})]), "s", "another model", "2026-01-03", add=False)
+    anew = updated(wider, found([accuracy({"5": 0.9})]), "s", "another model", "2026-01-03", add=False).baseline
     assert anew.accuracy[0].values == {"5": 0.9}
     assert anew.speed == []
     with pytest.raises(InputError, match="its records are others"):
@@ -441,14 +453,43 @@ def test_a_baseline_is_widened_or_written_anew_and_keeps_its_reasons():
 def test_a_disturbed_phase_is_not_written():
     row = speed([9.0])
     disturbed = Found("cpu", {}, [accuracy({"0": 0.8})], [row], {key_of(row)})
-    assert updated(None, disturbed, "s", "first", "2026-01-01", add=False).speed == []
+    first = updated(None, disturbed, "s", "first", "2026-01-01", add=False)
+    assert first.baseline.speed == []
+    assert first.left_out == ["d/t/a/cpu/train_step/64/matmul-fp32-512"]
     with pytest.raises(InputError, match="nothing to write"):
         updated(None, Found("cpu", {}, [], [row], {key_of(row)}), "s", "first", "2026-01-01", add=False)
 
 
+@pytest.mark.parametrize("add", [False, True])
+def test_of_a_disturbed_phase_the_old_row_stays_and_that_is_said(add):
+    row, other = speed([9.0]), speed([3.0]).model_copy(update={"phase": "inference"})
+    before = baseline([accuracy({"0": 0.8})], [speed([8.0, 8.1])])
+    now = Found("cpu", {}, [accuracy({"0": 0.8})], [row, other], {key_of(row)})
+    after = updated(before, now, "s", "again", "2026-01-02", add=add)
+    assert {one.phase: one.values for one in after.baseline.speed} == {"train_step": [8.0, 8.1], "inference": [3.0]}
+    assert after.disturbed == ["d/t/a/cpu/train_step/64/matmul-fp32-512"]
+    alone = Found("cpu", {}, [accuracy({"0": 0.8})], [row], {key_of(row)})
+    with pytest.raises(InputError, match="foreign work disturbed 1 phases; nothing is written"):
+        updated(before, alone, "s", "again", "2026-01-02", add=add)
+
+
+def test_what_is_gone_stays_with_add_is_pruned_when_asked_and_goes_without_and_each_is_told():
+    dead = accuracy({"0": 0.8}).model_copy(update={"design": "dead"})
+    before = baseline([accuracy({"0": 0.8}), dead], [speed([9.0])])
+    now = found([accuracy({"1": 0.81})], [speed([9.1])])
+
+    def designs(**how):
+        after = updated(before, now, "s", "again", "2026-01-02", **how)
+        return [row.design for row in after.baseline.accuracy], after.gone, after.gone_stay
+
+    assert designs(add=True) == (["a", "dead"], ["d/t/dead/cpu/auroc"], True)
+    assert designs(add=True, prune=True) == (["a"], ["d/t/dead/cpu/auroc"], False)
+    assert designs(add=False) == (["a"], ["d/t/dead/cpu/auroc"], False)
+
+
 @pytest.mark.parametrize(("suite", "device"), [("other", "cpu"), ("s", "another cpu")])
 def test_a_baseline_of_another_suite_or_device_is_not_written_over(suite, device):
-    first = updated(None, found(speeds=[speed([9.0])]), "s", "first", "2026-01-01", add=False)
+    first = updated(None, found(speeds=[speed([9.0])]), "s", "first", "2026-01-01", add=False).baseline
     now = Found(device, {}, [], [speed([9.0])], set())
     for add in (False, True):
         with pytest.raises(InputError, match="name another --baseline"):
@@ -494,6 +535,23 @@ def test_more_seeds_than_there_are_would_settle_what_these_did_not():
         ({"speed": [{"dataset": "d"}]}, "speed"),
         ({"acuracy": []}, "nearest: accuracy"),
         ({"changes": []}, "changes"),
+        ({"changes": [{"date": "yesterday", "reason": "x"}]}, "changes.0.date' is 'yesterday': must be a day"),
+        (
+            {"accuracy": [accuracy({"3": 0.5}).model_dump() | {"values": {"3": 1.7}}]},
+            "auroc of seed 3 is 1.7; allowed: 0 to 1",
+        ),
+        (
+            {"accuracy": [accuracy({"3": 0.5}).model_dump() | {"values": {"3": -3.0}}]},
+            "auroc of seed 3 is -3; allowed: 0 to 1",
+        ),
+        (
+            {"accuracy": [accuracy({"3": 0.5}).model_dump() | {"metric": "kl", "values": {"3": -0.1}}]},
+            "allowed: 0 to inf",
+        ),
+        (
+            {"accuracy": [accuracy({"3": 0.5}).model_dump() | {"metric": "aurocc"}]},
+            "'aurocc' is not known; .*nearest: auroc",
+        ),
     ],
 )
 def test_a_damaged_baseline_is_told_in_one_line(tmp_path, change, said):
@@ -503,6 +561,16 @@ def test_a_damaged_baseline_is_told_in_one_line(tmp_path, change, said):
         read_baseline(path)
     assert "b.json" in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_a_baseline_says_its_version_and_a_metric_without_an_upper_end_has_none(tmp_path):
+    path = tmp_path / "b.json"
+    content = baseline([Accuracy(**PLACE, metric="kl", values={"3": 7.5})]).model_dump()
+    path.write_text(json.dumps(content))
+    assert read_baseline(path).accuracy[0].values == {"3": 7.5}
+    path.write_text(json.dumps({key: value for key, value in content.items() if key != "version"}))
+    with pytest.raises(ConfigError, match="key 'version' is missing"):
+        read_baseline(path)
 
 
 def test_what_is_told_to_people_machines_and_github_is_the_same():

@@ -28,6 +28,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--reason", required=True, help="why; it is kept with the baseline")
     parser.add_argument("--add", action="store_true", help="keep the seeds and measuring jobs that are in it")
     parser.add_argument(
+        "--prune", action="store_true", help="with --add: remove what is in it and not in these results"
+    )
+    parser.add_argument(
         "--jobs",
         type=int,
         default=1,
@@ -41,11 +44,14 @@ def _measured_again(found: Found, results: Results, jobs: int) -> Found:
     """The same with a value a measuring job more for each further one."""
     for _ in range(jobs - 1):
         again = Rerun(results)
-        more = {row: again.speed(key) for row, key in ((n, key) for n, key in enumerate(found.keys))}
-        for at, measured in more.items():
-            if measured is not None and not measured[1]:
-                row = found.speed[at]
-                found.speed[at] = row.model_copy(update={"values": [*row.values, *measured[0].values]})
+        for at, key in enumerate(found.keys):
+            measured = again.speed(key)
+            if measured is None or measured[1]:
+                continue
+            row = found.speed[at]
+            calm = [] if key in found.disturbed else row.values
+            found.speed[at] = row.model_copy(update={"values": [*calm, *measured[0].values]})
+            found.disturbed.discard(key)
     return found
 
 
@@ -57,6 +63,8 @@ def run(args: argparse.Namespace) -> None:
         raise InputError("vitalbench baseline: --reason is empty; a baseline says why it is what it is")
     if not 1 <= args.jobs <= MOST_JOBS:
         raise InputError(f"vitalbench baseline: --jobs {args.jobs}; allowed: 1 to {MOST_JOBS}")
+    if args.prune and not args.add:
+        raise InputError("vitalbench baseline: --prune is about --add; without it what is gone goes anyway")
     if args.benchmarks and args.jobs > 1:
         raise InputError(
             "vitalbench baseline: --jobs is about --results; benchmarks are added, a session at a time, with --add"
@@ -74,6 +82,14 @@ def run(args: argparse.Namespace) -> None:
         found = _measured_again(found_in(results, list(gate.metrics)), results, args.jobs)
     path = args.baseline or path_of(BASELINES, suite, found.device)
     old = read_baseline(path) if path.is_file() else None
-    write_baseline(path, updated(old, found, suite, args.reason.strip(), utc_now()[:10], args.add))
-    left = f"; left out as disturbed: {len(found.disturbed)} phases" if found.disturbed else ""
-    say(f"{path}: {len(found.accuracy)} metrics, {len(found.speed) - len(found.disturbed)} phases{left}")
+    made = updated(old, found, suite, args.reason.strip(), utc_now()[:10], args.add, args.prune)
+    write_baseline(path, made.baseline)
+    say(f"{path}: {len(made.baseline.accuracy)} metrics, {len(made.baseline.speed)} phases")
+    gone = "kept, though not in these results (--prune removes it)" if made.gone_stay else "no longer in it"
+    for what, rows in (
+        ("kept as it was, since foreign work disturbed it now", made.disturbed),
+        ("left out, since foreign work disturbed it: measure again on an idle machine", made.left_out),
+        (gone, made.gone),
+    ):
+        if rows:
+            say(f"{what}: {'; '.join(rows)}")

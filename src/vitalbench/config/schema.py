@@ -1,5 +1,6 @@
 """What the files of suites and tasks may say. The field names are the keys; docs/CONFIGURATION.md explains them to users."""
 
+import math
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -146,6 +147,15 @@ EXAMINED = ("multilabel", "binary")  # kinds of tasks whose predictions can be e
 UNBOUNDED = {"kl"}  # every other metric lies between 0 and 1
 LOWER_IS_BETTER = {"brier", "ece", "kl"}
 MACRO = "macro"  # the label of a mean over classes, so no class has this name
+
+
+def highest(metric: str) -> float:
+    """The most that a metric can be; the least is 0.
+
+    >>> highest("auroc"), highest("kl")
+    (1.0, inf)
+    """
+    return math.inf if metric in UNBOUNDED else 1.0
 
 
 class TaskData(Strict):

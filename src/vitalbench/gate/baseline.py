@@ -7,13 +7,15 @@ is what jobs of one machine share; what varies between jobs is what a later job 
 import re
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
 
+from vitalbench.config.schema import METRICS, highest
 from vitalbench.config.strict import Strict, validated
-from vitalbench.config.values import Count, Finite, Positive
-from vitalbench.errors import InputError
+from vitalbench.config.values import Count, Finite, Positive, is_day
+from vitalbench.errors import InputError, choices
 from vitalbench.files import read_json, write_json
 
 VERSION = 1
@@ -30,6 +32,25 @@ class Accuracy(Strict):
     metric: str
     values: Annotated[dict[Annotated[str, Field(pattern=r"^[0-9]+$")], Finite], Field(min_length=1)]
 
+    @model_validator(mode="after")
+    def _metric_can_be_that(self) -> Self:
+        known = {metric for metrics in METRICS.values() for metric in metrics}
+        if self.metric not in known:
+            raise PydanticCustomError(
+                "metric",
+                "metric '{metric}' is not known; {hint}",
+                {"metric": self.metric, "hint": choices(self.metric, known)},
+            )
+        most = highest(self.metric)
+        for seed, value in self.values.items():
+            if not 0 <= value <= most:
+                raise PydanticCustomError(
+                    "range",
+                    "{metric} of seed {seed} is {value}; allowed: 0 to {most}",
+                    {"metric": self.metric, "seed": seed, "value": f"{value:g}", "most": f"{most:g}"},
+                )
+        return self
+
 
 class Speed(Strict):
     """A phase of a design over the reference operation, a value a measuring job."""
@@ -44,17 +65,23 @@ class Speed(Strict):
     values: Annotated[list[Positive], Field(min_length=1)]
 
 
+def _day(text: str) -> str:
+    if not is_day(text):
+        raise PydanticCustomError("day", "must be a day, as 2026-09-06")
+    return text
+
+
 class Change(Strict):
     """Why a baseline was written."""
 
-    date: str
+    date: Annotated[str, AfterValidator(_day)]
     reason: Annotated[str, Field(min_length=1)]
 
 
 class Baseline(Strict):
     """A suite on a device."""
 
-    version: int = VERSION
+    version: int
     suite: str
     device: str
     data: dict[str, str]

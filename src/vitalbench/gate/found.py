@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vitalbench.cell_result import CellResult
-from vitalbench.config.schema import MACRO, UNBOUNDED
+from vitalbench.config.schema import MACRO, highest
 from vitalbench.config.values import Count, Positive
 from vitalbench.errors import InputError
 from vitalbench.files import read_json
@@ -85,10 +85,10 @@ def _macro(run: CellResult, metric: str) -> float | None:
     if len(values) > 1:
         raise InputError(f"{path}: {metric} of the test split is listed {len(values)} times; {_AGAIN}")
     value = values[0] if values else None
-    highest = math.inf if metric in UNBOUNDED else 1
-    if value is None or (isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= highest):
+    most = highest(metric)
+    if value is None or (isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= most):
         return value
-    raise InputError(f"{path}: {metric} of the test split is {value!r}, allowed: 0 to {highest}; {_AGAIN}")
+    raise InputError(f"{path}: {metric} of the test split is {value!r}, allowed: 0 to {most:g}; {_AGAIN}")
 
 
 def gaps_of(results: Results, metrics: list[str]) -> dict[tuple[str, ...], list[str]]:

@@ -1,23 +1,83 @@
 """A baseline of what was found: written anew, or widened by further seeds and measuring jobs."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 from vitalbench.errors import InputError
-from vitalbench.gate.baseline import Baseline, Change, key_of
+from vitalbench.gate.baseline import VERSION, Accuracy, Baseline, Change, Speed, key_of
 from vitalbench.gate.found import Found
 
 MOST_JOBS = 20  # measuring jobs a baseline remembers; the oldest go
 
 
-def updated(old: Baseline | None, now: Found, suite: str, reason: str, date: str, add: bool) -> Baseline:
+@dataclass(frozen=True)
+class Updated:
+    """A baseline to write, and what became of rows that these results do not speak for.
+
+    Attributes:
+        disturbed: phases that foreign work disturbed, of which the old rows stay.
+        left_out: phases that it disturbed, of which there is no old row.
+        gone: old rows that are not in these results.
+        gone_stay: they are still in it.
+    """
+
+    baseline: Baseline
+    disturbed: list[str]
+    left_out: list[str]
+    gone: list[str]
+    gone_stay: bool
+
+
+def updated(
+    old: Baseline | None, now: Found, suite: str, reason: str, date: str, add: bool, prune: bool = False
+) -> Updated:
     """A baseline of what was found now.
 
     Args:
         add: keep the old seeds and measuring jobs beside the new ones, which makes the distributions wider and surer; else the
             new ones take their place.
+        prune: of what `add` keeps, not what these results no longer have.
 
     Raises:
-        InputError: the old one is of another suite or device, nothing was found to hold anything against, or `add` was asked for
-            and the records are others than the old ones'.
+        InputError: the old one is of another suite or device, nothing was found to hold anything against, it would be what the old
+            one is, or `add` was asked for and the records are others than the old ones'.
     """
+    _refuse(old, now, suite, add)
+    disturbed = {key for key in now.keys if key in now.disturbed}
+    accuracy = {key_of(row): row for row in now.accuracy}
+    speed = {key_of(row): row for row in now.speed if key_of(row) not in disturbed}
+    here = {*accuracy, *now.keys}
+    before = {*map(key_of, old.accuracy), *map(key_of, old.speed)} if old else set()
+    for row in old.accuracy if old and add else []:
+        accuracy[key_of(row)] = _with_seeds(row, accuracy.get(key_of(row)), suite)
+    for job in old.speed if old else []:
+        if add or key_of(job) in disturbed:
+            speed[key_of(job)] = _with_jobs(job, speed.get(key_of(job)))
+    gone = before - here
+    if prune or not add:
+        accuracy = {key: row for key, row in accuracy.items() if key in here}
+        speed = {key: row for key, row in speed.items() if key in here}
+    if not accuracy and not speed:
+        raise InputError(f"baseline of {suite}: no metric and no undisturbed phase was found; nothing to write")
+    made = Baseline(
+        version=VERSION,
+        suite=suite,
+        device=now.device,
+        data=now.data,
+        accuracy=[accuracy[key] for key in sorted(accuracy)],
+        speed=[speed[key] for key in sorted(speed)],
+        changes=[*(old.changes if old else []), Change(date=date, reason=reason)],
+    )
+    if old is not None and made.model_copy(update={"changes": old.changes}) == old:
+        what = f"; foreign work disturbed {len(disturbed)} phases" if disturbed else ""
+        raise InputError(
+            f"baseline of {suite}: nothing in these results that it does not have{what}; nothing is written"
+        )
+    return Updated(made, _said(disturbed & before), _said(disturbed - before), _said(gone), add and not prune)
+
+
+def _refuse(old: Baseline | None, now: Found, suite: str, add: bool) -> None:
+    """Refuse an old baseline that is no ground for the new one, and results that are a part."""
     if old is not None and (old.suite, old.device) != (suite, now.device):
         raise InputError(
             f"baseline of {suite} on '{now.device}': what is there is of {old.suite} on '{old.device}'; name another --baseline"
@@ -26,34 +86,28 @@ def updated(old: Baseline | None, now: Found, suite: str, reason: str, date: str
         raise InputError(f"baseline of {suite}: there is none to add to; leave out --add")
     if add and old is not None and old.data != now.data:
         raise InputError(f"baseline of {suite}: its records are others than those of these results; leave out --add")
-    accuracy = {key_of(row): row for row in now.accuracy}
-    part = next((key for key in accuracy if key in now.gaps), None)
+    part = next((key for key in map(key_of, now.accuracy) if key in now.gaps), None)
     if part:
         runs = ", ".join(now.gaps[part])
         raise InputError(f"baseline of {suite}: {'/'.join(part)} has no value in {runs}; nothing is written of a part")
-    speed = {key_of(row): row for row in now.speed if key_of(row) not in now.disturbed}
-    if add and old is not None:
-        for row in old.accuracy:
-            kept = accuracy.get(key_of(row))
-            other = [seed for seed, value in row.values.items() if kept and kept.values.get(seed, value) != value]
-            if other:
-                raise InputError(
-                    f"baseline of {suite}: {'/'.join(key_of(row))}: seed {other[0]} is in it with another value; leave out --add"
-                )
-            accuracy[key_of(row)] = row.model_copy(update={"values": row.values | (kept.values if kept else {})})
-        for before in old.speed:
-            new = speed.get(key_of(before))
-            # The same job, added a second time, tells nothing new.
-            more = [value for value in (new.values if new else []) if value not in before.values]
-            values = [*before.values, *more][-MOST_JOBS:]
-            speed[key_of(before)] = before.model_copy(update={"values": values})
-    if not accuracy and not speed:
-        raise InputError(f"baseline of {suite}: no metric and no undisturbed phase was found; nothing to write")
-    return Baseline(
-        suite=suite,
-        device=now.device,
-        data=now.data,
-        accuracy=[accuracy[key] for key in sorted(accuracy)],
-        speed=[speed[key] for key in sorted(speed)],
-        changes=[*(old.changes if old else []), Change(date=date, reason=reason)],
-    )
+
+
+def _with_seeds(row: Accuracy, more: Accuracy | None, suite: str) -> Accuracy:
+    """An old row with new seeds beside its own."""
+    added = more.values if more else {}
+    other = [seed for seed, value in row.values.items() if added.get(seed, value) != value]
+    if other:
+        raise InputError(
+            f"baseline of {suite}: {'/'.join(key_of(row))}: seed {other[0]} is in it with another value; leave out --add"
+        )
+    return row.model_copy(update={"values": row.values | added})
+
+
+def _with_jobs(row: Speed, more: Speed | None) -> Speed:
+    """An old row with new jobs beside its own; the same job, added a second time, tells nothing new."""
+    added = [value for value in (more.values if more else []) if value not in row.values]
+    return row.model_copy(update={"values": [*row.values, *added][-MOST_JOBS:]})
+
+
+def _said(keys: Iterable[tuple[str, ...]]) -> list[str]:
+    return ["/".join(part for part in key if part) for key in sorted(keys)]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 Verdict = Literal["pass", "fail", "no-verdict"]
-ON_AN_IDLE_MACHINE = "measured again on an idle machine it would tell"
+ON_AN_IDLE_MACHINE = "one more measurement on an idle machine would decide"
 _ALPHA = 0.05  # of each one-sided test (Schuirmann, J Pharmacokinet Biopharm 15, 657, 1987), and of a difference
 _POWER = 0.8
 _MOST_SEEDS = 1000  # that are ever said to be needed
@@ -210,9 +210,8 @@ def judge_speed(before: Sequence[float], now: Sequence[float], tolerance: float,
         return Judged("pass", ratio, low, high, detectable, None, f"within {tolerance:.0%}{though}")
     way = "slower" if difference > 0 else "faster, which is as suspicious"
     if disturbed:
-        return Judged(
-            "no-verdict", ratio, low, high, detectable, 1, f"{way}, but foreign work disturbed the measurement"
-        )
+        said = f"{way}, but foreign work disturbed the measurement; {ON_AN_IDLE_MACHINE}"
+        return Judged("no-verdict", ratio, low, high, detectable, 1, said)
     if abs(difference) <= reach:
         needed, said = _jobs(sd, len(a), len(b), difference)
         return Judged("no-verdict", ratio, low, high, detectable, needed, f"{way}, within what jobs vary; {said}")
