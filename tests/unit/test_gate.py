@@ -1,6 +1,9 @@
 """The regression gate: planted changes are caught, no change passes, and what cannot be told says what would decide it."""
 
+import ast
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -15,10 +18,10 @@ from vitalbench.config.schema import Protocol
 from vitalbench.config.strict import validated
 from vitalbench.errors import ConfigError, GateError, InputError
 from vitalbench.gate.baseline import Accuracy, Baseline, Change, Speed, key_of, path_of, read_baseline, slug
-from vitalbench.gate.benchmarks import BESIDE, REFERENCE, found_in_benchmarks
-from vitalbench.gate.check import check
+from vitalbench.gate.benchmarks import BESIDE, FOREIGN, REFERENCE, found_in_benchmarks
+from vitalbench.gate.check import check, not_judged
 from vitalbench.gate.found import Found
-from vitalbench.gate.told import annotations, as_json, line, summary
+from vitalbench.gate.told import annotations, as_json, line, summary, unjudged
 from vitalbench.gate.update import updated
 from vitalbench.gate.verdicts import judge_accuracy, judge_speed
 from vitalbench.measure.clock import nothing_to_wait_for
@@ -233,6 +236,15 @@ def test_of_disturbed_jobs_none_counts_beside_one_that_was_not_and_one_of_those_
     assert measured(14.0, busy, busy, busy, disturbed=True) == ("no-verdict", 4)
 
 
+def test_a_first_job_that_those_after_it_do_not_bear_out_is_no_failure():
+    now = found(speeds=[speed([11.5])])
+    before = baseline(speeds=[speed([10.0] * 20)])
+    (row,) = check(before, now, Gate(), TASKS, Drawn((10.7, False), (10.79, False), (10.9, False)))
+    assert row.judged.verdict == "no-verdict"
+    assert row.judged.needed == 1
+    assert row.judged.reason.endswith("not when it was measured again; one more measurement would decide")
+
+
 @pytest.mark.parametrize("jobs", [10, None], ids=["drawn", "as it ships"])
 @pytest.mark.parametrize(("throughput", "verdict"), [(0.85, "fail"), (1.4, "fail"), (1.0, "pass")])
 def test_where_jobs_vary_as_the_baselines_a_throughput_that_left_is_caught_and_no_change_passes(
@@ -274,6 +286,25 @@ def test_what_is_in_the_baseline_alone_fails_and_what_is_new_is_not_judged():
     rows = check(baseline([accuracy({"0": 0.8})], [speed([9.0])]), found(), Gate(), TASKS)
     assert [row.judged.verdict for row in rows] == ["fail", "fail"]
     assert check(baseline(), found([accuracy({"0": 0.8})], [speed([9.0])]), Gate(), TASKS) == []
+
+
+def test_what_is_new_is_listed_in_one_line_and_is_the_nearest_of_what_is_gone(capsys):
+    new = [
+        accuracy({"0": 0.8}).model_copy(update={"design": "renamed-b"}),
+        accuracy({"0": 0.1}).model_copy(update={"metric": "ece"}),
+    ]
+    old = baseline([accuracy({"0": 0.8}).model_copy(update={"design": "renamed-a"})], [speed([9.0])])
+    now = found(new, [speed([9.0]), speed([9.0]).model_copy(update={"batch_size": 8})])
+    rows = check(old, now, Gate(), TASKS)
+    assert (
+        rows[0].judged.reason == "in the baseline, and not in these results; nearest of what is new: d/t/renamed-b/cpu"
+    )
+    left = not_judged(old, now)
+    assert left == ["d/t/renamed-b/cpu auroc", "d/t/a/cpu ece", "d/t/a/cpu train_step of 8"]
+    assert as_json(rows, "b.json", "cpu", left)["not_judged"] == left
+    assert annotations([], left) == [f"::notice title=vitalbench not judged::{unjudged(left)}"]
+    assert unjudged(left) in summary(rows, left)
+    assert "not judged" not in summary(rows)
 
 
 def test_other_records_give_no_verdict_on_accuracy():
@@ -654,6 +685,98 @@ def test_a_benchmark_is_held_over_the_reference_that_was_beside_it(tmp_path, mon
         with pytest.raises(InputError, match=f"test_reading: extra_info.{BESIDE} is .*positive number"):
             cli.run(["check", "--benchmarks", beside("e.json", 0.01, wrong)])
     capsys.readouterr()
+
+
+@pytest.fixture
+def sessions(tmp_path, monkeypatch):
+    """Write a session: the median of one benchmark, and the foreign load beside it; the first is the baseline too."""
+    monkeypatch.chdir(tmp_path)
+
+    def session(name: str, median: float, foreign: object = None) -> str:
+        path = tmp_path / name
+        written(path, **{REFERENCE: 0.002, "test_reading": median})
+        content = json.loads(path.read_text())
+        content["benchmarks"][1]["extra_info"] = {FOREIGN: foreign}
+        path.write_text(json.dumps(content))
+        return str(path)
+
+    assert cli.run(["baseline", "update", "--benchmarks", session("a.json", 0.01), "--reason", "first"]) == 0
+    return session
+
+
+def test_a_benchmark_beside_which_others_worked_has_no_verdict_and_says_what_would_decide(sessions, capsys):
+    assert cli.run(["check", "--benchmarks", sessions("b.json", 0.013, 0.2)]) == 0
+    said = capsys.readouterr().err
+    assert "no-verdict  -/-/test_reading/- benchmark: +30.0% time" in said
+    assert "one more measurement on an idle machine would decide" in said
+    with pytest.raises(GateError, match="1 fail"):
+        cli.run(["check", "--benchmarks", sessions("c.json", 0.013, 0.04)])
+    assert "a second one confirms or clears a failure" in capsys.readouterr().err
+    for wrong in (-0.1, 1.5, "much", True, float("nan")):
+        with pytest.raises(InputError, match=f"test_reading: extra_info.{FOREIGN} is .*a share, 0 to 1"):
+            cli.run(["check", "--benchmarks", sessions("d.json", 0.01, wrong)])
+    with pytest.raises(InputError, match="foreign work disturbed 1 phases; nothing is written"):
+        cli.run(["baseline", "update", "--benchmarks", sessions("e.json", 0.01, 0.5), "--reason", "x"])
+
+
+@pytest.mark.slow
+def test_a_session_leaves_the_reference_and_the_foreign_load_beside_each_benchmark(tmp_path):
+    told = tmp_path / "session.json"
+    command = ["-m", "pytest", "-q", "-m", "slow", "tests/benchmarks/test_reference.py", f"--benchmark-json={told}"]
+    subprocess.run([sys.executable, *command], cwd=ROOT, check=True, capture_output=True)
+    (one,) = json.loads(told.read_text())["benchmarks"]
+    assert one["extra_info"][BESIDE] == pytest.approx(one["stats"]["median"], rel=0.9)
+    assert 0 <= one["extra_info"][FOREIGN] <= 1
+
+
+def test_what_feeds_the_gate_reads_the_clock_where_all_do():
+    read = {
+        name
+        for node in ast.walk(ast.parse((ROOT / "tests/benchmarks/conftest.py").read_text()))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in (getattr(node, "module", None), *(alias.name for alias in node.names))
+    }
+    assert "vitalbench.measure.clock" in read
+    assert not read & {"time", "timeit", "datetime"}
+
+
+def test_a_second_session_confirms_a_failure_or_clears_it(sessions, tmp_path, capsys):
+    slow, also, fine = sessions("b.json", 0.013), sessions("c.json", 0.0131), sessions("d.json", 0.01)
+    with pytest.raises(GateError, match="1 fail"):
+        cli.run(["check", "--benchmarks", slow, "--benchmarks", also])
+    assert cli.run(["check", "--benchmarks", slow, "--benchmarks", fine]) == 0
+    assert cli.run(["check", "--benchmarks", slow, "--benchmarks", fine, "--benchmarks", fine]) == 0
+    capsys.readouterr()
+    with pytest.raises(InputError, match="5 sessions; allowed: 1 to 4"):
+        cli.run(["check", *5 * ["--benchmarks", slow]])
+    other = json.loads((tmp_path / "c.json").read_text()) | {"machine_info": {"cpu": {"brand_raw": "Another CPU"}}}
+    (tmp_path / "c.json").write_text(json.dumps(other))
+    with pytest.raises(InputError, match=r"c.json: is of 'Another CPU', and .*b.json of 'A CPU'"):
+        cli.run(["check", "--benchmarks", slow, "--benchmarks", also])
+
+
+@pytest.mark.parametrize(
+    "option", [["--json", "x.json"], ["--baseline", "b.json"], ["--no-rerun"], ["--github"], ["--benchmarks", "b.json"]]
+)
+def test_what_says_nothing_beside_cells_only_is_refused(option, tmp_path):
+    with pytest.raises(ConfigError, match=f"vitalbench check: --cells-only and {option[0]} do not go together"):
+        cli.run(["check", "--results", str(tmp_path), "--cells-only", *option])
+
+
+def test_pruning_is_about_adding(sessions):
+    with pytest.raises(InputError, match="--prune is about --add"):
+        cli.run(["baseline", "update", "--benchmarks", sessions("b.json", 0.011), "--reason", "x", "--prune"])
+
+
+def test_what_is_written_is_counted_and_what_is_dead_is_said_with_the_way_out(sessions, tmp_path, capsys):
+    one = written(tmp_path / "b.json", **{REFERENCE: 0.002, "test_writing": 0.01})
+    assert cli.run(["baseline", "update", "--benchmarks", one, "--reason", "x", "--add"]) == 0
+    said = capsys.readouterr().err
+    assert "a-cpu.json: 0 metrics, 2 phases" in said
+    assert "kept, though not in these results (--prune removes it): -/-/test_reading/-/benchmark" in said
+    two = written(tmp_path / "c.json", **{REFERENCE: 0.002, "test_writing": 0.011})
+    assert cli.run(["baseline", "update", "--benchmarks", two, "--reason", "y", "--add", "--prune"]) == 0
+    assert "0 metrics, 1 phases" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("suite", ["..", "../x", "", ".", "a/b"])

@@ -8,15 +8,15 @@ from typing import Any
 
 from vitalbench.config.gate import Gate
 from vitalbench.config.strict import validated
-from vitalbench.errors import GateError, InputError
+from vitalbench.errors import GateError, InputError, refuse_beside
 from vitalbench.files import write_json
 from vitalbench.gate.baseline import Baseline, path_of, read_baseline
-from vitalbench.gate.benchmarks import SUITE, found_in_benchmarks
-from vitalbench.gate.check import Row, check
+from vitalbench.gate.benchmarks import SUITE, Sessions, found_in_benchmarks
+from vitalbench.gate.check import MOST_FURTHER, Again, Row, check, not_judged
 from vitalbench.gate.ended import problems
 from vitalbench.gate.found import Found, found_in
 from vitalbench.gate.rerun import Rerun
-from vitalbench.gate.told import annotations, as_json, counted, line, summary
+from vitalbench.gate.told import annotations, as_json, counted, line, summary, unjudged
 from vitalbench.layout import CHECKED, GATED, SUITE_SLICE
 from vitalbench.progress import say
 from vitalbench.report.receipt import suite_chain
@@ -30,7 +30,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--results", type=Path, help="results/<suite>")
     parser.add_argument("--cells-only", action="store_true", help="look at cells and splits, at no baseline")
     parser.add_argument(
-        "--benchmarks", type=Path, metavar="FILE", help="instead: what `pytest --benchmark-json FILE` wrote"
+        "--benchmarks",
+        type=Path,
+        action="append",
+        metavar="FILE",
+        help="instead: what `pytest --benchmark-json FILE` wrote; a further session confirms the first where it is named too",
     )
     parser.add_argument(
         "--baseline", type=Path, metavar="FILE", help="default: baselines/<suite>/<device>.json, where there is one"
@@ -78,33 +82,54 @@ def _baseline(args: argparse.Namespace, suite: str, found: Found) -> tuple[Path,
     return path, baseline
 
 
-def _tell(args: argparse.Namespace, rows: list[Row], path: Path, device: str) -> None:
+def _sessions(files: list[Path]) -> tuple[Found, Again | None]:
+    """The first session of benchmarks, and those that confirm it."""
+    if len(files) > 1 + MOST_FURTHER:
+        raise InputError(f"vitalbench check: --benchmarks: {len(files)} sessions; allowed: 1 to {1 + MOST_FURTHER}")
+    first, *further = map(found_in_benchmarks, files)
+    for path, session in zip(files[1:], further, strict=True):
+        if session.device != first.device:
+            raise InputError(f"{path}: is of '{session.device}', and {files[0]} of '{first.device}'")
+    return first, Sessions(further) if further else None
+
+
+def _tell(args: argparse.Namespace, rows: list[Row], new: list[str], path: Path, device: str) -> dict[str, Any]:
+    verdict = as_json(rows, str(path), device, new)
     for row in sorted(rows, key=lambda row: row.judged.verdict != "fail"):
         say(line(row))
+    if new:
+        say(unjudged(new))
     if args.json:
-        write_json(args.json, as_json(rows, str(path), device))
+        write_json(args.json, verdict)
     if args.github or os.environ.get("GITHUB_ACTIONS") == "true":
-        for told in annotations(rows):
+        for told in annotations(rows, new):
             print(told)
         shown = os.environ.get("GITHUB_STEP_SUMMARY")
         if shown:
             with Path(shown).open("a", encoding="utf-8") as stream:
-                stream.write(summary(rows))
+                stream.write(summary(rows, new))
+    return verdict
 
 
 def run(args: argparse.Namespace) -> None:
     """Check."""
     if args.json and (args.json.is_dir() or not args.json.parent.is_dir()):
         raise InputError(f"--json {args.json}: no file can be written there")
-    if args.benchmarks and (args.cells_only or args.no_rerun):
-        raise InputError(
-            "vitalbench check: --cells-only and --no-rerun are about --results; --benchmarks has no cell to run"
-        )
+    if args.cells_only:
+        others = {
+            "--json": args.json,
+            "--baseline": args.baseline,
+            "--no-rerun": args.no_rerun,
+            "--github": args.github,
+        }
+        refuse_beside("vitalbench check: --cells-only", others | {"--benchmarks": args.benchmarks})
+    if args.benchmarks:
+        refuse_beside("vitalbench check: --benchmarks", {"--no-rerun": args.no_rerun})
     if (args.results is None) == (args.benchmarks is None):
         raise InputError("vitalbench check: needs --results results/<suite>, or --benchmarks FILE")
     if args.benchmarks:
-        name, found = SUITE, found_in_benchmarks(args.benchmarks)
-        gate, tasks, again = Gate(), {}, None
+        name, found, again = SUITE, *_sessions(args.benchmarks)
+        gate, tasks = Gate(), {}
     else:
         results = Results(args.results)
         _ended(results)
@@ -121,16 +146,17 @@ def run(args: argparse.Namespace) -> None:
         say(
             f"no baseline for {name} on {found.device}: nothing is held against one; `vitalbench baseline update` writes {where}"
         )
-        verdict: dict[str, Any] = {"baseline": None, "device": found.device, "verdict": "pass", "rows": []}
+        verdict = as_json([], None, found.device)
         if args.json:
             write_json(args.json, verdict)
     else:
         path, baseline = held
         rows = check(baseline, found, gate, tasks, again)
-        _tell(args, rows, path, found.device)
-        verdict = as_json(rows, str(path), found.device)
+        verdict = _tell(args, rows, not_judged(baseline, found), path, found.device)
         say(f"{name} against {path}: {counted(rows)}")
         if verdict["verdict"] == "fail":
+            if args.benchmarks and len(args.benchmarks) == 1:
+                say("one session; a second one confirms or clears a failure: `--benchmarks FILE --benchmarks SECOND`")
             raise GateError(f"{path}: {counted(rows)}; if this change is meant, `vitalbench baseline update` says why")
     if args.results and args.baseline is None:  # held against another baseline, the suite's own has said nothing
         write_json(args.results / GATED, verdict)

@@ -1,7 +1,7 @@
 """What pytest-benchmark measured, in a baseline's terms: each benchmark over the reference operation beside it.
 
-Beside it is what its own `extra_info` says (tests/benchmarks/conftest.py); of benchmarks that do not say, the reference benchmark
-of their session, which may be minutes away.
+Beside it is what its own `extra_info` says (tests/benchmarks/conftest.py), as is the foreign load while it ran; of benchmarks that
+do not say, the reference benchmark of their session, which may be minutes away.
 """
 
 import math
@@ -11,13 +11,36 @@ from typing import Any
 
 from vitalbench.errors import InputError, choices
 from vitalbench.files import read_json
-from vitalbench.gate.baseline import Speed
+from vitalbench.gate.baseline import Speed, key_of
 from vitalbench.gate.found import Found, ratio_of
 from vitalbench.measure.device import processor_name
+from vitalbench.measure.load import ForeignLoad
 
 SUITE = "benchmarks"
 REFERENCE = "test_reference_operation"  # tests/benchmarks/test_reference.py
-BESIDE = "reference_seconds"  # the key in a benchmark's extra_info
+BESIDE = "reference_seconds"  # keys in a benchmark's extra_info
+FOREIGN = "foreign_load"
+
+
+class Sessions:
+    """Further sessions of the same benchmarks, which confirm a first one or do not; nothing is run."""
+
+    def __init__(self, sessions: list[Found]) -> None:
+        self._sessions = sessions
+
+    def speed(self, key: tuple[str, ...], further: int = 1) -> tuple[Speed, bool] | None:
+        """A benchmark of the first, second, ... further session, and whether it was disturbed; None where it has none."""
+        if further > len(self._sessions):
+            return None
+        session = self._sessions[further - 1]
+        return next(((row, key in session.disturbed) for row in session.speed if key_of(row) == key), None)
+
+    def accuracy(self, key: tuple[str, ...]) -> None:
+        """None: benchmarks score nothing."""
+
+    def exact(self, key: tuple[str, ...]) -> bool:  # noqa: ARG002 - the gate asks so
+        """Nothing is trained."""
+        return False
 
 
 def _positive(path: Path, name: str, what: str, value: Any) -> float:
@@ -30,17 +53,20 @@ def _positive(path: Path, name: str, what: str, value: Any) -> float:
     return seconds
 
 
-def _median(path: Path, benchmark: Any) -> tuple[str, float, float | None]:
-    """A benchmark's name, its median and the reference beside it, in seconds."""
+def _median(path: Path, benchmark: Any) -> tuple[str, float, float | None, bool]:
+    """A benchmark's name, its median and the reference beside it, in seconds, and whether foreign work disturbed it."""
     try:
         name, median = benchmark["name"], benchmark["stats"]["median"]
-        beside = (benchmark.get("extra_info") or {}).get(BESIDE)
+        extra = benchmark.get("extra_info") or {}
+        beside, foreign = extra.get(BESIDE), extra.get(FOREIGN)
     except (KeyError, TypeError, ValueError, AttributeError):
         raise InputError(f"{path}: a benchmark has no name or no median; write it with --benchmark-json") from None
     if not isinstance(name, str) or not name or not name.isprintable():
         raise InputError(f"{path}: a benchmark's name is {str(name)[:40]!a}; allowed: printable text")
     reference = None if beside is None else _positive(path, name, f"extra_info.{BESIDE}", beside)
-    return name, _positive(path, name, "the median", median), reference
+    if foreign is not None and (type(foreign) not in (int, float) or not 0 <= foreign <= 1):
+        raise InputError(f"{path}: {name}: extra_info.{FOREIGN} is {str(foreign)[:40]}; it must be a share, 0 to 1")
+    return name, _positive(path, name, "the median", median), reference, bool(ForeignLoad.is_much(foreign))
 
 
 def found_in_benchmarks(path: Path) -> Found:
@@ -54,10 +80,11 @@ def found_in_benchmarks(path: Path) -> Found:
     if not isinstance(content, list):
         raise InputError(f"{path}: key 'benchmarks' is missing: not what `pytest --benchmark-json` writes")
     named = [_median(path, benchmark) for benchmark in content]
-    twice = [name for name, times in Counter(name for name, _, _ in named).items() if times > 1]
+    twice = [name for name, times in Counter(name for name, *_ in named).items() if times > 1]
     if twice:
         raise InputError(f"{path}: two benchmarks are named {twice[0]!r}")
-    medians = {name: (median, beside) for name, median, beside in named}
+    medians = {name: (median, beside) for name, median, beside, _ in named}
+    disturbed = {name for name, *_, was in named if was}
     session = medians.pop(REFERENCE, (math.nan, None))[0]
     if math.isnan(session) and any(beside is None for _, beside in medians.values()):
         raise InputError(f"{path}: the benchmark {REFERENCE!r} is not in it; {choices(REFERENCE, medians)}")
@@ -74,7 +101,7 @@ def found_in_benchmarks(path: Path) -> Found:
         )
         for name, (median, beside) in sorted(medians.items())
     ]
-    return Found(_device(path, told), {}, [], speed, set())
+    return Found(_device(path, told), {}, [], speed, {key_of(row) for row in speed if row.design in disturbed})
 
 
 def _device(path: Path, told: dict[str, Any]) -> str:

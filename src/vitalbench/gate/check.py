@@ -1,6 +1,7 @@
 """A suite's results held against a baseline: a row a metric and a phase, and what is there on one side alone."""
 
-from collections.abc import Iterator
+import difflib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -24,6 +25,7 @@ class Again(Protocol):
 
 
 MOST_FURTHER = 3  # measuring jobs of a design that a check adds at most
+_NOT_AGAIN = "failed once, and not when it was trained again; more seeds would decide"
 _GONE = "in the baseline, and not in these results"
 _OTHER_RECORDS = "the records are others than the baseline's; `vitalbench baseline update` writes a new one"
 
@@ -61,6 +63,25 @@ def _what(row: Accuracy | Speed) -> str:
     return row.phase + (f" of {row.batch_size}" if row.batch_size else "")
 
 
+def new_in(baseline: Baseline, found: Found) -> list[Accuracy | Speed]:
+    """What was found and is not in the baseline, so that nothing can be said of it."""
+    known = {*map(key_of, baseline.accuracy), *map(key_of, baseline.speed)}
+    rows: list[Accuracy | Speed] = [*found.accuracy, *found.speed]
+    return [row for row in rows if key_of(row) not in known]
+
+
+def not_judged(baseline: Baseline, found: Found) -> list[str]:
+    """The same in words."""
+    return [f"{_place(row)} {_what(row)}" for row in new_in(baseline, found)]
+
+
+def _gone(row: Accuracy | Speed, new: Iterable[Accuracy | Speed]) -> Judged:
+    """The verdict on what is no longer there, with the nearest of what is new: it may have another name."""
+    places = [_place(other) for other in new if type(other) is type(row) and _what(other) == _what(row)]
+    near = difflib.get_close_matches(_place(row), places, n=1, cutoff=0.5)
+    return _open("fail", _GONE + (f"; nearest of what is new: {near[0]}" if near else ""))
+
+
 def _open(verdict: Verdict, reason: str) -> Judged:
     """A verdict that no number stands behind."""
     return Judged(verdict, 0.0, None, None, None, None, reason)
@@ -69,7 +90,7 @@ def _open(verdict: Verdict, reason: str) -> Judged:
 def _accuracy_rows(
     baseline: Baseline, found: Found, gate: Gate, tasks: dict[str, Any], again: Again | None
 ) -> Iterator[Row]:
-    now = {key_of(row): row for row in found.accuracy}
+    now, new = {key_of(row): row for row in found.accuracy}, new_in(baseline, found)
     for row in baseline.accuracy:
         key, margin = key_of(row), gate.margin(row.metric, tasks.get(row.task))
         other, confirmed = now.get(key), False
@@ -78,7 +99,7 @@ def _accuracy_rows(
         elif key in found.gaps:
             judged = _open("fail", f"no value in {', '.join(found.gaps[key])}")
         elif other is None or margin is None:
-            judged = _open("fail", _GONE)
+            judged = _gone(row, new)
         elif row.dataset in baseline.data and row.dataset not in found.data:
             judged = _open("fail", "its records are not beside these results")
         elif baseline.data.get(row.dataset) != found.data.get(row.dataset):
@@ -113,16 +134,16 @@ def _trained_again(
         return replace(judged, verdict="fail", reason=reason), True
     if judged.verdict == "no-verdict" or failed_again:
         return judged, True
-    return replace(judged, verdict="no-verdict", reason="failed once, and not when it was trained again"), True
+    return replace(judged, verdict="no-verdict", reason=_NOT_AGAIN), True
 
 
 def _speed_rows(baseline: Baseline, found: Found, gate: Gate, again: Again | None) -> Iterator[Row]:
-    now = {key_of(row): row for row in found.speed}
+    now, new = {key_of(row): row for row in found.speed}, new_in(baseline, found)
     for row in baseline.speed:
         key = key_of(row)
         other = now.get(key)
         if other is None:
-            yield Row("speed", _place(row), _what(row), gate.speed, len(row.values), 0, _open("fail", _GONE))
+            yield Row("speed", _place(row), _what(row), gate.speed, len(row.values), 0, _gone(row, new))
             continue
         judged, jobs = _measured_again(key, row, other, key in found.disturbed, gate.speed, again)
         confirmed = jobs > len(other.values)
@@ -153,9 +174,16 @@ def _measured_again(
     if len(values) == len(first.values):  # nothing measures it any more
         return judged, len(values)
     judged = judge_speed(row.values, calm or values, tolerance, not calm)
-    if judged.verdict == "fail" and len(calm) == 1:
-        reason = "beyond the tolerance in one job, and foreign work disturbed all others; " + ON_AN_IDLE_MACHINE
-        judged = replace(judged, verdict="no-verdict", needed=1, reason=reason)
+    if judged.verdict == "fail":
+        reason = ""
+        if len(calm) == 1:
+            reason = "beyond the tolerance in one job, and foreign work disturbed all others; " + ON_AN_IDLE_MACHINE
+        elif not disturbed and judge_speed(row.values, calm[1:], tolerance).verdict == "pass":
+            reason = (
+                "beyond the tolerance at first, and not when it was measured again; one more measurement would decide"
+            )
+        if reason:
+            judged = replace(judged, verdict="no-verdict", needed=1, reason=reason)
     return judged, len(values)
 
 

@@ -1,7 +1,7 @@
 """What the gate found, for people, for machines, and as annotations and a summary that GitHub Actions shows."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -36,19 +36,26 @@ def counted(rows: Iterable[Row]) -> str:
     return ", ".join(f"{counts[name]} {name}" for name in ("pass", "no-verdict", "fail"))
 
 
-def as_json(rows: list[Row], baseline: str, device: str) -> dict[str, Any]:
-    """Everything, for machines."""
+def as_json(rows: list[Row], baseline: str | None, device: str, new: Sequence[str] = ()) -> dict[str, Any]:
+    """Everything, for machines; `new` is what the baseline does not have."""
     return {
         "baseline": baseline,
         "device": device,
         "verdict": "fail" if any(row.judged.verdict == "fail" for row in rows) else "pass",
         "rows": [asdict(row) for row in rows],
+        "not_judged": list(new),
     }
 
 
-def annotations(rows: list[Row]) -> list[str]:
-    """Workflow commands of GitHub Actions, one for each row that did not pass."""
-    return [
+def unjudged(new: Sequence[str]) -> str:
+    """What the baseline does not have, in one line."""
+    return f"not judged, since the baseline does not have it: {'; '.join(new)}"
+
+
+def annotations(rows: list[Row], new: Sequence[str] = ()) -> list[str]:
+    """Workflow commands of GitHub Actions, one for each row that did not pass, and one for what is not judged."""
+    notice = [f"::notice title=vitalbench not judged::{_escaped(unjudged(new))}"] if new else []
+    return notice + [
         f"::{_GITHUB[row.judged.verdict]} title=vitalbench {row.kind}::{_escaped(line(row).strip())}"
         for row in rows
         if row.judged.verdict in _GITHUB
@@ -65,7 +72,7 @@ def _in_table(text: str) -> str:
     return " ".join(text.split()).replace("|", "\\|")
 
 
-def summary(rows: list[Row]) -> str:
+def summary(rows: list[Row], new: Sequence[str] = ()) -> str:
     """A table in Markdown, for the job's summary."""
     head = "| verdict | cell | what | change | baseline | now | why |\n|---|---|---|---:|---:|---:|---|\n"
     body = "".join(
@@ -73,4 +80,5 @@ def summary(rows: list[Row]) -> str:
         f"| {row.before} | {row.now} | {_in_table(row.judged.reason)} |\n"
         for row in rows
     )
-    return f"### Regression gate: {counted(rows)}\n\n{head}{body}"
+    foot = f"\n{_in_table(unjudged(new))}\n" if new else ""
+    return f"### Regression gate: {counted(rows)}\n\n{head}{body}{foot}"
