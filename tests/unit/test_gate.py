@@ -259,6 +259,18 @@ def test_on_five_jobs_of_the_baseline_it_holds_too_and_one_job_alone_would_not_d
     assert of_speed(5, 0.85, rerun=False)["fail"] < DRAWN * 9 / 10
 
 
+def test_a_change_of_speed_that_is_said_to_be_detectable_is_found_four_times_in_five():
+    rng, before = np.random.default_rng(4), [9.3, 10.1, 10.9, 9.8, 10.0]
+    told = judge_speed(before, [10.9, 9.3, 10.0, 10.1], 0.08).detectable
+    sd = float(np.std(np.log(before), ddof=1))
+
+    def drawn(count: int, change: float = 1.0) -> list[float]:
+        return (10 * change * np.exp(rng.normal(0, sd, count))).tolist()
+
+    said = [judge_speed(drawn(5), drawn(4, 1 + told), 0.08).verdict for _ in range(300)]
+    assert said.count("fail") / 300 == pytest.approx(0.8, abs=0.1)
+
+
 def test_jobs_that_would_tell_are_counted_with_the_baselines_as_they_are():
     said = judge_speed([10.0, 14.0, 8.0], [11.2], 0.08)
     assert said.needed is None

@@ -200,10 +200,11 @@ def judge_speed(before: Sequence[float], now: Sequence[float], tolerance: float,
     own = freedom * sd**2 if freedom else 0.0
     freedom += _PRIOR_JOBS
     sd = math.sqrt((own + _PRIOR_JOBS * _PRIOR_SD**2) / freedom)
-    reach = float(stats.t.ppf(1 - _ALPHA / 2, freedom)) * sd * math.sqrt(1 / len(a) + 1 / len(b))
+    error = sd * math.sqrt(1 / len(a) + 1 / len(b))
+    reach = float(stats.t.ppf(1 - _ALPHA / 2, freedom)) * error
     bound = math.log1p(tolerance)
     low, high = _as_change(difference - reach), _as_change(difference + reach)
-    detectable = _as_change(bound + reach)
+    detectable = _as_change(max(bound, reach) + float(stats.t.ppf(_POWER, freedom)) * error)
     ratio = _as_change(difference)
     if abs(difference) <= bound:
         though = ", though foreign work disturbed the measurement" if disturbed else ""
