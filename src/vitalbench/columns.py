@@ -349,7 +349,7 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "reference | the operation timed after each repeat",
             "to_reference | a repeat over the reference operation beside it, median | ratio",
             "mfu | counted operations a second over the device's limit; empty where `limits` says why | fraction",
-            "bandwidth_share | counted bytes a second over the device's limit; above 1 where caches serve it; empty likewise | fraction",
+            "bandwidth_share | counted bytes a second over the device's limit; above 1 from caches; empty likewise | fraction",
             "limits | those limits: declared by the target, or the best measured in the same job; why there is no share, "
             "or no count | operations/s, byte/s",
             "energy_j | of one repeat | J",
