@@ -383,6 +383,9 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "rounds_needed | of a no-verdict: about how many would tell the ratio seen from 1 | count",
             "foreign_load | share of the processors that was busy with something else | fraction",
             "verdict | faster, slower or no-verdict: of the second",
+            "disturbed | foreign work took processor time meanwhile, all designs' alike; empty where that cannot be seen",
+            "clock_mhz | of the device, after the rounds | MHz",
+            "throttled | heat or power held the device back; empty where that cannot be seen",
         ),
     ),
     "cost": (

@@ -14,17 +14,27 @@ from vitalbench.data.store import Store
 from vitalbench.errors import ConfigError, GateError, InputError
 from vitalbench.files import read_json
 from vitalbench.measure import whole_run
+from vitalbench.measure.against import against, sentence
 from vitalbench.measure.bench import Bench
 from vitalbench.measure.clock import Stopwatch, nothing_to_wait_for
 from vitalbench.measure.conditions import Conditions, Watched
 from vitalbench.measure.device import mismatch
+from vitalbench.measure.interleaved import Against
 from vitalbench.measure.limits import Limit, limits
+from vitalbench.measure.load import ForeignLoad
+from vitalbench.measure.noise import Shift
 from vitalbench.measure.phases import ONCE, Phase
 from vitalbench.measure.prepared import prepare
 from vitalbench.measure.repeats import repeat, repeat_together
-from vitalbench.measure.steps import bottleneck
+from vitalbench.measure.steps import bottleneck, measure
 from vitalbench.measure.switches import switch_ratios
 from vitalbench.train.engine import prepare_torch
+
+
+@pytest.fixture(autouse=True)
+def _short_limits(monkeypatch):
+    """A second of each measuring job that no test here is about."""
+    monkeypatch.setattr("vitalbench.measure.limits._LEAST_SECONDS", 0.01)
 
 
 @pytest.fixture
@@ -114,6 +124,7 @@ def test_a_limit_is_the_best_of_a_second_and_measured_again_where_others_disturb
 
     taken = (seconds for _ in iter(int, 1) for seconds in (2 / 128, 4 / 128, 1 / 128, 3 / 128))
     monkeypatch.setattr("vitalbench.measure.clock.time.perf_counter", lambda: clock["now"])
+    monkeypatch.setattr("vitalbench.measure.limits._LEAST_SECONDS", 1.0)
     monkeypatch.setattr("vitalbench.measure.limits._product", lambda *_: taking)
     monkeypatch.setattr("vitalbench.measure.limits._copy", lambda *_: taking)
     monkeypatch.setattr(Watched, "conditions", lambda _: Conditions(0.1, next(told), None, None))
@@ -400,3 +411,37 @@ def test_the_operations_of_a_frozen_encoder_reach_its_row(project, monkeypatch):
     of_one = features["flops"] / features["batch_size"]
     for row in inference:  # encoder and head
         assert of_one < row["flops"] / row["batch_size"] < 1.01 * of_one
+
+
+@pytest.mark.parametrize(("seen", "taken"), [([False], 1), ([True, False], 2), ([True, True], 2)])
+def test_disturbed_rounds_are_taken_once_more_and_say_so_if_that_does_not_help(
+    configs, small_dataset, monkeypatch, seen, taken
+):
+    told, rounds = iter(seen), []
+
+    def interleaved(*_given, **_more) -> Against:
+        rounds.append(1)
+        return Against(Shift(1.0, 0.9, 1.1, 12), Shift(1.0, 0.9, 1.1, 12), "no-verdict", [], [], [])
+
+    monkeypatch.setattr(Watched, "conditions", lambda _: Conditions(0.3, next(told), 2000.0, False))
+    monkeypatch.setattr("vitalbench.measure.interleaved.interleaved", interleaved)
+    design, task, target = configs.design("s4d", "small", ""), configs.task("superdiagnostic"), configs.target("cpu")
+    (row,) = against((design, design), small_dataset, task, target, Protocol(), ["train_step"])
+    assert len(rounds) == taken
+    assert (row["disturbed"], row["throttled"], row["clock_mhz"]) == (seen[-1], False, 2000.0)
+    assert ("disturbed meanwhile" in sentence(row, "s4d", "s4d")) == seen[-1]
+
+
+def test_a_phase_that_happens_once_says_what_ran_beside_it(configs, small_dataset, monkeypatch):
+    monkeypatch.setattr(ForeignLoad, "share", lambda _: 0.4)
+    target, protocol = configs.target("cpu"), Protocol()
+    design, task = configs.design("s4d", "small", ""), configs.task("superdiagnostic")
+    rows = [p.row() for p in measure(design, small_dataset, task, target, protocol, ["import", "build"], True)]
+    assert [(row["phase"], row["foreign_load"], row["disturbed"]) for row in rows] == [
+        ("import", 0.4, True),
+        ("build", 0.4, True),
+    ]
+    several = target.model_copy(update={"processes": 2})
+    bench = Bench(prepare_torch(target, 0), several, protocol, "fp32", nothing_to_wait_for, True)
+    bench.once("build", 1.0, 0.4)  # the others of its own processes are no strangers
+    assert (bench.phases[0].disturbed, bench.phases[0].row()["foreign_load"]) == (None, None)

@@ -10,6 +10,7 @@ from vitalbench.config.target import Target
 from vitalbench.errors import ConfigError, choices
 
 PHASES = ("features", "train_step", "inference")
+_ATTEMPTS = 2  # at undisturbed rounds: their verdict stands under load too, only later
 _SEED = 0
 
 
@@ -38,8 +39,8 @@ def against(
             raise ConfigError(f"phase {phase!r}: {choices(phase, PHASES)}")
     if target.launched:
         raise ConfigError("--against: designs are held against one another in one process; the target declares several")
+    from vitalbench.measure.conditions import Watched
     from vitalbench.measure.interleaved import interleaved
-    from vitalbench.measure.load import ForeignLoad
     from vitalbench.measure.noise import pairs_for
     from vitalbench.measure.prepared import prepare
     from vitalbench.train.engine import prepare_torch, synchroniser
@@ -58,8 +59,12 @@ def against(
         first, second = calls
         if first is None or second is None:
             raise ConfigError(f"phase {phase!r}: one of the two designs has none")
-        load = ForeignLoad()
-        found = interleaved(first, second, protocol, seed=_SEED, synchronise=synchronise)
+        for attempt in range(_ATTEMPTS):
+            watched = Watched(target)
+            found = interleaved(first, second, protocol, seed=_SEED + attempt, synchronise=synchronise)
+            seen = watched.conditions()
+            if not (seen.disturbed or seen.throttled):
+                break
         needed = pairs_for(found.found, found.found.ratio) if found.verdict == "no-verdict" else None
         rows.append(
             {
@@ -73,8 +78,11 @@ def against(
                 "detectable": _finite(found.found.reach),
                 "rounds": found.found.pairs,
                 "rounds_needed": needed,
-                "foreign_load": load.share(),
+                "foreign_load": seen.foreign_load,
                 "verdict": found.verdict,
+                "disturbed": seen.disturbed,
+                "clock_mhz": seen.clock_mhz,
+                "throttled": seen.throttled,
             }
         )
     return rows
@@ -95,6 +103,9 @@ def sentence(row: dict[str, Any], a: str, b: str) -> str:
     if row["verdict"] == "no-verdict":
         more = f"; about {row['rounds_needed']} rounds would tell this ratio" if row["rounds_needed"] else ""
         if row["detectable"] is None:
-            return f"{text}; too few rounds to tell any difference, ask for more --repeats"
-        text += f"; detectable here {row['detectable']:.1%}{more}"
-    return text
+            more = "; too few rounds to tell any difference, ask for more --repeats"
+        else:
+            more = f"; detectable here {row['detectable']:.1%}{more}"
+        text += more
+    beside = [word for word in ("disturbed", "throttled") if row[word]]
+    return f"{text} ({' and '.join(beside)} meanwhile)" if beside else text

@@ -14,6 +14,7 @@ from vitalbench.measure.conditions import ATTEMPTS, Watched
 from vitalbench.measure.counting import count
 from vitalbench.measure.energy import energy
 from vitalbench.measure.limits import limits
+from vitalbench.measure.load import ForeignLoad
 from vitalbench.measure.memory import peak_memory_mb
 from vitalbench.measure.phases import Phase
 from vitalbench.measure.reference import reference_operation
@@ -52,8 +53,15 @@ class Bench:
         found = limits(self.target, self.accelerator.device, self.precision, self.synchronise)
         self._limits = {"flops": found.flops.to_json(), "bytes": found.bytes.to_json()}
 
-    def once(self, name: str, seconds: float, **told: Any) -> None:
-        """File a phase that happens once."""
+    def once(self, name: str, seconds: float, foreign: float | None, **told: Any) -> None:
+        """File a phase that happens once, and so is not repeated where others disturbed it.
+
+        Args:
+            foreign: share of the processors that others took meanwhile; None where that cannot be seen.
+        """
+        alone = not self.target.launched  # one process of several cannot tell the others from strangers
+        seen = foreign if alone else None
+        told |= {"disturbed": ForeignLoad.is_much(seen), "conditions": {"foreign_load": seen} if alone else {}}
         self.phases.append(Phase(name, [seconds], exclusive=self.alone, **told))
 
     def timed(self, name: str, call: Call, batch: int, unit: str, *, counted: bool = True, **told: Any) -> Phase:

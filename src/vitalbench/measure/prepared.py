@@ -17,6 +17,7 @@ from vitalbench.config.schema import Kind, TaskData
 from vitalbench.config.target import Target
 from vitalbench.data.store import Store
 from vitalbench.measure.clock import Stopwatch
+from vitalbench.measure.load import ForeignLoad
 from vitalbench.measure.repeats import Call
 from vitalbench.models import axes, build
 from vitalbench.train.ahead import Ahead
@@ -38,6 +39,7 @@ class Prepared:
         shape: of what the model is given of a record.
         windows: a record is scored as, as the design looks at it.
         build_seconds: making the model on the host.
+        build_foreign: share of the processors that others took meanwhile; None where that cannot be seen.
     """
 
     design: Design
@@ -51,6 +53,7 @@ class Prepared:
     shape: tuple[int, ...]
     windows: int
     build_seconds: float
+    build_foreign: float | None = None
 
     def __post_init__(self) -> None:
         assert self.design.train is not None
@@ -162,9 +165,11 @@ def prepare(
     assert design.train is not None
     shape, starts = seen(design, dataset.shape)
     classes = len(task.classes)
-    watch = Stopwatch(synchronise)
+    load, watch = ForeignLoad(), Stopwatch(synchronise)
     model = build(design.model.name, design.model.options, classes=classes, **axes(shape))
-    seconds = watch.lap()
+    seconds, foreign = watch.lap(), load.share()
     made = stepped(design, model, shape, dataset.shape.rate_hz, task.kind, accelerator.device)
     step = make_step(accelerator, made.trained, design.train, made.asked, target)
-    return Prepared(design, target, accelerator, model, made, step, task.kind, classes, shape, len(starts), seconds)
+    return Prepared(
+        design, target, accelerator, model, made, step, task.kind, classes, shape, len(starts), seconds, foreign
+    )

@@ -11,6 +11,7 @@ from vitalbench.config.schema import Protocol, TaskData
 from vitalbench.config.target import Target
 from vitalbench.errors import ConfigError, choices
 from vitalbench.measure.clock import Stopwatch
+from vitalbench.measure.load import ForeignLoad
 from vitalbench.measure.phases import ONCE, PHASES, Phase
 from vitalbench.measure.repeats import Call
 from vitalbench.measure.switches import switch_ratios
@@ -51,21 +52,21 @@ def measure(
     for phase in phases:
         if phase not in (*PHASES, *ONCE):
             raise ConfigError(f"phase {phase!r}: {choices(phase, (*PHASES, *ONCE))}")
-    watch = Stopwatch()
+    load, watch = ForeignLoad(), Stopwatch()
     from vitalbench.measure.bench import Bench, model_mb
     from vitalbench.measure.prepared import prepare
     from vitalbench.measure.whole_run import once_in_a_run
     from vitalbench.train.engine import prepare_torch, synchroniser
 
-    imports = watch.lap()
+    imports, beside = watch.lap(), load.share()
     accelerator = prepare_torch(target, _SEED, design.train.precision)
     synchronise = synchroniser(target)
     bench = Bench(accelerator, target, protocol, design.train.precision, synchronise, exclusive)
     if "import" in phases:
-        bench.once("import", imports)
+        bench.once("import", imports, beside)
     ready = prepare(design, dataset, task, target, accelerator, synchronise)
     if "build" in phases:
-        bench.once("build", ready.build_seconds, model_mb=model_mb(ready.model))
+        bench.once("build", ready.build_seconds, ready.build_foreign, model_mb=model_mb(ready.model))
     if "features" in phases and (call := ready.features()):
         bench.timed("features", call, ready.batch, "record")
     if "train_step" in phases:
@@ -136,8 +137,9 @@ def _training_step(bench: "Bench", ready: "Prepared") -> None:
     """Time the step without its data loader; the first one apart where it compiles the model."""
     call = ready.train_step()
     if bench.target.compile:
-        watch = Stopwatch(bench.synchronise)
+        load, watch = ForeignLoad(), Stopwatch(bench.synchronise)
         call()
-        bench.once("compile", watch.lap(), batch_size=ready.batch, precision=bench.precision)
+        seconds = watch.lap()
+        bench.once("compile", seconds, load.share(), batch_size=ready.batch, precision=bench.precision)
     phase = _filed(bench, "train_step", call, ready)
     phase.extra["switches"] = switch_ratios(call, bench.target, bench.protocol, bench.synchronise)
