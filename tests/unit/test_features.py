@@ -11,7 +11,7 @@ import torch
 from tests.unit.test_cell import job as cell_job
 from vitalbench.config.design import Design, EarlyStopping, Train
 from vitalbench.data.store import Store
-from vitalbench.errors import Interrupted
+from vitalbench.errors import ConfigError, Interrupted
 from vitalbench.files import read_json
 from vitalbench.measure.clock import Stopwatch
 from vitalbench.train.batches import Batches, Scale
@@ -184,8 +184,11 @@ def test_frozen_features_are_timed_apart_from_the_steps_they_spare(configs, smal
     asked = ["features", "train_step"]
     kept = measure(tiny, small_dataset, task, target, protocol, asked, exclusive=False)
     assert [phase.name for phase in kept] == asked
-    plain = measure(changed(tiny, **PLAIN), small_dataset, task, target, protocol, asked, exclusive=False)
-    assert [phase.name for phase in plain] == ["train_step"]
+    plain = changed(tiny, **PLAIN)
+    with pytest.raises(ConfigError, match="phase 'features': the design keeps no features"):
+        measure(plain, small_dataset, task, target, protocol, asked, exclusive=False)
+    timed = measure(plain, small_dataset, task, target, protocol, ["train_step"], exclusive=False)
+    assert [phase.name for phase in timed] == ["train_step"]
 
 
 def test_the_settings_of_a_frozen_design_are_the_reports(configs):

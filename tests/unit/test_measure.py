@@ -445,3 +445,62 @@ def test_a_phase_that_happens_once_says_what_ran_beside_it(configs, small_datase
     bench = Bench(prepare_torch(target, 0), several, protocol, "fp32", nothing_to_wait_for, True)
     bench.once("build", 1.0, 0.4)  # the others of its own processes are no strangers
     assert (bench.phases[0].disturbed, bench.phases[0].row()["foreign_load"]) == (None, None)
+
+
+BY_NAME = ["measure", "--design", "s4d", "--dataset", "ptbxl", "--size", "small", "--out", "t.csv"]
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        (["--phase", "load_batch"], "phase 'load_batch': it reads records; name them with --store"),
+        (["--phase", "train_step,loaded_step"], "phase 'loaded_step': it reads records"),
+        (["--phase", "features"], "phase 'features': the design keeps no features"),
+        (["--phase", "compile"], "phase 'compile': the target does not compile"),
+        (["--phase", ""], "phase '': allowed: build, checkpoint, compile"),
+        (["--against", "shuffled-labels", "--exclusive"], "--against .* and --exclusive do not go together"),
+        (["--against", "shuffled-labels", "--store", "s.h5"], "--against .* and --store do not go together"),
+        (["--against", "shuffled-labels", "--phase", "import,inference"], "phase 'import': allowed: features"),
+        (["--results", "results/quick"], "--results .* and --design do not go together"),
+        (["--measurement", "a/b/c/d"], "--measurement .* and --design do not go together"),
+    ],
+)
+def test_what_would_go_unheard_is_refused_with_what_is_allowed(project, monkeypatch, more, told):
+    monkeypatch.chdir(project)
+    with pytest.raises(ConfigError, match=told):
+        cli.run([*BY_NAME, *more])
+
+
+@pytest.mark.parametrize(
+    "more",
+    [["--design", "s4d"], ["--phase", "train_step"], ["--repeats", "3"], ["--store", "s.h5"], ["--target", "cpu"]],
+)
+def test_a_suites_measurement_takes_nothing_of_its_own(quick_plan, more):
+    of_suite = ["measure", "--results", str(quick_plan), "--measurement", "ptbxl/superdiagnostic/s4d/cpu"]
+    with pytest.raises(ConfigError, match=f"and {more[0]} do not go together"):
+        cli.run([*of_suite, *more])
+    with pytest.raises(ConfigError, match="need one another"):
+        cli.run(of_suite[:3])
+    with pytest.raises(ConfigError, match="need one another"):
+        cli.run(["measure", *of_suite[3:]])
+
+
+def test_a_target_without_its_cores_or_its_prices_is_refused(project, monkeypatch):
+    monkeypatch.chdir(project)
+    path = project / "configs/targets/cpu.yaml"
+    cpu = path.read_text()
+    path.write_text(cpu.replace("threads: 2", "threads: 4000"))
+    with pytest.raises(ConfigError, match=r"cpu.yaml: key 'threads' is 4000, .*allowed: \d+ in all"):
+        cli.run(BY_NAME)
+    path.write_text(cpu.replace("aws-m5.large", "aws-nosuch"))
+    with pytest.raises(ConfigError, match=r"cpu.yaml: prices: no price of .* is named 'aws-nosuch'"):
+        cli.run(BY_NAME)
+
+
+def test_the_first_step_of_a_compiled_model_is_a_phase_that_may_be_asked_for(configs, small_dataset, monkeypatch):
+    target = configs.target("cpu").model_copy(update={"compile": True})
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda _self, **_how: None)  # tens of seconds
+    design, task = configs.design("s4d", "small", ""), configs.task("superdiagnostic")
+    (found,) = measure(design, small_dataset, task, target, Protocol(), ["compile"], True)
+    assert (found.name, len(found.seconds), found.noise_floor) == ("compile", 1, None)
+    assert found.disturbed is not None or found.conditions["foreign_load"] is None

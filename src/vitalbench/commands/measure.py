@@ -1,7 +1,7 @@
 """Time a design on generated batches of a data set's shape, without training it.
 
-Phases: import, build, features, train_step, load_batch, loaded_step, inference; and, where they are named, those a run goes through
-once, repeated here: process, load, rebuild, epoch, checkpoint, evaluation.
+Phases: import, build, features, train_step (and compile, of a target that compiles), load_batch, loaded_step, inference; and, where
+they are named, those a run goes through once, repeated here: process, load, rebuild, epoch, checkpoint, evaluation.
 Exit 1 where the device found is not the one the target declares.
 """
 
@@ -14,15 +14,17 @@ from vitalbench.config.dataset import DatasetBuild
 from vitalbench.config.design import Design
 from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.plan import SearchPlace
+from vitalbench.config.prices import check_price_keys, price_file, read_prices
 from vitalbench.config.schema import Protocol, TaskData
 from vitalbench.config.strict import validated
 from vitalbench.config.target import Target
 from vitalbench.data.build import DataFolder
-from vitalbench.errors import ConfigError, GateError, InputError, choices
+from vitalbench.errors import ConfigError, GateError, InputError, choices, refuse_beside
 from vitalbench.files import read_json, write_json
 from vitalbench.layout import MEASURE_SLICE, TARGET_SLICE, TASK_SLICE
+from vitalbench.measure.against import PHASES as AGAINST
 from vitalbench.measure.against import against, sentence
-from vitalbench.measure.device import device_here, mismatch
+from vitalbench.measure.device import cpu_count, device_here, mismatch
 from vitalbench.measure.phases import PHASES, Phase
 from vitalbench.measure.steps import measure
 from vitalbench.progress import say
@@ -39,16 +41,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--design", metavar="NAME")
     parser.add_argument("--against", metavar="NAME", help="another design: both in turn, and a verdict on their ratio")
     parser.add_argument("--dataset", metavar="NAME")
-    parser.add_argument("--target", default="cpu", metavar="NAME", help="default: cpu")
+    parser.add_argument("--target", metavar="NAME", help="default: cpu")
     parser.add_argument("--task", metavar="NAME", help="default: the first task a suite asks of the data set")
+    parser.add_argument("--size", choices=["small", "full"], help="which size of the design (default full)")
     parser.add_argument(
-        "--size", default="full", choices=["small", "full"], help="which size of the design (default full)"
+        "--phase",
+        metavar="P,...",
+        help=f"default: those of {','.join(PHASES)} that there are; with --against train_step",
     )
-    parser.add_argument("--phase", default=",".join(PHASES), metavar="P,...", help=f"default: {','.join(PHASES)}")
     parser.add_argument(
         "--out", type=Path, help="timing.csv; with --measurement a JSON file in the place of the suite's own"
     )
-    parser.add_argument("--configs", type=Path, default=Path("configs"))
+    parser.add_argument("--configs", type=Path, metavar="FOLDER", help="default: configs")
     parser.add_argument("--results", type=Path, help="instead of names: results/<suite>, with --measurement")
     parser.add_argument(
         "--measurement",
@@ -81,7 +85,7 @@ def _measured(
     task: TaskData,
     target: Target,
     protocol: Protocol,
-    phases: list[str],
+    phases: list[str] | None,
     exclusive: bool,
     store: Path | None,
 ) -> list[Phase]:
@@ -141,7 +145,7 @@ def _of_suite(args: argparse.Namespace) -> None:
         question,
         silicon,
         validated(Protocol, timed["protocol"], design),
-        list(PHASES),
+        None,
         args.exclusive,
         results.store(dataset),
     )
@@ -150,20 +154,57 @@ def _of_suite(args: argparse.Namespace) -> None:
         write_json(path, {"device_name": device_here(silicon.device), **told})
 
 
+_NAMES = ("design", "against", "dataset", "task", "target", "size", "phase", "configs", "store", "repeats", "seconds")
+
+
+def _check_together(args: argparse.Namespace) -> None:
+    """Refuse what would go unheard beside something else, and what is not enough."""
+    asked = {f"--{name}": getattr(args, name) for name in _NAMES}
+    if args.results or args.measurement:
+        said = "--results" if args.results else "--measurement"
+        refuse_beside(f"vitalbench measure: {said} (a suite's measurement, which its configuration lays down)", asked)
+        if not (args.results and args.measurement):
+            raise ConfigError(
+                "vitalbench measure: --results results/<suite> and --measurement DATASET/TASK/DESIGN/TARGET need one another"
+            )
+    elif not (args.design and args.dataset and args.out):
+        raise ConfigError(
+            "vitalbench measure: needs --design NAME, --dataset NAME and --out timing.csv, or --results and --measurement"
+        )
+    if args.against:
+        refuse_beside(
+            f"vitalbench measure: --against (which times {', '.join(AGAINST)} in turn, whatever else the machine does)",
+            {"--store": args.store, "--exclusive": args.exclusive},
+        )
+
+
+def _check_target(folder: ConfigFolder, name: str, target: Target) -> None:
+    """Refuse a target whose times would be of threads in one another's way, or could not be priced."""
+    path = folder.path / "targets" / f"{name}.yaml"
+    prices = price_file(folder.knobs({}), folder.path)
+    check_price_keys(f"{path}: prices", target.prices, read_prices(prices), prices)
+    if target.device == "cpu" and target.cores > cpu_count():
+        raise ConfigError(
+            f"{path}: key 'threads' is {target.threads}, of {target.processes} process(es); "
+            f"allowed: {cpu_count()} in all, the cores that this process may use"
+        )
+
+
 def run(args: argparse.Namespace) -> None:
     """Measure."""
-    if args.results and args.measurement:
+    _check_together(args)
+    if args.results:
         _of_suite(args)
         return
-    if not (args.design and args.dataset and args.out):
-        raise ConfigError("vitalbench measure: needs --design NAME, --dataset NAME and --out timing.csv")
-    folder = ConfigFolder(args.configs)
+    args.target, args.size = args.target or "cpu", args.size or "full"
+    folder = ConfigFolder(args.configs or Path("configs"))
     design = _with_model(folder.design(args.design, args.size, "--design"), args.design)
     target = folder.target(args.target, "--target")
     dataset = folder.dataset(args.dataset, "--dataset")
     task_name = args.task or folder.first_task(args.dataset)
     task = folder.task(task_name, "--task")
     check_pairs(folder, {args.design: {args.size: design}}, {args.dataset: dataset})
+    _check_target(folder, args.target, target)
     wrong = _wrong_device(target)
     if wrong:
         raise GateError(f"refused: {wrong}")
@@ -171,20 +212,20 @@ def run(args: argparse.Namespace) -> None:
         raise InputError(f"--store {args.store}: no such file")
     asked = {name: getattr(args, name) for name in ("repeats", "seconds") if getattr(args, name) is not None}
     protocol = validated(Protocol, asked, "vitalbench measure")
+    phases = args.phase.split(",") if args.phase is not None else None
     if args.against:
         other = _with_model(folder.design(args.against, args.size, "--against"), args.against)
         check_pairs(folder, {args.against: {args.size: other}}, {args.dataset: dataset})
-        asked_phases = args.phase.split(",") if args.phase != ",".join(PHASES) else ["train_step"]
-        rows = against((design, other), dataset, task, target, protocol, asked_phases)
+        rows = against((design, other), dataset, task, target, protocol, phases or ["train_step"])
         for row in rows:
             say(sentence(row, args.design, args.against))
         names = {"dataset": args.dataset, "task": task_name, "target": args.target}
         pair = {"design_a": args.design, "design_b": args.against, "device_name": device_here(target.device)}
         write_table("against", [{**names, **pair, **row} for row in rows], args.out)
         return
-    phases = _measured(design, dataset, task, target, protocol, args.phase.split(","), args.exclusive, args.store)
+    timed = _measured(design, dataset, task, target, protocol, phases, args.exclusive, args.store)
     keys = {"dataset": args.dataset, "task": task_name, "design": args.design, "target": args.target}
     if not speaks(target.launched):
         return
     machine = {"device_name": device_here(target.device), "threads": target.threads, "world_size": target.processes}
-    write_table("timing", [{**keys, **machine, **phase.row()} for phase in phases], args.out)
+    write_table("timing", [{**keys, **machine, **phase.row()} for phase in timed], args.out)

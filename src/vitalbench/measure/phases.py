@@ -11,6 +11,7 @@ from vitalbench.measure.noise import itself
 
 # What a measuring job times, and what it times where it is asked to: a run goes through these once, here they are repeated.
 PHASES = ("import", "build", "features", "train_step", "load_batch", "loaded_step", "inference")
+COMPILE = "compile"  # timed with the training step of a target that compiles; once, so without a floor
 ONCE = ("process", "load", "rebuild", "epoch", "checkpoint", "evaluation")
 _MOST = 1.05  # of a limit in operations: beyond it the limit is none, and neither is what was measured beside it
 

@@ -6,13 +6,13 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from vitalbench.config.dataset import DatasetBuild
-from vitalbench.config.design import Design
+from vitalbench.config.design import PRETRAINING, Design
 from vitalbench.config.schema import Protocol, TaskData
 from vitalbench.config.target import Target
 from vitalbench.errors import ConfigError, choices
 from vitalbench.measure.clock import Stopwatch
 from vitalbench.measure.load import ForeignLoad
-from vitalbench.measure.phases import ONCE, PHASES, Phase
+from vitalbench.measure.phases import COMPILE, ONCE, PHASES, Phase
 from vitalbench.measure.repeats import Call
 from vitalbench.measure.switches import switch_ratios
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:  # torch takes seconds to load, and that is a phase of its own
     from vitalbench.measure.bench import Bench
     from vitalbench.measure.prepared import Prepared
 
+NAMES = (*PHASES, COMPILE, *ONCE)
+_OF_SEVERAL = ("import", "build", "features", "train_step", COMPILE)  # phases that processes time together
 _SEED = 0
 
 
@@ -29,29 +31,33 @@ def measure(
     task: TaskData,
     target: Target,
     protocol: Protocol,
-    phases: list[str],
+    phases: list[str] | None,
     exclusive: bool,
     store: Path | None = None,
 ) -> list[Phase]:
     """Time some phases of a design.
 
     Args:
-        phases: of PHASES and ONCE.
+        phases: of PHASES, COMPILE and ONCE, each of which has to be there; None takes those of PHASES that are.
         exclusive: whether the caller saw to it that nothing else runs on the machine.
-        store: whose records are loaded; without one `load_batch` and `loaded_step` are left out.
+        store: whose records are loaded; without one there is no `load_batch` and no `loaded_step`.
 
     Returns:
         A Phase each; a design without a model has none to time. Of several processes, each times its part of the same steps;
         loading and inference are one process's work, and are not timed there.
+        With `train_step` of a target that compiles comes `compile`.
 
     Raises:
         ConfigError: an unknown phase, or one that this design or call does not have.
     """
     if design.model is None or design.train is None:
         return []
-    for phase in phases:
-        if phase not in (*PHASES, *ONCE):
-            raise ConfigError(f"phase {phase!r}: {choices(phase, (*PHASES, *ONCE))}")
+    asked, phases = phases is not None, list(PHASES) if phases is None else phases
+    for phase in phases if asked else ():
+        if phase not in NAMES:
+            raise ConfigError(f"phase {phase!r}: {choices(phase, NAMES)}")
+        if why := _not_there(phase, design, target, store):
+            raise ConfigError(f"phase {phase!r}: {why}")
     load, watch = ForeignLoad(), Stopwatch()
     from vitalbench.measure.bench import Bench, model_mb
     from vitalbench.measure.prepared import prepare
@@ -69,6 +75,8 @@ def measure(
         bench.once("build", ready.build_seconds, ready.build_foreign, model_mb=model_mb(ready.model))
     if "features" in phases and (call := ready.features()):
         bench.timed("features", call, ready.batch, "record")
+    if COMPILE in phases or ("train_step" in phases and target.compile):
+        _compilation(bench, ready)
     if "train_step" in phases:
         _training_step(bench, ready)
     loads = store is not None and not target.launched and ready.stepped.shape == ready.shape
@@ -105,6 +113,24 @@ def _inferences(protocol: Protocol, ready: "Prepared", target: Target) -> list[t
     return [(records, call(records)) for records in dict.fromkeys(asked)]
 
 
+def _not_there(phase: str, design: Design, target: Target, store: Path | None) -> str:
+    """Why a design, a target or a call has not a phase that it is asked for; empty where it has."""
+    kept = design.recipe == "frozen-features" and design.computed.features
+    if target.launched and phase in ("load_batch", "loaded_step", "inference", *ONCE):
+        return f"the target declares several processes, and this is one's work; allowed: {', '.join(_OF_SEVERAL)}"
+    if phase in ("load_batch", "loaded_step"):
+        if store is None:
+            return "it reads records; name them with --store store.h5"
+        return "the design trains on features that it keeps, not on the store's records" if kept else ""
+    if phase == "features" and not kept:
+        return "the design keeps no features of a frozen encoder; allowed: a design whose recipe 'frozen-features' keeps them"
+    if phase == "inference" and design.recipe in PRETRAINING:
+        return f"the design's recipe '{design.recipe}' scores nothing"
+    if phase == COMPILE and not target.compile:
+        return "the target does not compile; allowed: a target with 'compile: true'"
+    return ""
+
+
 def bottleneck(loaded: Phase, phases: list[Phase]) -> str:
     """What a step with its loading waits for: the model, where it takes as long as the step alone does, or loading too.
 
@@ -133,13 +159,17 @@ def _filed(bench: "Bench", name: str, call: Call, ready: "Prepared", counted: bo
     return phase
 
 
-def _training_step(bench: "Bench", ready: "Prepared") -> None:
-    """Time the step without its data loader; the first one apart where it compiles the model."""
+def _compilation(bench: "Bench", ready: "Prepared") -> None:
+    """Time the first step of a compiled model, compilation included."""
     call = ready.train_step()
-    if bench.target.compile:
-        load, watch = ForeignLoad(), Stopwatch(bench.synchronise)
-        call()
-        seconds = watch.lap()
-        bench.once("compile", seconds, load.share(), batch_size=ready.batch, precision=bench.precision)
+    load, watch = ForeignLoad(), Stopwatch(bench.synchronise)
+    call()
+    seconds = watch.lap()
+    bench.once(COMPILE, seconds, load.share(), batch_size=ready.batch, precision=bench.precision)
+
+
+def _training_step(bench: "Bench", ready: "Prepared") -> None:
+    """Time the step without its data loader."""
+    call = ready.train_step()
     phase = _filed(bench, "train_step", call, ready)
     phase.extra["switches"] = switch_ratios(call, bench.target, bench.protocol, bench.synchronise)
