@@ -8,7 +8,6 @@ import sys
 import tempfile
 from pathlib import Path
 from statistics import median
-from time import perf_counter
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from vitalbench.config.folder import ConfigFolder
 from vitalbench.data.index import read_part
 from vitalbench.data.standardise import standardise
 from vitalbench.data.store import Store
+from vitalbench.measure.clock import Stopwatch
 
 ROOT = Path(__file__).parent.parent.parent
 CODECS = ("none", "gzip", "zstd")
@@ -36,19 +36,19 @@ def main(release: Path | None) -> None:
             stores[codec] = Store(path)
             sizes[codec] = sum(part.stat().st_size for part in (path.parent / "parts").glob("*.h5"))
             rows = read_part(path.with_name("index.parquet"), 0)
-            start = perf_counter()
+            watch = Stopwatch()
             standardise(
                 rows, used, source, release or path.parent / "release", folder / codec / "again" / "part-0000.h5"
             )
-            rates[codec] = len(rows) / (perf_counter() - start)
+            rates[codec] = len(rows) / watch.lap()
         taken: dict[str, list[float]] = {codec: [] for codec in CODECS}
         rng = np.random.default_rng(0)
         for _ in range(ROUNDS):
             for codec, store in stores.items():
                 chosen = rng.integers(0, store.records, 256)
-                start = perf_counter()
+                watch = Stopwatch()
                 store.read(chosen)
-                taken[codec].append(perf_counter() - start)
+                taken[codec].append(watch.lap())
         print("codec  size   written/s  batch ms")
         for codec in CODECS:
             size = sizes[codec] / sizes["none"]

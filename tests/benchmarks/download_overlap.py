@@ -15,7 +15,6 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from time import perf_counter
 
 import yaml
 
@@ -25,6 +24,7 @@ from tests.workflow.conftest import copy_project, snakemake
 from vitalbench.config.folder import ConfigFolder
 from vitalbench.data.checksums import write_checksums
 from vitalbench.files import file_digest
+from vitalbench.measure.clock import Stopwatch
 
 ROOT = Path(__file__).parent.parent.parent
 BASE = "files/ptb-xl/1.0.3"
@@ -98,7 +98,8 @@ def _busy() -> tuple[float, float, float] | None:
     tick = os.sysconf("SC_CLK_TCK")
     own = [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     busy = (sum(fields) - fields[3] - fields[4]) / tick
-    return busy, sum(fields) / tick, sum(used.ru_utime + used.ru_stime for used in own)
+    spent = sum(used.ru_utime + used.ru_stime for used in own)  # processor time: a share of the machine's is told
+    return busy, sum(fields) / tick, spent
 
 
 def seconds_of_data(folder: Path, served: Path, rate: float) -> Taken:
@@ -106,9 +107,9 @@ def seconds_of_data(folder: Path, served: Path, rate: float) -> Taken:
     shutil.rmtree(folder / "results", ignore_errors=True)
     before = _busy()
     with ReleaseServer(served, rate=rate) as server:
-        start = perf_counter()
+        watch = Stopwatch()
         found = run(folder, server.url, "data")
-        whole = perf_counter() - start
+        whole = watch.lap()
     after = _busy()
     assert found.returncode == 0, found.stdout[-4000:]
     foreign = None

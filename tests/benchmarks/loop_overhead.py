@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from subprocess import DEVNULL, Popen
-from time import thread_time
+from time import thread_time  # processor time: what the rest of the machine makes little longer
 from typing import Any
 
 import torch
@@ -132,7 +132,7 @@ def whole_job(project: Path, design: str) -> float:
     _, status, used = os.wait4(Popen(line, cwd=project, stderr=DEVNULL).pid, 0)
     if status:
         sys.exit(f"{' '.join(line)}: ended with {status}")
-    return used.ru_utime + used.ru_stime
+    return used.ru_utime + used.ru_stime  # processor time: other work makes it little longer
 
 
 def main(epochs: int, design: str, size: str) -> None:

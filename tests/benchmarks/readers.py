@@ -11,7 +11,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import quantiles
-from time import perf_counter
 
 import numpy as np
 import wfdb
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 
 from vitalbench.data.wfdb_formats import read_header
 from vitalbench.data.wfdb_record import read_recording
+from vitalbench.measure.clock import Stopwatch
 
 Read = Callable[[Path], NDArray[np.integer]]
 
@@ -41,9 +41,9 @@ def seconds(pool: ThreadPoolExecutor, shares: list[list[Path]], read: Read) -> f
         for path in share:
             read(path)
 
-    start = perf_counter()
+    watch = Stopwatch()
     list(pool.map(loop, shares))
-    return perf_counter() - start
+    return watch.lap()
 
 
 def main() -> None:

@@ -14,13 +14,13 @@ import sys
 import tempfile
 from pathlib import Path
 from statistics import median
-from time import perf_counter
 from typing import Any
 
 import yaml
 
 from tests.workflow.conftest import BIN, copy_project, snakemake
 from vitalbench.files import read_json
+from vitalbench.measure.clock import Stopwatch
 from vitalbench.train.checkpoints import listed, position_of
 from vitalbench.train.sealed import size_of
 
@@ -57,7 +57,7 @@ def seconds_of(run: Path, phase: str) -> list[float]:
 
 def interrupted(project: Path, design: str, epochs: int) -> tuple[Path, float]:
     """Train, end it by SIGTERM half way, go on; the run's folder and the wall time of both processes."""
-    run, watch = project / "results/cost/runs" / cell_of(design), perf_counter()
+    run, watch = project / "results/cost/runs" / cell_of(design), Stopwatch()
     first = started(project, design)
     while True:
         there = [path for folder in (run / "checkpoints").glob("*") for path in listed(folder)]
@@ -71,7 +71,7 @@ def interrupted(project: Path, design: str, epochs: int) -> tuple[Path, float]:
     first.send_signal(signal.SIGTERM)
     if first.wait() != 128 + signal.SIGTERM or started(project, design).wait() != 0:
         sys.exit((run / "log.txt").read_text())
-    return run, perf_counter() - watch
+    return run, watch.lap()
 
 
 def report(run: Path, wall: float) -> None:

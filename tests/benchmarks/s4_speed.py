@@ -13,7 +13,6 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
-from time import perf_counter
 from typing import Any
 
 import torch
@@ -25,6 +24,7 @@ from vitalbench.config.design import Design
 from vitalbench.config.fast import Fast
 from vitalbench.config.folder import ConfigFolder
 from vitalbench.files import read_json
+from vitalbench.measure.clock import Stopwatch
 from vitalbench.models import build as build_model
 from vitalbench.train.engine import prepare_torch
 from vitalbench.train.frozen import FrozenBackbone
@@ -65,10 +65,10 @@ def in_turn(calls: dict[str, Callable[[], Any]], repeats: int) -> dict[str, list
     found: dict[str, list[float]] = {name: [] for name in calls}
     for number in range(repeats + 1):
         for name, call in calls.items():
-            start = perf_counter()
+            watch = Stopwatch()
             call()
             if number:
-                found[name].append(perf_counter() - start)
+                found[name].append(watch.lap())
     return found
 
 
@@ -119,9 +119,9 @@ def run(pairs: int = 1) -> None:
         for _ in range(pairs):
             work, walls = {}, {}
             for made in kinds:
-                start = perf_counter()
+                watch = Stopwatch()
                 left = train(results, made, "cpu", OMP_NUM_THREADS="2")
-                walls[made] = perf_counter() - start
+                walls[made] = watch.lap()
                 if left.returncode:
                     sys.exit(left.stderr)
                 spent = seconds_of(run_of(results, made, "cpu"))

@@ -4,7 +4,6 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
-from time import perf_counter
 
 import h5py
 import numpy as np
@@ -25,6 +24,7 @@ from vitalbench.data.wfdb_record import read_recording
 from vitalbench.evaluate.bootstrap import patient_index, resample
 from vitalbench.evaluate.predictions import read_predictions
 from vitalbench.evaluate.score import score
+from vitalbench.measure.clock import Stopwatch
 from vitalbench.models import build as build_model
 from vitalbench.models.state_space.in_lanes import in_lanes
 from vitalbench.train.ahead import Ahead
@@ -38,9 +38,9 @@ def seconds(call, repeats: int = 3) -> float:
     call()
     taken = []
     for _ in range(repeats):
-        start = perf_counter()
+        watch = Stopwatch()
         call()
-        taken.append(perf_counter() - start)
+        taken.append(watch.lap())
     return median(taken)
 
 
@@ -148,11 +148,11 @@ def paired_ratio(plain, fast, pairs: int = 25) -> float:
     plain(), fast()
     found = []
     for _ in range(pairs):
-        start = perf_counter()
+        watch = Stopwatch()
         plain()
-        middle = perf_counter()
+        of_plain = watch.lap()
         fast()
-        found.append((middle - start) / (perf_counter() - middle))
+        found.append(of_plain / watch.lap())
     return median(found)
 
 
@@ -254,10 +254,10 @@ def test_training_does_not_wait_for_data(benchmark, small_store, configs):
     shares = []
 
     def epoch():
-        watch, made = perf_counter(), Ahead(batches.epoch(rows, labels, 0, 1, True))
+        watch, made = Stopwatch(), Ahead(batches.epoch(rows, labels, 0, 1, True))
         for x, y, _ in made:
             functional.binary_cross_entropy_with_logits(model(x), y).backward()
-        shares.append(made.waited / (perf_counter() - watch))
+        shares.append(made.waited / watch.lap())
 
     benchmark.pedantic(epoch, rounds=5, warmup_rounds=1)
     benchmark.extra_info["share waited"] = round(median(shares), 4)

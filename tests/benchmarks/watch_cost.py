@@ -7,10 +7,10 @@ does for a batch that it tells of (place, event of TensorBoard, budget). Both ar
 import tempfile
 from pathlib import Path
 from statistics import median
-from time import perf_counter
 
 from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.watching import Rate, Watch
+from vitalbench.measure.clock import Stopwatch
 from vitalbench.train.course import Course
 from vitalbench.train.observer import Begun
 from vitalbench.watch.budget import Budget, Others
@@ -37,9 +37,9 @@ def timed(call, times: int) -> list[float]:
     """Seconds of each call."""
     taken = []
     for number in range(times):
-        start = perf_counter()
+        watch = Stopwatch()
         call(number)
-        taken.append(perf_counter() - start)
+        taken.append(watch.lap())
     return taken
 
 

@@ -15,7 +15,7 @@ class ForeignLoad:
     @staticmethod
     def _own_seconds() -> float:
         """Processor seconds so far, with those of the children that have ended."""
-        own = os.times()
+        own = os.times()  # processor time: a share of it is asked, and no clock tells that
         return own.user + own.system + own.children_user + own.children_system
 
     @staticmethod
