@@ -77,8 +77,9 @@ def test_recordings_without_signals_are_findings(stores):
     assert set(told["detail"]) == {"has no lead ECG1"}
 
 
-def test_an_uncalibrated_lead_is_taken_only_where_the_data_set_says_what_its_gain_is(stores):
-    dataset, store = stores["afdb"]
+@pytest.mark.parametrize("name", ["afdb", "nsrdb"])
+def test_an_uncalibrated_lead_is_taken_only_where_the_data_set_says_what_its_gain_is(stores, name):
+    dataset, store = stores[name]
     row = pd.read_parquet(store.with_name("records.parquet")).iloc[0].to_dict()
     assert (rhythm.read_record(store.parent / "release", row, dataset).gain == 200).all()
     with pytest.raises(UnreadableRecord, match="not calibrated"):

@@ -1,8 +1,8 @@
 """Releases with annotated rhythm made of generated recordings: names, formats, gains and annotations as each of them has.
 
-Planted is what the releases hold: in `afdb` gains of 0 and two recordings without signals; in `cpsc2021` an offset of millivolts,
-a fraction for a gain, a note that says `None`, and a last change of rhythm on the last sample or behind it; in `nsrdb` a stretch at
-the end that no one annotated.
+Planted is what the releases hold: in `afdb` and `nsrdb` gains of 0; in `afdb` two recordings without signals; in `cpsc2021` an offset
+of millivolts, a fraction for a gain, a note that says `None`, and a last change of rhythm on the last sample or behind it; in `nsrdb`
+a stretch at the end that no one annotated.
 """
 
 from pathlib import Path
@@ -45,6 +45,11 @@ def _annotated(
     return sorted([*marked, *((sample, kind, note) for sample, kind in beats)], key=lambda one: one[0])
 
 
+def _uncalibrated(header: Path) -> None:
+    """Give the leads of a header the gain 0: they are not calibrated."""
+    write_text(header, header.read_text(encoding="ascii").replace(" 200.0(0)/mV ", " 0 "))
+
+
 def _write_afdb(root: Path, config: StandIn, rate_hz: int, seconds: float) -> None:
     for number, name in enumerate(_AFDB[: config.patients]):
         rng = np.random.default_rng([config.seed, number])
@@ -60,8 +65,7 @@ def _write_afdb(root: Path, config: StandIn, rate_hz: int, seconds: float) -> No
             root / name, signal, [*told, (round(seconds * rate_hz) - 1, "+", "(N")], rate_hz=rate_hz, leads=("ECG1", "ECG2"),
             form="212", gain=200.0, baseline=0,
         )  # fmt: skip
-        header = root / f"{name}.hea"
-        write_text(header, header.read_text(encoding="ascii").replace(" 200.0(0)/mV ", " 0 "))
+        _uncalibrated(root / f"{name}.hea")
 
 
 def _write_cpsc2021(root: Path, config: StandIn, rate_hz: int, seconds: float) -> None:
@@ -91,6 +95,7 @@ def _write_nsrdb(root: Path, config: StandIn, rate_hz: int, seconds: float) -> N
         write_annotated(
             root / name, signal, seen, rate_hz=rate_hz, leads=("ECG1", "ECG2"), form="212", gain=200.0, baseline=0
         )
+        _uncalibrated(root / f"{name}.hea")
 
 
 _RELEASES = {"afdb": _write_afdb, "cpsc2021": _write_cpsc2021, "nsrdb": _write_nsrdb}
