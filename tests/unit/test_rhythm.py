@@ -33,9 +33,27 @@ def stores(configs, tmp_path_factory):
     return found
 
 
-def test_a_rhythm_lasts_to_the_next_change_and_the_last_to_the_last_annotation():
-    spans = rhythm.rhythm_spans(FACTS, annotated((1000, "+", "(AFIB"), (2500, "+", "(N"), (5900, "N", "")))
-    assert spans == [(0.0, 10.0, "N"), (10.0, 25.0, "AFIB"), (25.0, 59.0, "N")]
+def test_a_rhythm_lasts_to_the_next_change_and_the_last_to_the_last_beat():
+    marks = annotated((50, "N", ""), (1000, "+", "(AFIB"), (2500, "+", "(N"), (5900, "N", ""))
+    assert rhythm.rhythm_spans(FACTS, marks) == [(0.0, 10.0, "N"), (10.0, 25.0, "AFIB"), (25.0, 59.0, "N")]
+
+
+def test_where_rhythms_alone_are_marked_the_last_lasts_to_the_end():
+    assert rhythm.rhythm_spans(FACTS, annotated((30, "+", "(AFIB"))) == [(0.0, 60.0, "AFIB")]
+    marks = annotated((30, "+", "(N"), (1000, "+", "(AFIB"), (2500, "+", "(N"), (4000, "+", "(AFIB"))
+    assert rhythm.rhythm_spans(FACTS, marks)[-1] == (40.0, 60.0, "AFIB")
+
+
+def test_what_lies_before_the_first_annotation_is_left_out_but_for_a_beats_wait():
+    assert rhythm.rhythm_spans(FACTS, annotated((2300, "N", ""), (5900, "N", ""))) == [(23.0, 59.0, "N")]
+    assert rhythm.rhythm_spans(FACTS, annotated((2300, "+", "(AFIB"))) == [(23.0, 60.0, "AFIB")]
+    assert rhythm.rhythm_spans(FACTS, annotated((290, "N", ""), (5900, "N", ""))) == [(0.0, 59.0, "N")]
+
+
+def test_a_header_without_a_length_leaves_the_last_annotation_for_the_end():
+    silent = Facts(100.0, 0, ["I", "II"], [])
+    marks = annotated((50, "N", ""), (1000, "+", "(AFIB"), (5900, "N", ""))
+    assert rhythm.rhythm_spans(silent, marks) == [(0.0, 10.0, "N"), (10.0, 59.0, "AFIB")]
 
 
 @pytest.mark.parametrize("end", [5999, 6000])
@@ -50,7 +68,7 @@ def test_what_no_one_annotated_is_left_out():
 
 def test_a_header_that_speaks_of_the_whole_recording_is_believed_and_held_to_it():
     persistent = Facts(100.0, 6000, ["I"], ["persistent atrial fibrillation"])
-    assert rhythm.rhythm_spans(persistent, annotated((5900, "N", "")))[0][2] == "AFIB"
+    assert rhythm.rhythm_spans(persistent, annotated((50, "N", ""), (5900, "N", "")))[0][2] == "AFIB"
     with pytest.raises(UnreadableRecord, match="another rhythm"):
         rhythm.rhythm_spans(persistent, annotated((0, "+", "(AFIB"), (3000, "+", "(N"), (5900, "N", "")))
 
@@ -86,9 +104,20 @@ def test_an_uncalibrated_lead_is_taken_only_where_the_data_set_says_what_its_gai
         rhythm.read_record(store.parent / "release", row, dataset.model_copy(update={"harmonise": None}))
 
 
-def test_the_end_that_no_one_annotated_has_no_window(stores):
+def test_the_end_and_the_start_that_no_one_annotated_have_no_window(stores):
     records = pd.read_parquet(stores["nsrdb"][1].with_name("records.parquet"))
     assert records["end_s"].max() <= 75.0
+    assert records.groupby("recording_id")["start_s"].min().to_dict() == {"nsrdb/16265": 0.0, "nsrdb/16272": 30.0}
+
+
+def test_a_recording_that_is_marked_once_is_of_that_rhythm_to_its_end(stores):
+    release = stores["afdb"][1].parent / "release"
+    marks = wfdb.rdann(str(release / "04126"), "atr")
+    assert (marks.symbol, marks.aux_note) == (["+"], ["(AFIB"])
+    records = pd.read_parquet(stores["afdb"][1].with_name("records.parquet"))
+    found = records[records["recording_id"] == "afdb/04126"]
+    assert found["start_s"].tolist() == [10.0 * at for at in range(9)]
+    assert found["labels:af"].map(list).tolist() == [["AF"]] * 9
 
 
 def test_a_patients_recordings_stay_together(stores, configs):

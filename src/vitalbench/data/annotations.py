@@ -54,14 +54,17 @@ class Annotations:
         return [(sample, AAMI[symbol]) for sample, symbol in pairs if symbol in AAMI]
 
     def rhythms(self, before: str) -> list[tuple[int, str]]:
-        """Where each rhythm begins, and its name without the parenthesis.
+        """Where each rhythm begins, and its name without the parenthesis; the first begins at 0.
 
         Args:
-            before: the rhythm until the first change that is annotated.
+            before: the rhythm until the first change that is annotated behind a beat. One before all beats is that of the start.
         """
         rows = zip(self.sample.tolist(), self.symbol, self.note, strict=True)
         changes = [(sample, note[1:]) for sample, symbol, note in rows if symbol == _RHYTHM and note.startswith("(")]
-        return changes if changes and changes[0][0] <= 0 else [(0, before), *changes]
+        beat = next(iter(self.beats()), None)
+        if changes and (beat is None or changes[0][0] <= beat[0]):
+            return [(0, changes[0][1]), *changes[1:]]
+        return [(0, before), *changes]
 
 
 def read_facts(path: Path) -> Facts:

@@ -2,8 +2,9 @@
 
 The MIT-BIH Atrial Fibrillation Database (Moody and Mark 1983), whose changes of rhythm are annotated; the training recordings of
 CPSC2021 (Wang et al., doi:10.13026/ksya-qw89) in the same scheme, whose headers name recordings without a change; and the MIT-BIH
-Normal Sinus Rhythm Database, where nothing but beats is annotated. A window that holds a change of rhythm is left out, and so is
-what lies behind the last annotation: no one looked at it.
+Normal Sinus Rhythm Database, where nothing but beats is annotated. A window that holds a change of rhythm is left out. So is what
+lies before the first beat and behind the last where beats are annotated: no one looked at it. Where rhythms alone are, the last of
+them lasts to the end of the recording.
 """
 
 import re
@@ -23,6 +24,7 @@ from vitalbench.progress import say
 
 _OF_PATIENT = re.compile(r"data_(\d+)_\d+")  # as CPSC2021 calls the recordings of one person
 _FIBRILLATION, _OTHERWISE = "AFIB", "N"
+_FIRST_BEAT_S = 3.0
 _SAYS_ALL = {
     "non atrial fibrillation": "N",
     "persistent atrial fibrillation": "AFIB",
@@ -39,23 +41,38 @@ def patient_of(record: str) -> str:
     return named[1] if named else record
 
 
+def _seen(facts: Facts, annotations: Annotations) -> tuple[int, int]:
+    """From which sample to which someone looked at a recording, by what is annotated."""
+    if not len(annotations.sample):
+        return 0, 0
+    first, last = int(annotations.sample[0]), int(annotations.sample[-1])
+    whole = facts.samples or last
+    # The first beat of a recording comes within a heart's pause of its start.
+    start = first if first > _FIRST_BEAT_S * facts.rate_hz else 0
+    return start, min(last, whole) if annotations.beats() else whole
+
+
 def rhythm_spans(facts: Facts, annotations: Annotations) -> list[tuple[float, float, str]]:
-    """From when to when, in seconds, a recording is in which rhythm; to the last annotation.
+    """From when to when, in seconds, a recording is in which rhythm.
+
+    A mark with no beat before it is of the rhythm that the recording, or what was looked at of it, begins in. A rhythm lasts to the
+    next mark; the last one to the last annotation where beats are annotated, else to the end of the recording.
 
     Raises:
         UnreadableRecord: `bad-file`: the header says that the whole recording is of one rhythm, and an annotation says another.
     """
     said = next((_SAYS_ALL[line.strip()] for line in facts.comments if line.strip() in _SAYS_ALL), None)
+    start, end = _seen(facts, annotations)
     # CPSC2021 ends an episode on the last sample, or behind it: that is no rhythm of its own.
-    changes = [change for change in annotations.rhythms(said or _OTHERWISE) if change[0] < facts.samples - 1]
+    last = (facts.samples or end) - 1
+    changes = [change for change in annotations.rhythms(said or _OTHERWISE) if change[0] < last]
     if said and {name for _, name in changes} != {said}:
         raise UnreadableRecord(
             "bad-file", f"its header says {said} of the whole recording, its annotations another rhythm too"
         )
-    end = min(int(annotations.sample[-1]), facts.samples) if len(annotations.sample) else 0
-    starts = [*(sample for sample, _ in changes), end]
-    spans = zip(starts[:-1], starts[1:], changes, strict=True)
-    return [(start / facts.rate_hz, stop / facts.rate_hz, name) for start, stop, (_, name) in spans if stop > start]
+    starts = [start, *(max(sample, start) for sample, _ in changes[1:]), end]
+    spans = zip(starts[:-1], starts[1:], changes, strict=False)
+    return [(a / facts.rate_hz, b / facts.rate_hz, name) for a, b, (_, name) in spans if b > a]
 
 
 def _windows(spans: list[tuple[float, float, str]], seconds: float) -> list[tuple[float, str]]:

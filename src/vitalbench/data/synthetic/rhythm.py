@@ -1,8 +1,9 @@
 """Releases with annotated rhythm made of generated recordings: names, formats, gains and annotations as each of them has.
 
-Planted is what the releases hold: in `afdb` and `nsrdb` gains of 0; in `afdb` two recordings without signals; in `cpsc2021` an offset
-of millivolts, a fraction for a gain, a note that says `None`, and a last change of rhythm on the last sample or behind it; in `nsrdb`
-a stretch at the end that no one annotated.
+Planted is what the releases hold: in `afdb` and `nsrdb` gains of 0; in `afdb` two recordings without signals, marks where a rhythm
+begins and nowhere else, and a recording of one rhythm that has a single mark; in `cpsc2021` an offset of millivolts, a fraction for
+a gain, a note that says `None`, and a last change of rhythm on the last sample or behind it; in `nsrdb` a stretch at the end, and
+in some at the start, that no one annotated.
 """
 
 from pathlib import Path
@@ -26,6 +27,9 @@ _NSRDB = [
 _WITHOUT_SIGNALS = ("00735", "03665")
 _KINDS = ("non atrial fibrillation", "paroxysmal atrial fibrillation", "persistent atrial fibrillation")
 _UNSEEN_S = 15.0  # at the end of a recording of `nsrdb`
+_UNSEEN_HEAD_S, _EVERY = 23.0, 3  # at the start of one in so many
+_SUSTAINED = "04126"  # of the generated ones fibrillates from end to end
+_FIRST_MARK = 30  # sample; rhythms are marked from about the first beat on
 
 
 def _episodes(seconds: float, rng: np.random.Generator) -> tuple[tuple[float, float], ...]:
@@ -56,14 +60,16 @@ def _write_afdb(root: Path, config: StandIn, rate_hz: int, seconds: float) -> No
         if name in _WITHOUT_SIGNALS:
             write_text(root / f"{name}.hea", f"{name} 0 {rate_hz} {round(seconds * rate_hz)}\n# {WATERMARK}\n")
             continue
-        episodes = _episodes(seconds, rng)
+        drawn = _episodes(seconds, rng)
+        episodes = ((0.0, seconds),) if name == _SUSTAINED else drawn
         heart = Heart(float(rng.normal(80, 10)), {"V": 0.02}, episodes, noise_mv=config.noise_mv)
         signal, beats = recording(heart, rate_hz, seconds, rng)
         del beats  # of rhythm alone the release's `.atr` tells
-        told = [(0, "+", "(N"), *_annotated([], episodes, rate_hz, round(seconds * rate_hz) - 1, "")]
+        last = round(seconds * rate_hz) - 1
+        begun = [mark for mark in _annotated([], episodes, rate_hz, last, "") if _FIRST_MARK < mark[0] < last]
         write_annotated(
-            root / name, signal, [*told, (round(seconds * rate_hz) - 1, "+", "(N")], rate_hz=rate_hz, leads=("ECG1", "ECG2"),
-            form="212", gain=200.0, baseline=0,
+            root / name, signal, [(_FIRST_MARK, "+", "(AFIB" if name == _SUSTAINED else "(N"), *begun], rate_hz=rate_hz,
+            leads=("ECG1", "ECG2"), form="212", gain=200.0, baseline=0,
         )  # fmt: skip
         _uncalibrated(root / f"{name}.hea")
 
@@ -91,7 +97,8 @@ def _write_nsrdb(root: Path, config: StandIn, rate_hz: int, seconds: float) -> N
     for number, name in enumerate(_NSRDB[: config.patients]):
         rng = np.random.default_rng([config.seed, number])
         signal, beats = recording(Heart(float(rng.normal(72, 9)), noise_mv=config.noise_mv), rate_hz, seconds, rng)
-        seen = [(sample, kind, "") for sample, kind in beats if sample < (seconds - _UNSEEN_S) * rate_hz]
+        head = _UNSEEN_HEAD_S if number % _EVERY == 1 else 0.0
+        seen = [(sample, kind, "") for sample, kind in beats if head <= sample / rate_hz < seconds - _UNSEEN_S]
         write_annotated(
             root / name, signal, seen, rate_hz=rate_hz, leads=("ECG1", "ECG2"), form="212", gain=200.0, baseline=0
         )
