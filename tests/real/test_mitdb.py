@@ -39,6 +39,13 @@ def test_record_208_has_the_published_beats_of_each_class(root, configs):
     assert counts == {"N": symbols.count("N"), "V": symbols.count("V"), "F": symbols.count("F"), "S": 2, "Q": 2}
 
 
+def test_age_and_sex_are_read_where_a_header_states_them(records):
+    facts = records.groupby("recording_id")[["age", "sex", "group:age_band"]].first()
+    assert facts.loc["mitdb/100"].tolist() == [69.0, "male", "60 to 79"]
+    assert facts.loc["mitdb/208"].tolist() == [23.0, "female", "under 40"]
+    assert facts.loc["mitdb/200", "sex"] == "unknown"  # whose header was written anew, without comments
+
+
 def test_recordings_whose_only_lead_is_v5_are_kept_out(store):
     told = pd.read_csv(store.with_name("quality.csv")).query("check == 'bad-row'")
     assert sorted(told["record_id"]) == ["mitdb/102", "mitdb/104", "mitdb/114"]

@@ -67,6 +67,15 @@ def test_recordings_without_the_lead_are_one_finding_each(store):
     assert set(told["detail"]) == {"has no lead MLII"}
 
 
+def test_age_and_sex_are_those_of_the_headers_first_line(records, store):
+    facts = records.groupby("recording_id")[["age", "group:sex", "group:age_band"]].first()
+    assert facts["group:sex"].isin(["male", "female"]).all()
+    assert facts.loc["mitdb/105", "group:age_band"] == "unknown"
+    said = wfdb.rdheader(str(store.parent / "release/100")).comments[0].split()
+    assert (facts.loc["mitdb/100", "age"], facts.loc["mitdb/100", "group:sex"][0].upper()) == (float(said[0]), said[1])
+    assert facts.loc["mitdb/201"].equals(facts.loc["mitdb/202"])
+
+
 def test_the_excerpts_beside_the_48_are_no_recordings(records, store):
     assert (store.parent / "release/x_mitdb/x_108.hea").is_file()
     assert records["recording_id"].nunique() == 46

@@ -120,6 +120,15 @@ def test_a_recording_that_is_marked_once_is_of_that_rhythm_to_its_end(stores):
     assert found["labels:af"].map(list).tolist() == [["AF"]] * 9
 
 
+def test_age_and_sex_are_subgroups_where_headers_state_them(stores, configs):
+    own = pd.read_parquet(stores["nsrdb"][1].with_name("records.parquet"))
+    assert set(own["group:sex"]) <= {"male", "female"}
+    assert own["age"].notna().all()
+    other = pd.read_parquet(stores["afdb"][1].with_name("records.parquet"))
+    assert set(other["group:sex"]) == set(other["group:age_band"]) == {"unknown"}
+    assert configs.task("af").subgroups == configs.task("beats-aami").subgroups == ["sex", "age_band"]
+
+
 def test_a_patients_recordings_stay_together(stores, configs):
     records = pd.read_parquet(stores["cpsc2021"][1].with_name("records.parquet"))
     assert records["patient_id"].nunique() == 9

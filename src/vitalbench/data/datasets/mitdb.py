@@ -12,6 +12,7 @@ import pandas as pd
 
 from vitalbench.config.dataset import DatasetBuild
 from vitalbench.config.header_files import HEADER, header_files
+from vitalbench.data.age_and_sex import age_and_sex, with_subgroups
 from vitalbench.data.annotations import Facts, read_annotations, read_facts
 from vitalbench.data.datasets import FAULT, Record, UnreadableRecord
 from vitalbench.data.synthetic.mitdb import write_release
@@ -51,12 +52,14 @@ def split_of(record: str) -> str:
 def _fault(record: str, file: str, told: str) -> dict[str, Any]:
     """The one row of a recording of which no beat can be used."""
     row = {"record_id": record, "patient_id": SUBJECT.get(record, record), "file": file, FAULT: told}
-    return row | {"recording_id": record, "start_s": 0.0, "end_s": 0.0, "class": "", "inter_patient": "unused"}
+    row |= {"recording_id": record, "start_s": 0.0, "end_s": 0.0, "class": "", "inter_patient": "unused"}
+    return row | {"age": float("nan"), "sex": "unknown"}
 
 
 def _beats(record: str, file: str, facts: Facts, beats: list[tuple[int, str]], seconds: float) -> list[dict[str, Any]]:
     """A row a beat whose window lies in the recording."""
     rows = []
+    age, sex = age_and_sex(facts.comments)
     for sample, aami in beats:
         start = round(sample - seconds / 2 * facts.rate_hz)
         if start < 0 or start + round(seconds * facts.rate_hz) > facts.samples:
@@ -73,6 +76,8 @@ def _beats(record: str, file: str, facts: Facts, beats: list[tuple[int, str]], s
                 "end_s": begins + seconds,
                 "class": aami,
                 "inter_patient": split_of(record),
+                "age": age,
+                "sex": sex,
             }
         )
     return rows
@@ -118,7 +123,7 @@ def read_index(root: Path, config: DatasetBuild) -> pd.DataFrame:
     aami = index.pop("class")
     index["labels:aami"] = [[name] if name else [] for name in aami]
     index["labels:nsvf"] = [[name] if name in "NSVF" and name else [] for name in aami]
-    return index
+    return with_subgroups(index)
 
 
 def read_record(root: Path, row: dict[str, Any], config: DatasetBuild) -> Record:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from vitalbench.config.dataset import DatasetBuild
 from vitalbench.config.header_files import HEADER, header_files
+from vitalbench.data.age_and_sex import age_and_sex, with_subgroups
 from vitalbench.data.annotations import Annotations, Facts, read_annotations, read_facts
 from vitalbench.data.datasets import FAULT, Record, UnreadableRecord
 from vitalbench.data.synthetic.rhythm import write_release
@@ -88,14 +89,17 @@ def _rows(root: Path, name: str, config: DatasetBuild) -> list[dict[str, Any]]:
     file, seconds = name.removesuffix(HEADER), config.signal.seconds
     record = PurePosixPath(file).name
     shared = {"patient_id": patient_of(record), "file": file, "recording_id": record}
+    age, sex = float("nan"), "unknown"
     try:
         facts = read_facts(root / file)
+        age, sex = age_and_sex(facts.comments)
         missing = [lead for lead in config.signal.leads if lead not in facts.leads]
         if missing:
             raise UnreadableRecord("wrong-leads", f"has no lead {missing[0]}")
         spans = rhythm_spans(facts, read_annotations(root / file, config.annotations or "atr", facts))
     except UnreadableRecord as problem:
-        return [{"record_id": record, **shared, FAULT: str(problem), "start_s": 0.0, "end_s": 0.0, "rhythm": ""}]
+        row = {"record_id": record, **shared, FAULT: str(problem), "start_s": 0.0, "end_s": 0.0, "rhythm": ""}
+        return [row | {"age": age, "sex": sex}]
     return [
         {
             "record_id": f"{record}-{start:07.1f}",
@@ -104,6 +108,8 @@ def _rows(root: Path, name: str, config: DatasetBuild) -> list[dict[str, Any]]:
             "start_s": start,
             "end_s": start + seconds,
             "rhythm": rhythm,
+            "age": age,
+            "sex": sex,
         }
         for start, rhythm in _windows(spans, seconds)
     ]
@@ -128,7 +134,7 @@ def read_index(root: Path, config: DatasetBuild) -> pd.DataFrame:
     rhythm = index.pop("rhythm")
     index["labels:rhythm"] = [[name] if name else [] for name in rhythm]
     index["labels:af"] = [["AF"] if name == _FIBRILLATION else [] for name in rhythm]
-    return index
+    return with_subgroups(index)
 
 
 def read_record(root: Path, row: dict[str, Any], config: DatasetBuild) -> Record:

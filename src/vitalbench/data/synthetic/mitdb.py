@@ -12,6 +12,7 @@ RATE_HZ = 360
 _LEADS = {"102": ("V5", "V2"), "104": ("V5", "V2"), "114": ("V5", "MLII"), "100": ("MLII", "V5"), "123": ("MLII", "V5")}
 _OTHERS = ("MLII", "V1")
 _GAIN, _BASELINE = 200.0, 1024
+_UNKNOWN_AGE = "105"
 _EXCERPT = "x_108"  # what the release's x_mitdb/ holds beside the 48
 
 
@@ -20,6 +21,13 @@ def _heart(paced: bool, noise_mv: float, rng: np.random.Generator) -> Heart:
     share = rng.dirichlet([0.3, 0.3, 0.15, 4.0])
     chance = dict(zip("SVF", np.minimum(share[:3], 0.3).tolist(), strict=True))
     return Heart(rate=float(rng.normal(75, 10)), chance=chance, paced=paced, noise_mv=noise_mv)
+
+
+def _comments(person: str) -> tuple[str, ...]:
+    """A header's lines of whom it is: age and sex first, without names; the age of some is not known."""
+    number = int(person)
+    age = -1 if person == _UNKNOWN_AGE else 23 + number * 7 % 67
+    return f"{age} {'MF'[number % 2]} 1085 1629 x1", "None"
 
 
 def write_release(root: Path, config: StandIn, records: list[str], paced: list[str]) -> None:
@@ -44,5 +52,5 @@ def write_release(root: Path, config: StandIn, records: list[str], paced: list[s
         for place in [root / record, *([root / "x_mitdb" / _EXCERPT] if record == "108" else [])]:
             write_annotated(
                 place, shown, told, rate_hz=RATE_HZ, leads=leads, form="212", gain=_GAIN, baseline=_BASELINE,
-                comments=("69 M 1085 1629 x1",),
+                comments=_comments(person),
             )  # fmt: skip

@@ -100,8 +100,9 @@ def _write_nsrdb(root: Path, config: StandIn, rate_hz: int, seconds: float) -> N
         head = _UNSEEN_HEAD_S if number % _EVERY == 1 else 0.0
         seen = [(sample, kind, "") for sample, kind in beats if head <= sample / rate_hz < seconds - _UNSEEN_S]
         write_annotated(
-            root / name, signal, seen, rate_hz=rate_hz, leads=("ECG1", "ECG2"), form="212", gain=200.0, baseline=0
-        )
+            root / name, signal, seen, rate_hz=rate_hz, leads=("ECG1", "ECG2"), form="212", gain=200.0, baseline=0,
+            comments=(f"{20 + number * 7 % 31} {'F' if number % 18 < 13 else 'M'}",),
+        )  # fmt: skip
         _uncalibrated(root / f"{name}.hea")
 
 
