@@ -7,6 +7,7 @@ import wfdb
 
 from tests.conftest import build
 from vitalbench.data.store import Store
+from vitalbench.files import read_json
 
 pytestmark = pytest.mark.slow
 PAROXYSMAL, PERSISTENT = {"101", "92"}, {"8", "84"}
@@ -31,6 +32,11 @@ def test_no_recording_is_lost(records, store):
     assert records["recording_id"].nunique() == 18
     assert records["patient_id"].nunique() == 6
     assert pd.read_csv(store.with_name("quality.csv")).query("action == 'quarantined'").empty
+
+
+def test_what_is_at_hand_is_told_as_part_of_the_release(configs, store):
+    assert not read_json(store.with_name("manifest.json"))["release"]["complete"]
+    assert configs.dataset("cpsc2021").expected.records == 730 + 706
 
 
 def test_rhythms_are_those_of_the_patients_kind(records):
