@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from vitalbench.config.folder import ConfigFolder
+from vitalbench.config.label_sets import RECORDS, SOURCES
 from vitalbench.data import snomed
 from vitalbench.data.datasets import ptbxl
 from vitalbench.data.synthetic.ptbxl import STATEMENTS
@@ -60,8 +61,8 @@ def test_normal_is_sinus_rhythm_and_nothing_else():
 
 
 def test_what_is_rare_is_carried_by_fewer_than_one_record_in_a_hundred():
-    counts = snomed.vocabulary().groupby("counted_as")[list(snomed.SOURCES)].sum().sum(axis=1)
-    share = counts / sum(snomed.RECORDS.values())
+    counts = snomed.vocabulary().groupby("counted_as")[list(SOURCES)].sum().sum(axis=1)
+    share = counts / sum(RECORDS.values())
     assert set(snomed.classes("rare")) == set(share.index[share < 0.01])
     assert "AF" not in snomed.classes("rare")
     assert "VF" in snomed.classes("rare")

@@ -1,6 +1,6 @@
 """What no single file shows: whether the files of a project go together. All of it is looked at before any job starts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -8,7 +8,7 @@ from pathlib import Path
 from vitalbench.columns import TABLES
 from vitalbench.config.augmentation import OF_IMAGES
 from vitalbench.config.claim_facts import PROJECTED, Known, check_facts
-from vitalbench.config.dataset import Dataset, Source
+from vitalbench.config.dataset import Dataset, Gives, Source
 from vitalbench.config.design import PRETRAINING, Design
 from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.knobs import Knobs
@@ -161,6 +161,59 @@ def check_subsets(datasets: dict[str, Dataset], sources: dict[str, Source | None
         if whole is not None and dataset.subset.patients > whole.patients:
             has = "its stand-in is made of (standin.patients)" if of_standin else "the whole release has"
             raise ConfigError(f"{where}: {name}: {dataset.subset.patients:,} patients; {has} {whole.patients:,}")
+
+
+def check_asked(
+    where: str, tasks: dict[str, Task], datasets: dict[str, Dataset], files: Path, pairs: Iterable[tuple[str, str]]
+) -> None:
+    """Refuse what a task names and a data set that it is asked of can never have, and a split of fewer patients than it needs.
+
+    Args:
+        where: the suite's file and key, for what only the two together get wrong.
+        files: the folder of the tasks' files.
+        pairs: data set and task, each by name, as the grids have them.
+    """
+    for item, name in pairs:
+        dataset, task, file = datasets[item], tasks[name], files / f"{name}.yaml"
+        if dataset.gives is not None:
+            _check_given(file, task, item, dataset, dataset.gives)
+        split = task.split
+        dealt, patients = split.method == "patient-dealt", dataset.subset.patients if dataset.subset else None
+        least = split.folds if dealt else 2  # one to train on and one to test
+        if patients is not None and patients < least:
+            raise ConfigError(
+                f"{where}: {item}: {patients} patients cannot be split as task '{name}' asks, by method '{split.method}'"
+                f"{f' into {split.folds} folds' if dealt else ''}; allowed: {least} or more"
+            )
+
+
+def _check_given(file: Path, task: Task, item: str, dataset: Dataset, gives: Gives) -> None:
+    sets = gives.label_sets
+    if task.labels not in sets:
+        raise ConfigError(f"{file}: labels: '{item}' has no label set {task.labels!r}; {choices(task.labels, sets)}")
+    for of in task.classes:
+        if of not in sets[task.labels]:
+            raise ConfigError(
+                f"{file}: classes: label set '{task.labels}' of '{item}' has no class {of!r}; {choices(of, sets[task.labels])}"
+            )
+    for group in task.subgroups:
+        if group not in gives.subgroups:
+            raise ConfigError(
+                f"{file}: subgroups: '{item}' has none named {group!r}; {choices(group, gives.subgroups)}"
+            )
+    split = task.split
+    columns = [*dataset.carry, *(f"group:{name}" for name in gives.subgroups)]
+    if split.column is not None and not split.method.startswith("patient-") and split.column not in columns:
+        raise ConfigError(
+            f"{file}: split.column: '{item}' carries no column {split.column!r}; {choices(split.column, columns)}"
+        )
+    if split.method == "external" and split.column == "group:origin":
+        for key, origins in (("train_on", [str(split.train_on)]), ("test_on", split.test_on)):
+            for origin in origins:
+                if origin not in gives.origins:
+                    raise ConfigError(
+                        f"{file}: split.{key}: '{item}' has no records of {origin!r}; {choices(origin, gives.origins)}"
+                    )
 
 
 def check_examined(where: str, suite: Suite, designs: dict[str, Design], tasks: dict[str, Task]) -> None:

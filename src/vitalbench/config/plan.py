@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vitalbench.config.checks import (
     Sizes,
+    check_asked,
     check_budget,
     check_claims,
     check_examined,
@@ -306,6 +307,8 @@ def make_plan(folder: ConfigFolder, knobs: Knobs) -> Plan:
     check_claims(folder)
     found = find_sources(datasets, suite, knobs)
     check_subsets(datasets, {item: source for item, (source, _) in found.items()}, f"{file}: datasets")
+    asked_of = ((dataset, task) for grid in suite.grids for dataset in grid.datasets for task in grid.tasks)
+    check_asked(f"{file}: datasets", tasks, datasets, folder.path / "tasks", asked_of)
     for task_name, fold in ((task, fold) for grid in suite.grids for task in grid.tasks for fold in grid.folds):
         rounds = tasks[task_name].split.rounds
         if fold >= rounds:

@@ -10,15 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from vitalbench.config.label_sets import GROUPS, NORMAL, SOURCES, label_classes
+
 TABLE = Path(__file__).parent / "datasets" / "snomed.csv"
-SOURCES = ("cpsc_2018", "cpsc_2018_extra", "ptb-xl", "georgia", "chapman_shaoxing", "ningbo")
-# Public records of each source in the 2021 Challenge; the codes' counts are of these.
-RECORDS = dict(zip(SOURCES, (6877, 3453, 21837, 10344, 10247, 34905), strict=True))
-GROUPS = ("arrhythmia", "complex", "st")
-RARE_BELOW = (
-    0.01  # of all records: founding document 000 calls what is rarer a rare condition, and does not say how rare
-)
-NORMAL = "NORMAL"
 _SINUS_RHYTHM = "NSR"
 
 
@@ -31,29 +25,9 @@ def vocabulary() -> pd.DataFrame:
     return table.assign(scored=table["scored"] == "1")
 
 
-@cache
-def rare() -> frozenset[str]:
-    """What is carried by fewer than one record in a hundred of all sources together.
-
-    A record with two codes of one class is counted twice, so a class is held to be rare on the safe side.
-    """
-    counts = vocabulary().groupby("counted_as")[list(SOURCES)].sum().sum(axis=1)
-    return frozenset(counts.index[counts < RARE_BELOW * sum(RECORDS.values())])
-
-
 def classes(labels: str) -> list[str]:
     """The classes of a label set, in the vocabulary's order."""
-    table = vocabulary()
-    if labels == "snomed":
-        return list(table["abbreviation"])
-    if labels == "normal":
-        return [NORMAL]
-    if labels == "scored":
-        return list(dict.fromkeys(table.loc[table["scored"], "counted_as"]))
-    if labels in GROUPS:
-        return list(dict.fromkeys(table.loc[table["group"] == labels, "counted_as"]))
-    everything = list(dict.fromkeys(table["counted_as"]))
-    return [name for name in everything if name in rare()] if labels == "rare" else everything
+    return label_classes("snomed")[labels]
 
 
 def label_sets(codes: list[list[str]]) -> dict[str, list[list[str]]]:
@@ -69,6 +43,7 @@ def label_sets(codes: list[list[str]]) -> dict[str, list[list[str]]]:
     [['NORMAL'], []]
     """
     table = vocabulary()
+    rare = set(classes("rare"))
     own, counted, group, scored = (table[name].to_dict() for name in ("abbreviation", "counted_as", "group", "scored"))
 
     @cache
@@ -79,7 +54,7 @@ def label_sets(codes: list[list[str]]) -> dict[str, list[list[str]]]:
             "scored": sorted({counted[code] for code in carried if scored[code]}),
             "findings": findings,
             "normal": [NORMAL] if findings == [_SINUS_RHYTHM] else [],
-            "rare": [name for name in findings if name in rare()],
+            "rare": [name for name in findings if name in rare],
         }
         return found | {name: sorted({counted[c] for c in carried if group[c] == name}) for name in GROUPS}
 

@@ -1,0 +1,75 @@
+"""The classes of the label sets that vocabularies make, read without pandas: a plan holds tasks against them before data is here.
+
+`snomed` are the codes of the 2021 PhysioNet Challenge (data/datasets/snomed.csv, data/snomed.py), `scp` the statements of PTB-XL
+(data/datasets/ptbxl_scp.csv, data/datasets/ptbxl.py).
+"""
+
+import csv
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import vitalbench
+
+Vocabulary = Literal["snomed", "scp"]
+GROUPS = ("arrhythmia", "complex", "st")
+NORMAL = "NORMAL"
+SOURCES = ("cpsc_2018", "cpsc_2018_extra", "ptb-xl", "georgia", "chapman_shaoxing", "ningbo")
+# Public records of each source in the 2021 Challenge; the codes' counts are of these.
+RECORDS = dict(zip(SOURCES, (6877, 3453, 21837, 10344, 10247, 34905), strict=True))
+# Of all records: founding document 000 calls what is rarer a rare condition, and does not say how rare. A record with two codes of
+# one class is counted twice, so a class is held to be rare on the safe side.
+RARE_BELOW = 0.01
+_TABLES = Path(vitalbench.__file__).parent / "data" / "datasets"
+
+
+def _rows(name: str) -> list[dict[str, str]]:
+    with (_TABLES / name).open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _snomed() -> dict[str, list[str]]:
+    rows = _rows("snomed.csv")
+
+    def counted(chosen: list[dict[str, str]]) -> list[str]:
+        return list(dict.fromkeys(row["counted_as"] for row in chosen))
+
+    sets = {
+        "snomed": [row["abbreviation"] for row in rows],
+        "scored": counted([row for row in rows if row["scored"] == "1"]),
+        "findings": counted(rows),
+        "normal": [NORMAL],
+    }
+    every = sum(RECORDS.values())
+    carried: dict[str, int] = dict.fromkeys(sets["findings"], 0)
+    for row in rows:
+        carried[row["counted_as"]] += sum(int(row[source]) for source in RECORDS)
+    sets["rare"] = [name for name, records in carried.items() if records < RARE_BELOW * every]
+    return sets | {group: counted([row for row in rows if row["group"] == group]) for group in GROUPS}
+
+
+def _scp() -> dict[str, list[str]]:
+    rows = _rows("ptbxl_scp.csv")
+
+    def flagged(kind: str, column: str = "") -> list[str]:
+        return list(dict.fromkeys(row[column] for row in rows if row[kind] in ("1", "1.0")))
+
+    grouped = {f"{name}diagnostic": flagged("diagnostic", f"diagnostic_{of}") for name, of in _DIAGNOSTIC.items()}
+    return (
+        grouped
+        | {kind: flagged(kind) for kind in ("diagnostic", "form", "rhythm")}
+        | {"all": [row[""] for row in rows]}
+    )
+
+
+_DIAGNOSTIC = {"super": "class", "sub": "subclass"}
+
+
+@cache
+def label_classes(vocabulary: Vocabulary) -> dict[str, list[str]]:
+    """The label sets of a vocabulary, each with its classes in the vocabulary's order.
+
+    >>> label_classes("snomed")["normal"], sorted(label_classes("scp")["superdiagnostic"])
+    (['NORMAL'], ['CD', 'HYP', 'MI', 'NORM', 'STTC'])
+    """
+    return {"snomed": _snomed, "scp": _scp}[vocabulary]()
