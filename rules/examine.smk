@@ -31,6 +31,8 @@ rule explain_place:
         runs=lambda wildcards: runs_at(wildcards, "status.json"),
         store=lambda wildcards: ancient(store_of(wildcards)),
         settings=stage_slice("explain"),
+        # Pictures that may no longer be shown are made no more, and those that were go before the job.
+        shown=in_suite(layout.PICTURES_SLICE),
     output:
         in_suite(f"{layout.EXAMINED}/pointing.csv"),
         in_suite(f"{layout.EXAMINED}/gallery.csv"),

@@ -33,6 +33,7 @@ TARGET_SLICE = "config/targets/{target}.json"
 CHECKPOINT_SLICE = "config/checkpoints.json"  # how runs are saved and where copies go, which changes no result
 WATCH_SLICE = "config/watching.json"  # how runs are watched and what they may cost, which changes no result
 STAGE_SLICE = "config/stages/{stage}.json"
+PICTURES_SLICE = "config/pictures/{dataset}.json"  # what decides whether its records may be drawn on a page
 RESOLVED = "config/resolved.json"  # the knobs the suite was resolved with, for people: no job depends on it
 SPLIT = "splits/{dataset}/{task}/fold{fold}.csv"
 RECEIPT = "splits/{dataset}/{task}/audit-fold{fold}.json"

@@ -16,7 +16,7 @@ from vitalbench.errors import ConfigError, InputError
 from vitalbench.evaluate.pointing import Box
 from vitalbench.evaluate.predictions import Predictions
 from vitalbench.files import read_json, write_json
-from vitalbench.layout import RUN
+from vitalbench.layout import PICTURES_SLICE, RUN
 from vitalbench.privacy.pictures import withheld
 from vitalbench.report.examined_section import examined_section
 from vitalbench.report.gallery import picture, worst
@@ -160,6 +160,53 @@ def test_a_suite_examines_its_places_and_the_page_shows_what_was_found(suite):
     assert "Red is" not in found.gallery_note  # no map is drawn, and no place is told
     assert "Blue is" not in found.gallery_note
     assert found.ensemble == ""  # one seed of two was measured
+
+
+def test_what_may_not_be_shown_any_more_is_not_embedded_though_a_picture_lies_there(suite):
+    assert cli.run(["examine", "--results", str(suite), "--place", PLACE]) == 0
+    path = suite / "config/suite.json"
+    told = read_json(path)
+    told["sources"]["ptbxl"] = "local"
+    folder = Results(suite).examination(next(iter(Results(suite).examined)))
+    (folder / "gallery").mkdir()
+    (folder / "gallery/00.png").write_bytes(b"\x89PNG")
+    row = {"label": "MI", "kind": "miss", "record_id": "r1", "probability": 0.01, "run_id": "abc", "map": True}
+    write_table("gallery", [row | {"picture": "gallery/00.png"}], folder / "gallery.csv")
+    write_table("pointing", [], folder / "pointing.csv")
+    for access, shown in (("open", 1), ("credentialed", 0), ("registration", 0)):
+        told["datasets"]["ptbxl"] |= {"access": access, "download": None}
+        write_json(path, told)
+        results = Results(suite)
+        found = examined_section(results, next(iter(results.examined)))
+        assert len(found.pictures) == shown
+        assert ("Red is" in found.gallery_note) == bool(shown)
+        assert (f"No picture: access to the data set is '{access}'" in found.gallery_note) == (not shown)
+
+
+@pytest.mark.parametrize("changed", ["access: credentialed", "encrypt: true"])
+def test_whether_pictures_may_be_shown_is_a_slice_of_its_own_and_other_words_of_a_data_set_are_not(project, changed):
+    path = project / "configs/datasets/chestxray14-64.yaml"
+    shown = project / "results/chest" / PICTURES_SLICE.format(dataset="chestxray14-64")
+    grid = "{datasets: [chestxray14-64], tasks: [findings], designs: [prevalence]}"
+    (project / "configs/suites/chest.yaml").write_text(f"description: x\nsource: generated\nsize: small\ngrids: [{grid}]\n")
+    resolved(project, suite="chest")
+    before = shown.read_text()
+    text = path.read_text()
+    path.write_text(text.replace("title: ", "title: Another "))
+    resolved(project, suite="chest")
+    assert shown.read_text() == before
+    path.write_text(text.replace("access: open", changed if "access" in changed else f"access: open\n{changed}"))
+    resolved(project, suite="chest")
+    assert shown.read_text() != before
+
+
+def test_pictures_go_before_anything_of_the_job_can_fail(suite):
+    gallery = suite / "examined" / PLACE / "gallery"
+    gallery.mkdir(parents=True)
+    (gallery / "00.png").write_bytes(b"\x89PNG")
+    with pytest.raises(InputError):  # the run has no checkpoint and no store here
+        cli.run(["explain", "--results", str(suite), "--place", PLACE])
+    assert list(gallery.iterdir()) == []
 
 
 def test_where_no_run_was_measured_the_tables_are_there_without_rows(suite):

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from tests.workflow.conftest import copy_project, snakemake
+from tests.workflow.conftest import copy_project, jobs, snakemake
 from vitalbench import cli
 from vitalbench.files import read_json, write_json
 
@@ -80,10 +80,11 @@ def test_records_that_are_not_open_are_not_drawn(results, tmp_path):
     (tmp_path / "results/data").symlink_to(results.parent / "data")
     suite = read_json(copy / "config/suite.json")
     suite["datasets"]["chestxray14-64"]["access"] = "credentialed"
-    for planned in suite["cells"]:
-        planned["source"] = "local"
+    suite["sources"]["chestxray14-64"] = "local"
     write_json(copy / "config/suite.json", suite)
     place = "chestxray14-64/findings/resnet50-tuned/cpu/fold0"
+    assert cli.run(["report", "--results", str(copy)]) == 0
+    assert "data:image/png" not in (copy / "report.html").read_text()  # though the pictures lie there still
     assert cli.run(["explain", "--results", str(copy), "--place", place]) == 0
     gallery = pd.read_csv(copy / "examined" / place / "gallery.csv")
     assert len(gallery) > 0
@@ -92,6 +93,16 @@ def test_records_that_are_not_open_are_not_drawn(results, tmp_path):
     assert list((copy / "examined" / place / "gallery").glob("*.png")) == []
     assert cli.run(["report", "--results", str(copy)]) == 0
     assert "data:image/png" not in (copy / "report.html").read_text()
+
+
+def test_a_changed_access_draws_again_and_trains_nothing(results, tmp_path):
+    """`access` decides what is drawn, so it is a reason to draw again, which takes away what may no longer be shown."""
+    shutil.copytree(results.parents[1], tmp_path / "project", symlinks=True)
+    path = tmp_path / "project/configs/datasets/chestxray14-64.yaml"
+    path.write_text(path.read_text().replace("access: open", "access: credentialed"))
+    asked = jobs(snakemake(tmp_path / "project", "-n", "--config", "suite=chest").stdout)
+    assert asked["explain_place"] == 1
+    assert not {"train", "examine_place", "standardise"} & set(asked)
 
 
 def test_a_trained_run_is_explained_passed_examined_and_put_to_use(results, tmp_path, capsys):

@@ -151,13 +151,17 @@ def _maps(told: _Explained, rows: NDArray[np.intp], classes: list[int]) -> tuple
         return None, f"no map: {problem}"
 
 
-def _show(told: _Explained, shown: int, why_not: str, out: Path) -> None:
-    """Write gallery.csv, and a picture of each of its rows where they may be shown."""
-    chosen = worst(read_predictions(told.run.folder / "predictions.parquet", told.run.task.kind), shown)
+def _emptied(out: Path) -> None:
+    """gallery/ without a picture. Before anything that may fail: pictures that may no longer be shown do not outlast it."""
     folder = out / "gallery"
     folder.mkdir(parents=True, exist_ok=True)
     for stale in folder.glob("*.png"):
         stale.unlink()
+
+
+def _show(told: _Explained, shown: int, why_not: str, out: Path) -> None:
+    """Write gallery.csv, and a picture of each of its rows where they may be shown."""
+    chosen = worst(read_predictions(told.run.folder / "predictions.parquet", told.run.task.kind), shown)
     rows = told.rows(pd.DataFrame({"record_id": [row["record_id"] for row in chosen]}))
     classes = [told.run.task.classes.index(row["label"]) for row in chosen]
     maps, without = (None, "") if why_not or not chosen else _maps(told, rows, classes)
@@ -182,14 +186,14 @@ def _of_suite(results: Results, named: str, shown: int) -> None:
     """Of the first run of a place that was measured; tables without rows where none was, so that the page can be made."""
     place = place_of(results, named)
     out, run = results.examination(place), next((run for run in results.examined[place] if run.measured), None)
+    _emptied(out)
     if run is None:
-        (out / "gallery").mkdir(parents=True, exist_ok=True)
         for name in ("pointing", "gallery"):
             write_table(name, [], out / f"{name}.csv")
         return
     told, drawn = _Explained.of(run.folder), read_json(results.folder / "config" / "stages" / "explain.json")
     _point(told, (drawn["bootstrap"], drawn["seed"]), 0, out)
-    _show(told, shown, withheld(results.dataset(place.dataset), run.source), out)
+    _show(told, shown, withheld(results.dataset(place.dataset), results.suite["sources"][place.dataset]), out)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -204,5 +208,6 @@ def run(args: argparse.Namespace) -> None:
     if args.out is None:
         raise ConfigError("vitalbench explain: needs --out, the folder that the tables and pictures go to")
     told = _Explained.of(find_run(args.run, args.results))
+    _emptied(args.out)
     _point(told, (args.bootstrap, args.seed), args.overlays, args.out)
     _show(told, args.gallery, "", args.out)

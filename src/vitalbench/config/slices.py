@@ -198,6 +198,13 @@ def slices(plan: Plan, folder: ConfigFolder, results: Path) -> dict[Path, dict[s
                 found[data / layout.DOWNLOAD_SLICE] = _download_slice(plan, plan.datasets[name])
             found[data / layout.DESCRIBE_SLICE] = _describe_slice(plan, name)
             found[data / layout.NEIGHBOURS_SLICE] = {"code": code_digest("vitalbench.split.neighbours")}
+    for name, dataset in plan.datasets.items():
+        found[suite / layout.PICTURES_SLICE.format(dataset=name)] = {
+            "dataset": name,
+            "source": plan.sources[name],
+            **dataset.model_dump(include={"access", "encrypt"}),
+            "code": code_digest("vitalbench.privacy.pictures"),
+        }
     for name, task in plan.tasks.items():
         found[suite / layout.TASK_SLICE.format(task=name)] = {
             "name": name,

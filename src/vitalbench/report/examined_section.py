@@ -11,6 +11,7 @@ import pandas as pd
 from vitalbench import layout
 from vitalbench.config.plan import SearchPlace
 from vitalbench.config.schema import MACRO
+from vitalbench.privacy.pictures import withheld
 from vitalbench.report.examined_figures import examined_panels
 from vitalbench.report.figures import Panel
 from vitalbench.report.wording import in_order, metric_name, score
@@ -160,8 +161,11 @@ def _pointing(rows: list[Row]) -> Table:
     ]
 
 
-def _pictures(rows: list[Row], folder: Path) -> list[Picture]:
-    found = []
+def _pictures(rows: list[Row], folder: Path, why_not: str) -> list[Picture]:
+    """The pictures that lie there; none where they are withheld, whatever an earlier job left."""
+    found: list[Picture] = []
+    if why_not:
+        return found
     for row in rows:
         file = folder / row["picture"]
         if not row["picture"] or not file.is_file():
@@ -171,11 +175,11 @@ def _pictures(rows: list[Row], folder: Path) -> list[Picture]:
     return found
 
 
-def _gallery_note(rows: list[Row], generated: bool) -> str:
+def _gallery_note(rows: list[Row], generated: bool, why_not: str) -> str:
     if not rows:
         return "No run left predictions to choose from."
     origin = "The records are generated: these are not pictures of people. " if generated else ""
-    reasons = "; ".join(dict.fromkeys(row["reason"] for row in rows if row["reason"]))
+    reasons = "; ".join(dict.fromkeys(why_not or row["reason"] for row in rows if why_not or row["reason"]))
     chosen = (
         "Of each class the test record that was most surely wrong, of those the surest misses and false alarms of run"
     )
@@ -183,8 +187,8 @@ def _gallery_note(rows: list[Row], generated: bool) -> str:
     blue = " Blue is where the class is known to be."
     return (
         f"{origin}{chosen} {rows[0]['run_id']}."
-        + (red if any(row["map"] == "true" for row in rows) else "")
-        + (blue if any(row["picture"] and (number(row["told"]) or 0) > 0 for row in rows) else "")
+        + (red if not why_not and any(row["map"] == "true" for row in rows) else "")
+        + (blue if not why_not and any(row["picture"] and (number(row["told"]) or 0) > 0 for row in rows) else "")
         + (f" {reasons[0].upper()}{reasons[1:]}." if reasons else "")
     )
 
@@ -198,6 +202,8 @@ def examined_section(results: Results, place: SearchPlace) -> Examined | None:
     def read(name: str) -> list[Row]:
         return read_table(name, folder / f"{name}.csv")
 
+    source = results.suite["sources"][place.dataset]
+    why_not = withheld(results.dataset(place.dataset), source)
     operating, gallery = read("operating"), read("gallery")
     runs = [run for run in results.examined[place] if run.measured]
     seeds = "all seeds together" if len(runs) > 1 else f"seed {runs[0].cell.seed}" if runs else "no run"
@@ -221,6 +227,6 @@ def examined_section(results: Results, place: SearchPlace) -> Examined | None:
         disparity=_disparity(read("disparity")),
         ensemble=_ensemble(read("ensemble")),
         pointing=_pointing(read("pointing")),
-        pictures=_pictures(gallery, folder),
-        gallery_note=_gallery_note(gallery, results.suite["sources"][place.dataset] == "generated"),
+        pictures=_pictures(gallery, folder, why_not),
+        gallery_note=_gallery_note(gallery, source == "generated", why_not),
     )
