@@ -75,6 +75,8 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "npv_low | 95 % interval of it over patients, from",
             "npv_high | to",
             "n_patients | of the test records that are labelled for the class",
+            "positive_patients | of them, those with a record of the class",
+            "reason | why a value has no interval",
         ),
     ),
     "calibration": (
@@ -94,6 +96,7 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "log_loss_low | 95 % interval of it over patients, from",
             "log_loss_high | to",
             "n_patients | of the test records that are labelled for the class",
+            "reason | why a value has no interval",
         ),
     ),
     "conformal": (
@@ -111,6 +114,7 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "undecided | share whose set holds both",
             "n_records | test records of that truth",
             "n_patients | their patients",
+            "reason | why a value has no interval",
         ),
     ),
     "disparity": (
@@ -149,6 +153,7 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "errors_by_disagreement | AUROC of the members' mutual information for the same",
             "errors_by_disagreement_low | 95 % interval of it over patients, from",
             "errors_by_disagreement_high | to",
+            "reason | why a value has no interval",
         ),
     ),
     "failures": (

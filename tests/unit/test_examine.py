@@ -1,5 +1,7 @@
 """What a clinic asks of predictions: each part against a known answer, and all of them from the command line."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,6 +19,7 @@ from vitalbench.evaluate.failures import failure_rows
 from vitalbench.evaluate.operating import operating_points
 from vitalbench.evaluate.predictions import Predictions, read_predictions
 from vitalbench.report.curves import precision_recall
+from vitalbench.report.examination import examined
 from vitalbench.tables import names, read_table
 
 
@@ -189,6 +192,51 @@ def test_members_that_say_the_same_do_not_disagree():
     expected = np.log(2) - entropy(found.p)  # they agree on nothing: the mean says one half
     assert np.allclose(disagreement([found, opposite]), expected)
     assert np.allclose(together([found, opposite]).p, 0.5)
+
+
+def with_a_rare_class(n: int = 400) -> Predictions:
+    """Class B has two positive test records, both of one patient."""
+    found = predictions(n)
+    test = np.flatnonzero(found.split == "test")
+    found.y[test, 1] = 0
+    found.y[test[:2], 1] = 1
+    found.patient_id[test[1]] = found.patient_id[test[0]]
+    return found
+
+
+def test_of_fewer_than_five_patients_of_a_truth_no_interval_is_told_and_why():
+    found = with_a_rare_class()
+    why = "no interval: 1 positive patient, fewer than 5"
+    members = [found, replace(found, p=found.p**2)]
+    tables = examined(members, "multilabel", 0.9, 50, 0, 3)
+    for name, values in (
+        ("operating", ("sensitivity", "specificity", "ppv", "npv")),
+        ("calibration", ("ece", "brier", "log_loss")),
+        ("ensemble", ("auroc", "gain")),
+    ):
+        rows = list(tables[name])
+        for value in values:
+            assert all(row[f"{value}_low"] is None for row in rows if row["label"] == "B")
+            assert all(row[f"{value}_low"] is not None for row in rows if row["label"] == "A")
+        assert {row["reason"].split("; ")[0] for row in rows if row["label"] == "B"} == {why}
+        assert {row["reason"] for row in rows if row["label"] == "A"} == {""}
+    told = {row["truth"]: row for row in conformal_rows(found, 0.9, 50, 0) if row["label"] == "B"}
+    assert told["positive"]["coverage_low"] is None
+    assert told["positive"]["reason"] == "no interval: 1 patient, fewer than 5"
+    assert told["negative"]["coverage_low"] is not None
+    assert {row["positive_patients"] for row in operating_points(found, 5, 0) if row["label"] == "B"} == {1}
+
+
+def test_a_mean_over_classes_is_of_the_same_classes_in_every_resample():
+    """B is always right and A a coin: without B, a resample's mean would be A's alone, a half."""
+    found = with_a_rare_class(2000)
+    test = found.split == "test"
+    found.p[test, 1] = np.where(found.y[test, 1] > 0, 0.9, 0.1)
+    found.p[test, 0] = np.random.default_rng(0).random(test.sum())
+    macro = list(ensemble_rows([found, found], 300, 0))[-1]
+    assert macro["label"] == "macro"
+    assert macro["auroc"] == pytest.approx(0.75, abs=0.03)
+    assert macro["auroc_low"] > 0.7
 
 
 def test_the_worst_failures_come_first_and_a_patient_once():

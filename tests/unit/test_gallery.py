@@ -188,7 +188,9 @@ def test_whether_pictures_may_be_shown_is_a_slice_of_its_own_and_other_words_of_
     path = project / "configs/datasets/chestxray14-64.yaml"
     shown = project / "results/chest" / PICTURES_SLICE.format(dataset="chestxray14-64")
     grid = "{datasets: [chestxray14-64], tasks: [findings], designs: [prevalence]}"
-    (project / "configs/suites/chest.yaml").write_text(f"description: x\nsource: generated\nsize: small\ngrids: [{grid}]\n")
+    (project / "configs/suites/chest.yaml").write_text(
+        f"description: x\nsource: generated\nsize: small\ngrids: [{grid}]\n"
+    )
     resolved(project, suite="chest")
     before = shown.read_text()
     text = path.read_text()

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from vitalbench.evaluate.operating import CHOSEN_ON, SPLIT
 from vitalbench.evaluate.predictions import Predictions
 from vitalbench.evaluate.resampled import Resampled
+from vitalbench.evaluate.subset import FEW_PATIENTS, no_interval
 
 Array = NDArray[np.float64]
 TRUTHS = {"positive": 1.0, "negative": 0.0}
@@ -55,17 +56,19 @@ def conformal_rows(predictions: Predictions, level: float, resamples: int, seed:
             if not rows.any():
                 continue
             columns = np.column_stack([rows, rows & held[said], *(rows & (size == n) for n in range(3))]).astype(float)
-            sums = over.sums(columns)
+            sums, patients = over.sums(columns), over.holders(rows)
+            thin = f"{patients} patient{'s' if patients != 1 else ''}" if patients < FEW_PATIENTS else ""
             yield {
                 "label": name,
                 "truth": said,
                 "level": level,
                 "n_calibration": limits[said],
-                **over.ratio(sums[:, 1], sums[:, 0]).named("coverage"),
+                **over.ratio(sums[:, 1], sums[:, 0], bool(thin)).named("coverage"),
                 **{
                     called: float(sums[0, 2 + n] / sums[0, 0]) if sums[0, 0] else None
                     for n, called in enumerate(("empty", "decided", "undecided"))
                 },
                 "n_records": int(rows.sum()),
-                "n_patients": over.holders(rows),
+                "n_patients": patients,
+                "reason": no_interval(thin and f"{thin}, fewer than {FEW_PATIENTS}"),
             }

@@ -4,7 +4,7 @@ The entropy of the mean is uncertainty in all; the mean of the members' entropie
 the rest is what they disagree on (epistemic): mutual information, as in Depeweg et al. 2018 (arXiv 1710.07283).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from vitalbench.errors import InputError
 from vitalbench.evaluate.operating import SPLIT, both
 from vitalbench.evaluate.predictions import Predictions
 from vitalbench.evaluate.resampled import Resampled
+from vitalbench.evaluate.subset import FEW_PATIENTS, no_interval
 
 Array = NDArray[np.float64]
 
@@ -74,7 +75,8 @@ def ensemble_rows(members: list[Predictions], resamples: int, seed: int) -> Iter
     """A row a class of the test records, then their mean: AUROC of the mean probability and of the members, and their difference.
 
     Beside it how well uncertainty tells the decisions (at a probability of 0.5) that are wrong from those that are right, as an
-    AUROC: of the entropy of the mean, and of the members' disagreement.
+    AUROC: of the entropy of the mean, and of the members' disagreement. A resample that loses a truth of a class is drawn again for
+    that class, so that the mean is of the same classes in all.
     """
     tested = [member.take(member.split == SPLIT) for member in members]
     whole = together(tested)
@@ -83,33 +85,42 @@ def ensemble_rows(members: list[Predictions], resamples: int, seed: int) -> Iter
         y, p = whole.y[:, k], whole.p[:, k]
         if not both(y).any():
             continue
-        mean, alone = over.auroc(y, p), np.mean([over.auroc(y, member.p[:, k]) for member in tested], axis=0)
+        own = over.redrawn(y, name)
+        mean, alone = own.auroc(y, p), np.mean([own.auroc(y, member.p[:, k]) for member in tested], axis=0)
         wrong = np.where(np.isnan(y), np.nan, (p >= 0.5) != (y > 0))
-        told = [
-            over.auroc(wrong, of) if both(wrong).any() else np.full(len(mean), np.nan)
-            for of in (entropy(p), spread[:, k])
-        ]
-        kept.append((mean, alone, *told))
-        yield {"label": name, "members": len(tested), **_row(over, *kept[-1])}
+        errors = over.redrawn(wrong, name, "errors") if both(wrong).any() else None
+        told = [errors.auroc(wrong, of) if errors else np.full(len(mean), np.nan) for of in (entropy(p), spread[:, k])]
+        few = over.support(y).thin, over.support(wrong).thin.replace("positive", "wrong").replace("negative", "right")
+        reasons = [no_interval(few[0]), f"of errors {no_interval(few[1])}" if errors and few[1] else ""]
+        kept.append(((mean, alone, *told), few))
+        thin = bool(few[0]), bool(few[1])
+        yield _row(over, name, len(tested), kept[-1][0], thin, "; ".join(filter(None, reasons)))
     if kept:
-        yield {
-            "label": MACRO,
-            "members": len(tested),
-            **_row(over, *(np.nanmean(series, axis=0) for series in _columns(kept))),
-        }
+        mean_of = [_mean([series[at] for series, _ in kept]) for at in range(4)]
+        thin = all(few for _, (few, _) in kept), all(few for _, (_, few) in kept)
+        none = f"no class has {FEW_PATIENTS} positive and {FEW_PATIENTS} negative patients"
+        yield _row(over, MACRO, len(tested), mean_of, thin, no_interval(none) if thin[0] else "")
 
 
-def _columns(kept: list[tuple[Array, ...]]) -> Iterator[Array]:
-    for series in zip(*kept, strict=True):
-        stack = np.stack(series)
-        yield stack[~np.isnan(stack[:, 0])] if (~np.isnan(stack[:, 0])).any() else stack[:1]
+def _mean(series: list[Array]) -> Array:
+    """Over the classes that have a value, the same in every resample; NaN where none has."""
+    stack = np.stack(series)
+    known = ~np.isnan(stack[:, 0])
+    mean: Array = stack[known].mean(axis=0) if known.any() else stack[0]
+    return mean
 
 
-def _row(over: Resampled, mean: Array, alone: Array, entropic: Array, spread: Array) -> dict[str, Any]:
+def _row(
+    over: Resampled, label: str, members: int, series: Sequence[Array], thin: tuple[bool, bool], reason: str
+) -> dict[str, Any]:
+    mean, alone, entropic, spread = series
     return {
-        **over.told(mean).named("auroc"),
+        "label": label,
+        "members": members,
+        **over.told(mean, thin[0]).named("auroc"),
         "members_auroc": None if np.isnan(alone[0]) else float(alone[0]),
-        **over.told(mean - alone).named("gain"),
-        **over.told(entropic).named("errors_by_entropy"),
-        **over.told(spread).named("errors_by_disagreement"),
+        **over.told(mean - alone, thin[0]).named("gain"),
+        **over.told(entropic, thin[1]).named("errors_by_entropy"),
+        **over.told(spread, thin[1]).named("errors_by_disagreement"),
+        "reason": reason,
     }

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from vitalbench.evaluate.metrics import best_f1_threshold
 from vitalbench.evaluate.predictions import Predictions
 from vitalbench.evaluate.resampled import Resampled
+from vitalbench.evaluate.subset import no_interval
 
 Array = NDArray[np.float64]
 SPLIT, CHOSEN_ON = "test", "val"
@@ -71,7 +72,8 @@ def operating_points(predictions: Predictions, resamples: int, seed: int) -> Ite
         y, p, known, chosen = test.y[:, k], test.p[:, k], ~np.isnan(test.y[:, k]), both(val.y[:, k])
         if not known.any():
             continue
-        truth = np.where(known, y, 0.0)
+        truth, on = np.where(known, y, 0.0), over.support(y)
+        thin = bool(on.thin)
         for rule, choose in RULES.items():
             threshold = choose(val.y[chosen, k], val.p[chosen, k], val.weights[chosen]) if chosen.any() else 0.5
             decided = (p >= threshold) & known
@@ -85,9 +87,11 @@ def operating_points(predictions: Predictions, resamples: int, seed: int) -> Ite
                 "threshold": threshold,
                 "chosen_on": CHOSEN_ON if chosen.any() else "fixed",
                 **dict(zip(("tp", "fp", "fn", "tn"), (float(sums[0]) for sums in (tp, fp, fn, tn)), strict=True)),
-                **over.ratio(tp, tp + fn).named("sensitivity"),
-                **over.ratio(tn, tn + fp).named("specificity"),
-                **over.ratio(tp, tp + fp).named("ppv"),
-                **over.ratio(tn, tn + fn).named("npv"),
-                "n_patients": over.holders(known),
+                **over.ratio(tp, tp + fn, thin).named("sensitivity"),
+                **over.ratio(tn, tn + fp, thin).named("specificity"),
+                **over.ratio(tp, tp + fp, thin).named("ppv"),
+                **over.ratio(tn, tn + fn, thin).named("npv"),
+                "n_patients": on.patients,
+                "positive_patients": on.positive_patients,
+                "reason": no_interval(on.thin),
             }

@@ -1,15 +1,16 @@
 """Weighted sums on records and on resamples of their patients: what ratios and their intervals come from."""
 
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vitalbench.evaluate.bootstrap import Resamples, interval, patient_index, resample
+from vitalbench.evaluate.bootstrap import Resamples, interval, patient_index, redraw, resample
 from vitalbench.evaluate.predictions import Predictions
 from vitalbench.evaluate.ranking import Ranking
-from vitalbench.evaluate.subset import FEW_PATIENTS, stream
+from vitalbench.evaluate.subset import FEW_PATIENTS, Support, stream
 
 Array = NDArray[np.float64]
 _AT_ONCE = 64  # resamples whose weights are held
@@ -38,10 +39,30 @@ class Resampled:
     """
 
     def __init__(self, data: Predictions, resamples: int, seed: int, name: str) -> None:
-        self.data = data
+        self.data, self._stream = data, (seed, name)
         self.index, self.patients = patient_index(data.patient_id)
         drawn = np.random.default_rng(stream(seed, name))
         self.drawn: Resamples = resample(self.index, self.patients, resamples, drawn)
+
+    def redrawn(self, y: Array, *names: str) -> "Resampled":
+        """The same with the resamples that lose a truth of a class drawn again, so that every one has a value of it.
+
+        A mean over classes is then of the same classes in every resample.
+
+        Args:
+            y: (records,) truth; NaN is neither.
+            names: what the new draws depend on.
+        """
+        if not ((y > 0).any() and (y == 0).any()):
+            return self
+        found, (seed, name) = copy(self), self._stream
+        found.drawn, _ = redraw(self.drawn, y, stream(seed, name, *names))
+        return found
+
+    def support(self, y: Array) -> Support:
+        """On whom values of a class rest: (records,) truth, NaN where it is not known."""
+        held = [self.holders(np.asarray(rows)) for rows in (~np.isnan(y), y > 0, y == 0)]
+        return Support(int((~np.isnan(y)).sum()), held[0], int((y > 0).sum()), *held[1:])
 
     def blocks(self) -> Iterator[Array]:
         """Weights of the records, (weightings, records): as they are, then a block of resamples after the other, one in memory."""
@@ -72,10 +93,10 @@ class Resampled:
         """Patients of some records."""
         return len(np.unique(self.index[rows]))
 
-    def ratio(self, above: Array, below: Array) -> Value:
-        """A ratio of two sums, (1 + resamples,) each."""
+    def ratio(self, above: Array, below: Array, thin: bool = False) -> Value:
+        """A ratio of two sums, (1 + resamples,) each; `thin` as of `told`."""
         series = np.divide(above, below, out=np.full(len(above), np.nan), where=below > 0)
-        return self.told(series)
+        return self.told(series, thin)
 
     def told(self, series: Array, thin: bool = False) -> Value:
         """A value and its replicates, (1 + resamples,), as a number with an interval.

@@ -12,7 +12,7 @@ from vitalbench.config.schema import MACRO, METRICS, Kind
 from vitalbench.errors import InputError
 from vitalbench.evaluate.bootstrap import interval
 from vitalbench.evaluate.predictions import SCORED, Predictions, together
-from vitalbench.evaluate.subset import FEW_PATIENTS, Subset, Support
+from vitalbench.evaluate.subset import FEW_PATIENTS, Subset, Support, no_interval
 from vitalbench.evaluate.thresholds import Thresholds, choose_thresholds
 
 ALL = "all"
@@ -95,7 +95,7 @@ class _Table:
         on, missing = self.subset.support[k], self._without_value(metric, k)
         reasons = [missing] if missing else []
         if on.thin and not missing:
-            reasons.append(f"no interval: {on.thin}")
+            reasons.append(no_interval(on.thin))
         more: Row = {
             "n_labels": int(not missing),
             "n_positive": on.positive_records,

@@ -55,6 +55,11 @@ class Support:
         return f"{' and '.join(few)}, fewer than {FEW_PATIENTS}" if few else ""
 
 
+def no_interval(thin: str) -> str:
+    """Why a value stands alone, as a table tells it; empty where it does not."""
+    return f"no interval: {thin}" if thin else ""
+
+
 @dataclass(frozen=True)
 class _Scorer:
     """Something to score under any weights: a class by its sums and ranking, or whole records by their sums."""
