@@ -252,6 +252,19 @@ def test_the_worst_failures_come_first_and_a_patient_once():
         assert told[0] == (sign * found.p[test, 0]).min()
 
 
+def test_what_is_decided_rightly_is_no_failure():
+    found = predictions(400)
+    found.p[:] = np.where(found.y > 0, 0.991, 0.9)
+    assert list(failure_rows(found)) == []
+    wrong = np.flatnonzero((found.split == "test") & (found.y[:, 0] > 0))[:3]
+    found.p[wrong, 0] = 0.95  # high, and below the threshold of 0.991
+    rows = list(failure_rows(found, 9))
+    points = {row["label"]: row for row in operating_points(found, 5, 0) if row["rule"] == "youden"}
+    assert [(row["label"], row["kind"], row["threshold"]) for row in rows] == 3 * [("A", "miss", 0.991)]
+    assert points["A"]["fn"] == 3
+    assert points["A"]["threshold"] == 0.991
+
+
 def test_precision_and_recall_are_scikit_learns():
     found = predictions(150)
     precision, recall, _ = precision_recall_curve(found.y[:, 0], found.p[:, 0])

@@ -138,7 +138,7 @@ def test_a_suite_examines_its_places_and_the_page_shows_what_was_found(suite):
     folder = results.examination(place)
     (folder / "gallery").mkdir()
     (folder / "gallery/00.png").write_bytes(b"\x89PNG")
-    row = {"label": "MI", "kind": "miss", "record_id": "r1", "probability": 0.01, "run_id": "abc"}
+    row = {"label": "MI", "kind": "miss", "record_id": "r1", "probability": 0.01, "threshold": 0.4, "run_id": "abc"}
     without = row | {"reason": "no picture: access to the data set is 'credentialed'"}
     write_table("gallery", [row | {"picture": "gallery/00.png"}, without], folder / "gallery.csv")
     write_table("pointing", [], folder / "pointing.csv")
@@ -155,6 +155,7 @@ def test_a_suite_examines_its_places_and_the_page_shows_what_was_found(suite):
     assert len(found.rules[1]) == 15
     assert len(found.conformal[1]) == 10
     assert [picture.data for picture in found.pictures] == ["iVBORw=="]
+    assert found.pictures[0].caption == "MI, missed: probability 0.010, threshold 0.400. r1"
     assert "not pictures of people" in found.gallery_note
     assert "No picture: access to the data set is 'credentialed'." in found.gallery_note
     assert "Red is" not in found.gallery_note  # no map is drawn, and no place is told
@@ -170,7 +171,15 @@ def test_what_may_not_be_shown_any_more_is_not_embedded_though_a_picture_lies_th
     folder = Results(suite).examination(next(iter(Results(suite).examined)))
     (folder / "gallery").mkdir()
     (folder / "gallery/00.png").write_bytes(b"\x89PNG")
-    row = {"label": "MI", "kind": "miss", "record_id": "r1", "probability": 0.01, "run_id": "abc", "map": True}
+    row = {
+        "label": "MI",
+        "kind": "miss",
+        "record_id": "r1",
+        "probability": 0.01,
+        "threshold": 0.4,
+        "run_id": "abc",
+        "map": True,
+    }
     write_table("gallery", [row | {"picture": "gallery/00.png"}], folder / "gallery.csv")
     write_table("pointing", [], folder / "pointing.csv")
     for access, shown in (("open", 1), ("credentialed", 0), ("registration", 0)):

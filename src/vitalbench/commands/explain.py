@@ -175,7 +175,7 @@ def _show(told: _Explained, shown: int, why_not: str, out: Path) -> None:
             found = None if maps is None else maps[at]
             with atomic(out / name) as temporary:
                 temporary.write_bytes(picture(records[at], found, mine, told.run.dataset.shape))
-        kept = {key: row[key] for key in ("label", "kind", "record_id", "patient_id", "probability")}
+        kept = {key: row[key] for key in ("label", "kind", "record_id", "patient_id", "probability", "threshold")}
         drawn = {"picture": name, "told": len(mine), "map": maps is not None, "run_id": told.run.run_id}
         table.append(kept | drawn | {"reason": why_not or without})
     write_table("gallery", table, out / "gallery.csv")

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from vitalbench.evaluate.operating import SPLIT
+from vitalbench.evaluate.operating import CHOSEN_ON, SHOWN_RULE, SPLIT, threshold
 from vitalbench.evaluate.predictions import Predictions
 
 FEW = 5
@@ -14,17 +14,21 @@ FEW = 5
 def failure_rows(predictions: Predictions, each: int = FEW) -> Iterator[dict[str, Any]]:
     """A row a record and class, the worst first: positives of the lowest probability, then negatives of the highest.
 
-    One record a patient and kind, so that a patient with many does not fill the list.
+    Wrong is what falls on the wrong side of the threshold that the validation records chose (Youden's), so a class that is always
+    decided rightly has no row. One record a patient and kind, so that a patient with many does not fill the list.
 
     Args:
         each: records of a class and kind.
     """
-    test = predictions.take(predictions.split == SPLIT)
+    val, test = (predictions.take(predictions.split == split) for split in (CHOSEN_ON, SPLIT))
     for k, name in enumerate(test.classes):
+        limit, _ = threshold(val, k, SHOWN_RULE)
+        decided = test.p[:, k] >= limit
         for kind, truth, order in (("miss", 1, test.p[:, k]), ("false-alarm", 0, -test.p[:, k])):
             at = np.flatnonzero(test.y[:, k] == truth)
+            wrong = np.flatnonzero((test.y[:, k] == truth) & (decided != truth))
             seen: set[str] = set()
-            for row in at[np.argsort(order[at], kind="stable")]:
+            for row in wrong[np.argsort(order[wrong], kind="stable")]:
                 if test.patient_id[row] in seen:
                     continue
                 seen.add(test.patient_id[row])
@@ -36,6 +40,7 @@ def failure_rows(predictions: Predictions, each: int = FEW) -> Iterator[dict[str
                     "record_id": test.record_id[row],
                     "patient_id": test.patient_id[row],
                     "probability": float(test.p[row, k]),
+                    "threshold": limit,
                     "share_at_or_above": above,
                 }
                 if len(seen) == each:

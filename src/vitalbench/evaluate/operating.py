@@ -55,10 +55,25 @@ RULES: dict[str, Callable[[Array, Array, Array], float]] = {
 }
 
 
+SHOWN_RULE = "youden"  # what a page counts decisions by, and calls failures
+
+
 def both(y: Array) -> NDArray[np.bool_]:
     """Which records are labelled, if both truths are among them; else none."""
     known = ~np.isnan(y)
     return known if (y[known] > 0).any() and (y[known] == 0).any() else np.zeros(len(y), dtype=bool)
+
+
+def threshold(val: Predictions, k: int, rule: str) -> tuple[float, str]:
+    """At which probability a rule decides for a class, and on what it was chosen.
+
+    Returns:
+        The threshold and `val`, or 0.5 and `fixed` where the validation records lack a truth.
+    """
+    rows = both(val.y[:, k])
+    if not rows.any():
+        return 0.5, "fixed"
+    return RULES[rule](val.y[rows, k], val.p[rows, k], val.weights[rows]), CHOSEN_ON
 
 
 def operating_points(predictions: Predictions, resamples: int, seed: int) -> Iterator[dict[str, Any]]:
@@ -69,14 +84,14 @@ def operating_points(predictions: Predictions, resamples: int, seed: int) -> Ite
     val, test = (predictions.take(predictions.split == split) for split in (CHOSEN_ON, SPLIT))
     over = Resampled(test, resamples, seed, SPLIT)
     for k, name in enumerate(predictions.classes):
-        y, p, known, chosen = test.y[:, k], test.p[:, k], ~np.isnan(test.y[:, k]), both(val.y[:, k])
+        y, p, known = test.y[:, k], test.p[:, k], ~np.isnan(test.y[:, k])
         if not known.any():
             continue
         truth, on = np.where(known, y, 0.0), over.support(y)
         thin = bool(on.thin)
-        for rule, choose in RULES.items():
-            threshold = choose(val.y[chosen, k], val.p[chosen, k], val.weights[chosen]) if chosen.any() else 0.5
-            decided = (p >= threshold) & known
+        for rule in RULES:
+            at, chosen_on = threshold(val, k, rule)
+            decided = (p >= at) & known
             columns = np.column_stack(
                 [truth * decided, (1 - truth) * decided, truth * ~decided, (known - truth) * ~decided]
             )
@@ -84,8 +99,8 @@ def operating_points(predictions: Predictions, resamples: int, seed: int) -> Ite
             yield {
                 "label": name,
                 "rule": rule,
-                "threshold": threshold,
-                "chosen_on": CHOSEN_ON if chosen.any() else "fixed",
+                "threshold": at,
+                "chosen_on": chosen_on,
                 **dict(zip(("tp", "fp", "fn", "tn"), (float(sums[0]) for sums in (tp, fp, fn, tn)), strict=True)),
                 **over.ratio(tp, tp + fn, thin).named("sensitivity"),
                 **over.ratio(tn, tn + fp, thin).named("specificity"),

@@ -11,6 +11,7 @@ import pandas as pd
 from vitalbench import layout
 from vitalbench.config.plan import SearchPlace
 from vitalbench.config.schema import MACRO
+from vitalbench.evaluate.operating import SHOWN_RULE
 from vitalbench.privacy.pictures import withheld
 from vitalbench.report.examined_figures import examined_panels
 from vitalbench.report.figures import Panel
@@ -25,7 +26,6 @@ _METHODS = {
     "temperature": "temperature scaling",
     "platt": "a slope and a shift a class",
 }
-_SHOWN_RULE = "youden"
 _KINDS = {"miss": "missed", "false-alarm": "false alarm"}
 
 
@@ -170,14 +170,17 @@ def _pictures(rows: list[Row], folder: Path, why_not: str) -> list[Picture]:
         file = folder / row["picture"]
         if not row["picture"] or not file.is_file():
             continue
-        told = f"{row['label']}, {_KINDS[row['kind']]}: probability {float(row['probability']):.3f}. {row['record_id']}"
+        said, limit = (float(row[name]) for name in ("probability", "threshold"))
+        told = (
+            f"{row['label']}, {_KINDS[row['kind']]}: probability {said:.3f}, threshold {limit:.3f}. {row['record_id']}"
+        )
         found.append(Picture(b64encode(file.read_bytes()).decode("ascii"), told))
     return found
 
 
-def _gallery_note(rows: list[Row], generated: bool, why_not: str) -> str:
+def _gallery_note(rows: list[Row], generated: bool, why_not: str, ran: bool) -> str:
     if not rows:
-        return "No run left predictions to choose from."
+        return "No decision was wrong." if ran else "No run left predictions to choose from."
     origin = "The records are generated: these are not pictures of people. " if generated else ""
     reasons = "; ".join(dict.fromkeys(why_not or row["reason"] for row in rows if why_not or row["reason"]))
     chosen = (
@@ -217,16 +220,16 @@ def examined_section(results: Results, place: SearchPlace) -> Examined | None:
         panels=examined_panels("-".join(map(str, place.keys.values())), pd.read_csv(folder / "curves.csv"), _METHODS),
         operating=(
             ["Class", *_POINTS],
-            [[row["label"], *_points(row)] for row in operating if row["rule"] == _SHOWN_RULE],
+            [[row["label"], *_points(row)] for row in operating if row["rule"] == SHOWN_RULE],
         ),
         rules=(
             ["Class", "rule", *_POINTS],
-            [[row["label"], row["rule"], *_points(row)] for row in operating if row["rule"] != _SHOWN_RULE],
+            [[row["label"], row["rule"], *_points(row)] for row in operating if row["rule"] != SHOWN_RULE],
         ),
         conformal=_conformal(read("conformal")),
         disparity=_disparity(read("disparity")),
         ensemble=_ensemble(read("ensemble")),
         pointing=_pointing(read("pointing")),
         pictures=_pictures(gallery, folder, why_not),
-        gallery_note=_gallery_note(gallery, source == "generated", why_not),
+        gallery_note=_gallery_note(gallery, source == "generated", why_not, bool(runs)),
     )
