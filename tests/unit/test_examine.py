@@ -131,6 +131,28 @@ def test_sets_cover_what_was_asked_whatever_the_probabilities_are(level):
         assert row["empty"] + row["decided"] + row["undecided"] == pytest.approx(1)
 
 
+def test_sets_of_records_that_count_differently_cover_what_was_asked():
+    """Records that count five times are harder, so a quantile that counts each once would cover too little."""
+    found = predictions(16_000)
+    rng = np.random.default_rng(7)
+    weight = np.where(rng.random(len(found.y)) < 0.5, 5.0, 1.0)
+    noise = np.where(weight == 5, 3.0, 0.3)[:, None] * rng.normal(0, 1, found.y.shape)
+    found = replace(found, p=expit(3 * (found.y - 0.5) + noise), weight=weight)
+    for row in conformal_rows(found, 0.9, 50, 0):
+        assert row["coverage"] == pytest.approx(0.9, abs=0.02)
+
+
+def test_a_record_of_no_weight_is_none():
+    found = predictions(400)
+    weight = np.ones(400)
+    weight[:100] = 0
+    told = [
+        {name: list(rows) for name, rows in examined([some], "multilabel", 0.9, 20, 0, 3).items()}
+        for some in (replace(found, weight=weight), found.take(np.arange(400) >= 100))
+    ]
+    assert told[0] == told[1]
+
+
 def test_too_few_records_rule_nothing_out():
     found = predictions(60)
     val = np.flatnonzero(found.split == "val")

@@ -2,10 +2,11 @@
 
 Split conformal prediction with a quantile for each truth of each class (Vovk et al. 2005; label-conditional, or Mondrian). If a new
 record is exchangeable with the validation records of its truth, the set holds that truth with at least the level's probability.
+Records of a weight stand for as many: the quantile is of their weights and the new record's (Tibshirani et al. 2019, arXiv 1904.06019),
+so that coverage by weight is what was asked for.
 Test records, several of a patient, need not be: so coverage is measured, with its interval over patients.
 """
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -21,14 +22,25 @@ Array = NDArray[np.float64]
 TRUTHS = {"positive": 1.0, "negative": 0.0}
 
 
-def quantile(strangeness: Array, level: float) -> float:
-    """How strange a record may be and stay in the set: the ceil((n + 1) level)-th smallest of n; infinite where n is too few.
+def quantile(strangeness: Array, weights: Array, level: float, own: Array) -> Array:
+    """How strange new records may be and stay in the set: infinite where too little calibrates them.
 
-    >>> quantile(np.array([0.1, 0.2, 0.3, 0.4]), 0.8), quantile(np.array([0.1, 0.2]), 0.8)
-    (0.4, inf)
+    With weights of one it is the ceil((n + 1) level)-th smallest of n.
+
+    Args:
+        strangeness, weights: (n,) of the records that calibrate.
+        own: (records,) the new ones' weights.
+
+    >>> told = np.array([0.1, 0.2, 0.3, 0.4])
+    >>> quantile(told, np.ones(4), 0.8, np.ones(1)), quantile(told[:2], np.ones(2), 0.8, np.ones(1))
+    (array([0.4]), array([inf]))
     """
-    rank = math.ceil((len(strangeness) + 1) * level - 1e-9)
-    return float(np.sort(strangeness)[rank - 1]) if rank <= len(strangeness) else math.inf
+    order = np.argsort(strangeness, kind="stable")
+    up_to = np.cumsum(weights[order])
+    asked = level * (weights.sum() + own)
+    rank = np.searchsorted(up_to, asked * (1 - 1e-9))
+    found: Array = np.append(strangeness[order], np.inf)[rank]
+    return found
 
 
 def strangeness(p: Array, truth: float) -> Array:
@@ -47,9 +59,11 @@ def conformal_rows(predictions: Predictions, level: float, resamples: int, seed:
     for k, name in enumerate(predictions.classes):
         held, limits = {}, {}
         for said, truth in TRUTHS.items():
-            calibrating = strangeness(val.p[val.y[:, k] == truth, k], truth)
+            rows = val.y[:, k] == truth
+            calibrating = strangeness(val.p[rows, k], truth)
             limits[said] = len(calibrating)
-            held[said] = strangeness(test.p[:, k], truth) <= quantile(calibrating, level)
+            limit = quantile(calibrating, val.weights[rows], level, test.weights)
+            held[said] = strangeness(test.p[:, k], truth) <= limit
         size = np.add(*(of.astype(int) for of in held.values()))
         for said, truth in TRUTHS.items():
             rows = test.y[:, k] == truth

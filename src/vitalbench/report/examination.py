@@ -43,6 +43,8 @@ def examined(
         level: coverage that conformal sets are to have.
         each: failures of a class and kind.
     """
+    counted = members[0].weights > 0  # a record of weight 0 is none
+    members = [member.take(counted) for member in members]
     found = members[0] if len(members) == 1 else together(members)
     drawn = resamples, seed
     return {
