@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from scipy.special import expit
 from scipy.stats import norm
-from sklearn.metrics import confusion_matrix, precision_recall_curve, roc_auc_score
+from sklearn.metrics import average_precision_score, confusion_matrix, precision_recall_curve, roc_auc_score
 
 from vitalbench import cli
 from vitalbench.errors import ConfigError, InputError
@@ -18,8 +19,10 @@ from vitalbench.evaluate.ensemble import aligned, disagreement, ensemble_rows, e
 from vitalbench.evaluate.failures import failure_rows
 from vitalbench.evaluate.operating import operating_points
 from vitalbench.evaluate.predictions import Predictions, read_predictions
+from vitalbench.report import figures
 from vitalbench.report.curves import precision_recall
 from vitalbench.report.examination import examined
+from vitalbench.report.examined_figures import examined_panels
 from vitalbench.tables import names, read_table
 
 
@@ -293,6 +296,22 @@ def test_precision_and_recall_are_scikit_learns():
     mine = precision_recall(found.y[:, 0], found.p[:, 0])
     assert np.allclose(mine["precision"], precision[:-1][::-1])
     assert np.allclose(mine["recall"], recall[:-1][::-1])
+
+
+def test_the_area_under_the_drawn_line_is_the_average_precision():
+    found = predictions(240)
+    y, p = found.y[:, 0], found.p[:, 0]
+    points = precision_recall(y, p).set_axis(["x", "y"], axis=1).assign(label="A", curve="pr")
+    drawn = []
+    axes = Figure().add_subplot()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figures, "panel", lambda name, caption, data, draw: drawn.append(draw))
+        examined_panels("x", points, {})
+    drawn[0](axes)
+    ((x, height),) = [line.get_data() for line in axes.lines]
+    assert axes.lines[0].get_drawstyle() == "steps-pre"
+    assert np.sum(np.diff(x) * height[1:]) == pytest.approx(average_precision_score(y, p), abs=0.005)
+    assert x[0] == 0
 
 
 def test_the_command_writes_every_table(tmp_path):

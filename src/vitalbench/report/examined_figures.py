@@ -1,5 +1,6 @@
 """The figures of an examined design: precision and recall, and reliability before and after calibration."""
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
@@ -47,9 +48,9 @@ def _recalled(name: str, caption: str, data: pd.DataFrame, names: list[str]) -> 
     def draw(axes: Axes) -> None:
         for label in names:
             mine = data[data["label"] == label]
-            axes.step(
-                mine["recall"], mine["precision"], where="post", color=colour(names, label), linewidth=1.2, label=label
-            )
+            # Average precision is the area: a point's precision counts for the recall that it adds, the first one's from 0 on.
+            recall, precision = np.append(0, mine["recall"]), np.append(mine["precision"].iloc[:1], mine["precision"])
+            axes.step(recall, precision, where="pre", color=colour(names, label), linewidth=1.2, label=label)
         axes.set(xlim=(0, 1), ylim=(0, 1.01), xlabel="recall (sensitivity)", ylabel="precision (PPV)")
         axes.legend(loc="upper right", handlelength=1.2, fontsize=7)
 
