@@ -1,5 +1,11 @@
 """ChestX-ray14's reader: what the release's tables and images mean, and what of them is not taken as it stands."""
 
+import io
+import struct
+import zlib
+from contextlib import suppress
+from itertools import product
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -247,6 +253,30 @@ def test_what_is_no_grey_image_of_the_shape_is_refused(tmp_path):
         read_png(tmp_path / "text.png", tmp_path, SMALL)
     with pytest.raises(UnreadableRecord, match="link out of the release"):
         read_png(tmp_path / "out" / "link.png", tmp_path / "out", SMALL)
+
+
+def with_chunk(path, before: bytes, name: bytes, content: bytes):
+    """A grey PNG file with a chunk more in front of another."""
+    whole = io.BytesIO()
+    Pillow.fromarray(np.zeros((16, 16), np.uint8)).save(whole, "png")
+    data, at = whole.getvalue(), whole.getvalue().index(before) - 4
+    odd = struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+    path.write_bytes(data[:at] + odd + data[at:])
+
+
+def test_no_chunk_of_a_file_ends_more_than_the_reading_of_that_file(tmp_path):
+    names = (b"iCCP", b"zTXt", b"iTXt", b"tEXt", b"tRNS", b"pHYs", b"gAMA", b"cHRM", b"sRGB", b"fcTL", b"acTL", b"eXIf")
+    for before, name, content in product((b"IDAT", b"IEND"), names, (b"", b"\0", b"a\0", b"a\0\0", b"a\0\1x")):
+        with_chunk(tmp_path / "odd.png", before, name, content)
+        with suppress(UnreadableRecord):
+            assert read_png(tmp_path / "odd.png", tmp_path, SMALL).digital.shape == (1, 16, 16)
+
+
+def test_a_profile_without_content_behind_the_pixels_is_a_damaged_image(tmp_path):
+    with_chunk(tmp_path / "odd.png", b"IEND", b"iCCP", b"")
+    with pytest.raises(UnreadableRecord, match=r"^odd\.png: ") as refused:
+        read_png(tmp_path / "odd.png", tmp_path, SMALL)
+    assert refused.value.check == "damaged-image"
 
 
 def test_blank_images_are_kept_out_and_saturated_ones_flagged(dataset, tmp_path, release):

@@ -1,5 +1,7 @@
 """PNG files of grey images, read by Pillow, each held against what its header says before it is unpacked."""
 
+import struct
+import zlib
 from io import BytesIO
 from pathlib import Path
 
@@ -16,6 +18,20 @@ from vitalbench.data.wfdb_record import WATERMARK
 _MOST_PIXELS = 1 << 26  # 64 megapixels; the largest detectors have 25
 _MOST_BYTES = 1 << 28
 _NOTE = "Comment"  # the keyword of PNG's text chunk that holds the watermark
+# What the decoder raises of a file that was made to be wrong: its chunks are taken apart without looking.
+_DAMAGE = (
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    Pillow.DecompressionBombError,
+    struct.error,
+    zlib.error,
+)
 _GREY = {"L": 1, "LA": 1, "RGB": 3, "RGBA": 3}  # modes of 8 bits, and how many of their bands are colours
 
 
@@ -42,11 +58,12 @@ def _open(path: Path, root: Path) -> PngImagePlugin.PngImageFile:
         if opened.width * opened.height > _MOST_PIXELS:
             raise UnreadableRecord("wrong-size", f"{opened.width} x {opened.height} pixels")
         opened.load()
+        assert isinstance(opened, PngImagePlugin.PngImageFile)  # no other format is tried
+        opened.text  # noqa: B018  # reads what follows the pixels
     except UnidentifiedImageError:  # whose own words hold an address in memory
         raise UnreadableRecord("damaged-image", f"{path.name} is no PNG file") from None
-    except (Pillow.DecompressionBombError, OSError, SyntaxError, ValueError) as problem:
+    except _DAMAGE as problem:
         raise UnreadableRecord("damaged-image", f"{path.name}: {' '.join(str(problem).split())[:120]}") from None
-    assert isinstance(opened, PngImagePlugin.PngImageFile)  # no other format is tried
     return opened
 
 
