@@ -181,6 +181,20 @@ def test_a_gap_between_subgroups_is_found_and_none_where_there_is_none():
     assert all(row["difference_low"] < 0 < row["difference_high"] for row in alike)
 
 
+def test_whose_group_is_unknown_is_neither_a_subgroup_nor_among_the_rest():
+    found = predictions(2000)
+    groups = found.groups["site"].to_numpy(copy=True)
+    groups[:500] = "unknown"
+    told = list(
+        disparity_rows(replace(found, groups=pd.DataFrame({"site": groups}, dtype=object)), "multilabel", 50, 0)
+    )
+    assert {row["subgroup"] for row in told} == {"site=a"}
+    groups[:500] = None
+    assert told == list(
+        disparity_rows(replace(found, groups=pd.DataFrame({"site": groups}, dtype=object)), "multilabel", 50, 0)
+    )
+
+
 def test_a_subgroup_of_few_patients_is_not_compared():
     found = predictions(400)
     groups = found.groups["site"].to_numpy(copy=True)

@@ -15,6 +15,7 @@ from vitalbench.evaluate.thresholds import choose_thresholds
 
 Array = NDArray[np.float64]
 _SPLIT = "test"
+_NOT_KNOWN = (None, "unknown")  # no group is told, or a release states none: neither a subgroup nor among the rest
 METRICS = ("auroc", "sensitivity", "specificity")
 
 
@@ -47,11 +48,14 @@ def disparity_rows(predictions: Predictions, kind: Kind, resamples: int, seed: i
     rows: list[dict[str, Any]] = []
     for grouping in test.groups.columns:
         column = test.groups[grouping].to_numpy(dtype=object)
-        values = sorted({value for value in column if value is not None})
+        values = sorted({value for value in column if value not in _NOT_KNOWN})
         if len(values) < 3:  # of two, the one beside the other says it all
             values = values[: len(values) - 1]
         for value in values:
-            mine, others = np.asarray(column == value), np.asarray([other not in (None, value) for other in column])
+            mine, others = (
+                np.asarray(column == value),
+                np.asarray([other not in (*_NOT_KNOWN, value) for other in column]),
+            )
             rows += _compared(over, chosen, f"{grouping}={value}", mine, others)
     for metric, label in {(row["metric"], row["label"]): None for row in rows}:
         family = [
