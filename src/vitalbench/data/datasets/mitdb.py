@@ -51,7 +51,7 @@ def split_of(record: str) -> str:
 
 def _fault(record: str, file: str, told: str) -> dict[str, Any]:
     """The one row of a recording of which no beat can be used."""
-    row = {"record_id": record, "patient_id": SUBJECT.get(record, record), "file": file, FAULT: told}
+    row: dict[str, Any] = {"record_id": record, "patient_id": SUBJECT.get(record, record), "file": file, FAULT: told}
     row |= {"recording_id": record, "start_s": 0.0, "end_s": 0.0, "class": "", "inter_patient": "unused"}
     return row | {"age": float("nan"), "sex": "unknown"}
 
