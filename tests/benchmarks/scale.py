@@ -46,9 +46,8 @@ def run(project: Path, what: str, *arguments: str) -> str:
     found = said.read_text()
     if status:
         raise SystemExit(f"{what}: {found[-2000:]}")
-    print(
-        f"  {what:<34}{used.ru_utime + used.ru_stime:7.1f} s of a processor {wall:7.1f} s {used.ru_maxrss / 1e3:7.0f} MB"  # processor time: other work makes it little longer
-    )
+    spent = used.ru_utime + used.ru_stime  # processor time: other work makes it little longer
+    print(f"  {what:<34}{spent:7.1f} s of a processor {wall:7.1f} s {used.ru_maxrss / 1e3:7.0f} MB")
     return found
 
 
