@@ -4,6 +4,7 @@ import ast
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from vitalbench.config.gate import Gate
 from vitalbench.config.schema import Protocol
 from vitalbench.config.strict import validated
 from vitalbench.errors import ConfigError, GateError, InputError
+from vitalbench.gate import rerun
 from vitalbench.gate.baseline import Accuracy, Baseline, Change, Speed, key_of, path_of, read_baseline, slug
 from vitalbench.gate.benchmarks import BESIDE, FOREIGN, REFERENCE, found_in_benchmarks
 from vitalbench.gate.check import check, not_judged
@@ -234,6 +236,26 @@ def test_of_disturbed_jobs_none_counts_beside_one_that_was_not_and_one_of_those_
     assert measured(14.0, (10.1, False), calm, calm, disturbed=True) == ("pass", 2)
     assert measured(11.9, busy, busy, busy) == ("no-verdict", 4)
     assert measured(14.0, busy, busy, busy, disturbed=True) == ("no-verdict", 4)
+
+
+def test_each_further_job_of_a_design_runs_once_however_many_of_its_phases_ask(monkeypatch, tmp_path):
+    step, other = speed([9.0]), speed([3.0]).model_copy(update={"batch_size": 8})
+    results = SimpleNamespace(folder=tmp_path)
+    monkeypatch.setattr(rerun, "measurements", lambda _: [("a run", tmp_path / "measure/d/t/a/cpu.json")])
+    monkeypatch.setattr(rerun, "place_of", lambda _: ("d", "t", "a", "cpu"))
+    ran = []
+    monkeypatch.setattr(
+        rerun.Rerun,
+        "_measure",
+        lambda _, name, run: ran.append(name) or {key_of(row): (row, False) for row in (step, other)},
+    )
+    again = rerun.Rerun(results)
+    for further in (1, 2, 3):
+        assert again.speed(key_of(step), further) == (step, False)
+        assert again.speed(key_of(other), further) == (other, False)
+    assert ran == 3 * ["d/t/a/cpu"]
+    assert again.speed(key_of(step.model_copy(update={"phase": "features"})), 1) is None
+    assert again.speed(("d", "t", "other", "cpu")) is None
 
 
 def test_a_first_job_that_those_after_it_do_not_bear_out_is_no_failure():
