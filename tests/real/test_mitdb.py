@@ -1,5 +1,7 @@
 """On 13 real recordings of MIT-BIH: beats, leads and classes. Eleven have one lead and their symbols reduced to N and V."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -44,6 +46,37 @@ def test_age_and_sex_are_read_where_a_header_states_them(records):
     assert facts.loc["mitdb/100"].tolist() == [69.0, "male", "60 to 79"]
     assert facts.loc["mitdb/208"].tolist() == [23.0, "female", "under 40"]
     assert facts.loc["mitdb/200", "sex"] == "unknown"  # whose header was written anew, without comments
+
+
+def test_each_recording_has_the_beats_that_are_published_of_it(root, configs):
+    faults = mitdb.read_index(root, configs.dataset("mitdb"))["fault"]
+    assert set(faults) == {"", "has no lead MLII"}
+
+
+def _at_fault(root, configs, tmp_path, change):
+    """What is told of the recordings at hand once a change was made to a copy of their files."""
+    copy = tmp_path / "mitdb"
+    copy.mkdir()
+    for name in ("100", "208"):
+        for beside in (".hea", ".dat", ".atr"):
+            shutil.copyfile(root / f"{name}{beside}", copy / f"{name}{beside}")
+    change(copy)
+    index = mitdb.read_index(copy, configs.dataset("mitdb"))
+    return index.loc[index["fault"] != "", ["record_id", "fault"]].to_records(index=False).tolist()
+
+
+def test_the_annotations_of_another_recording_are_told_by_their_beats(root, configs, tmp_path):
+    told = _at_fault(root, configs, tmp_path, lambda copy: shutil.copyfile(copy / "208.atr", copy / "100.atr"))
+    assert told == [("100", "100.atr: 2,955 beats; 2,273 are published of the recording")]
+
+
+def test_annotations_that_were_cut_and_closed_are_told_by_their_beats(root, configs, tmp_path):
+    def cut(copy):
+        (copy / "100.atr").write_bytes((copy / "100.atr").read_bytes()[:1140] + b"\x00\x00")
+
+    [(record, fault)] = _at_fault(root, configs, tmp_path, cut)
+    assert record == "100"
+    assert fault.endswith("beats; 2,273 are published of the recording")
 
 
 def test_recordings_whose_only_lead_is_v5_are_kept_out(store):

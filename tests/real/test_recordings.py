@@ -36,7 +36,9 @@ def test_a_planted_copy_is_found(configs, real_data, tmp_path):
         "data_999_1", fs=record.fs, units=["mV", "mV"], sig_name=record.sig_name, p_signal=0.6 * (record.p_signal + noise),
         fmt=["16", "16"], comments=record.comments, write_dir=str(root),
     )  # fmt: skip
-    wfdb.wrann("data_999_1", "atr", marks.sample, marks.symbol, aux_note=marks.aux_note, write_dir=str(root))
+    wfdb.wrann(  # one beat fewer: the same annotations would be told before the samples are looked at
+        "data_999_1", "atr", marks.sample[1:], marks.symbol[1:], aux_note=marks.aux_note[1:], write_dir=str(root)
+    )
     store = build("cpsc2021", configs.dataset("cpsc2021"), "local", root, tmp_path / "store")
     found = neighbours.find(store, 2)
     recording = read_records(store).set_index("record_id")["recording_id"]

@@ -1,11 +1,14 @@
 """On 18 real recordings of CPSC2021 by 6 patients: rhythm as annotated, windows as the library reads them."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
 import wfdb
 
 from tests.conftest import build
+from vitalbench.data.datasets import rhythm
 from vitalbench.data.store import Store
 from vitalbench.files import read_json
 
@@ -60,3 +63,27 @@ def test_windows_are_the_samples_as_the_library_reads_them(root, records, store)
         theirs = wfdb.rdrecord(str(root / row["file"])).p_signal.T
         first = round(row["start_s"] * 200)
         assert np.allclose(Store(store).read(np.array([row["row"]]))[0], theirs[:, first : first + 2000], atol=1e-5)
+
+
+def _at_fault(configs, root, tmp_path, name, other):
+    copy = tmp_path / "cpsc2021"
+    copy.mkdir()
+    for record in (name, other):
+        for beside in (".hea", ".dat", ".atr"):
+            shutil.copyfile(root / f"{record}{beside}", copy / f"{record}{beside}")
+    shutil.copyfile(root / f"{other}.atr", copy / f"{name}.atr")
+    index = rhythm.read_index(copy, configs.dataset("cpsc2021"))
+    return index.loc[index["fault"] != ""].set_index("record_id")["fault"].to_dict()
+
+
+def test_the_annotations_of_a_shorter_recording_are_told_by_their_end(configs, root, tmp_path):
+    told = _at_fault(configs, root, tmp_path, "data_101_8", "data_101_6")
+    assert told == {
+        "data_101_8": "data_101_8.atr: its last annotation is at 111.8 s of 121.2 s: it was cut, or is another's"
+    }
+
+
+def test_the_annotations_of_a_recording_about_as_long_are_told_by_being_there_twice(configs, root, tmp_path):
+    told = _at_fault(configs, root, tmp_path, "data_35_10", "data_35_4")
+    assert set(told) == {"data_35_10", "data_35_4"}
+    assert told["data_35_10"] == "its annotations are byte by byte those of data_35_4"

@@ -1,5 +1,6 @@
 """MIT-BIH: beats as windows, the split between patients, leads by name, and what the stand-in plants."""
 
+import re
 import shutil
 
 import numpy as np
@@ -109,6 +110,30 @@ def test_a_recording_without_its_annotations_is_one_finding(dataset, store, tmp_
     (tmp_path / "release/100.atr").unlink()
     index = mitdb.read_index(tmp_path / "release", dataset).set_index("record_id")
     assert index.loc["100", "fault"] == "100.atr is not there"
+
+
+def test_recordings_with_one_file_of_annotations_are_at_fault_both_and_the_others_are_not(dataset, store, tmp_path):
+    shutil.copytree(store.parent / "release", tmp_path / "release")
+    shutil.copyfile(tmp_path / "release/101.atr", tmp_path / "release/100.atr")
+    index = mitdb.read_index(tmp_path / "release", dataset)
+    told = index[index["fault"].str.contains("byte by byte")].set_index("record_id")["fault"].to_dict()
+    assert told == {
+        "100": "its annotations are byte by byte those of 101", "101": "its annotations are byte by byte those of 100"
+    }  # fmt: skip
+    assert not index.loc[index["fault"] == "", "recording_id"].isin(["100", "101"]).any()
+
+
+def test_annotations_that_stop_long_before_their_recording_quarantine_it(dataset, store, tmp_path):
+    shutil.copytree(store.parent / "release", tmp_path / "release")
+    whole = (tmp_path / "release/100.atr").read_bytes()
+    (tmp_path / "release/100.atr").write_bytes(whole[: len(whole) // 4 * 2] + b"\x00\x00")
+    fault = mitdb.read_index(tmp_path / "release", dataset).set_index("record_id").loc["100", "fault"]
+    assert re.fullmatch(r"100\.atr: its last annotation is at \d\.\d s of 15\.0 s: it was cut, or is another's", fault)
+
+
+def test_the_published_beats_of_all_recordings_are_those_of_the_database(configs):
+    assert set(mitdb.BEATS) == {*mitdb.DS1, *mitdb.DS2, *mitdb.PACED}
+    assert f"{sum(mitdb.BEATS.values()):,} beats" in configs.dataset("mitdb").expected.source
 
 
 def test_a_recording_of_other_samples_quarantines_its_windows(dataset, store, tmp_path):

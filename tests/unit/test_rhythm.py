@@ -1,5 +1,7 @@
 """Rhythm from annotations: spans and windows by known cases, and what the three releases' stand-ins plant."""
 
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -127,6 +129,14 @@ def test_age_and_sex_are_subgroups_where_headers_state_them(stores, configs):
     other = pd.read_parquet(stores["afdb"][1].with_name("records.parquet"))
     assert set(other["group:sex"]) == set(other["group:age_band"]) == {"unknown"}
     assert configs.task("af").subgroups == configs.task("beats-aami").subgroups == ["sex", "age_band"]
+
+
+def test_two_recordings_that_are_each_in_one_rhythm_may_have_the_same_mark(stores, tmp_path):
+    dataset, store = stores["afdb"]
+    shutil.copytree(store.parent / "release", tmp_path / "release")
+    shutil.copyfile(tmp_path / "release/04126.atr", tmp_path / "release/04048.atr")
+    index = rhythm.read_index(tmp_path / "release", dataset)
+    assert (index[index["recording_id"] == "04048"]["fault"] == "").all()
 
 
 def test_a_patients_recordings_stay_together(stores, configs):

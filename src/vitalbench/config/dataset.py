@@ -211,6 +211,7 @@ class DatasetBuild(Strict):
     header_folders: list[str] = []
     made_of: list[Name] = []  # releases side by side, from whose common folder tables and folders are named
     annotations: Annotated[str, Field(pattern=r"^[a-z0-9]{1,8}$")] | None = None
+    annotated_to_s: Positive | None = None  # of a recording's end, where the release annotates all of it
     carry: list[str] = []
     if TYPE_CHECKING:
         signal: Signal  # for readers of signals, which are given no data set of images

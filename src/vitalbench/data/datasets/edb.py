@@ -23,6 +23,7 @@ import pandas as pd
 from vitalbench.config.dataset import DatasetBuild
 from vitalbench.config.header_files import HEADER, header_files
 from vitalbench.data.age_bands import age_bands
+from vitalbench.data.annotation_checks import hold_apart
 from vitalbench.data.annotations import Annotations, Facts, read_annotations, read_facts
 from vitalbench.data.datasets import FAULT, Record, UnreadableRecord
 from vitalbench.data.synthetic.edb import write_release
@@ -211,7 +212,7 @@ def read_index(root: Path, config: DatasetBuild) -> pd.DataFrame:
             f"{root}: {len(silent)} headers do not say whose they are; each counts as a subject of its own: {silent[0]}"
         )
     merged = {again: owner.get(first, first) for again, first in _SAME_BUT_AGE.items()}
-    index = pd.DataFrame(rows)
+    index = pd.DataFrame(hold_apart(root, rows, config, _fault))
     index.insert(1, "patient_id", index["recording_id"].map(owner | merged).fillna(index["recording_id"]))
     kinds, shifted = index.pop("kinds"), index.pop("shifted")
     index["group:lead"] = index["lead"]

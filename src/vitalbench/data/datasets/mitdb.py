@@ -13,6 +13,7 @@ import pandas as pd
 from vitalbench.config.dataset import DatasetBuild
 from vitalbench.config.header_files import HEADER, header_files
 from vitalbench.data.age_and_sex import age_and_sex, with_subgroups
+from vitalbench.data.annotation_checks import hold_apart, hold_beats, hold_to_end
 from vitalbench.data.annotations import Facts, read_annotations, read_facts
 from vitalbench.data.datasets import FAULT, Record, UnreadableRecord
 from vitalbench.data.synthetic.mitdb import write_release
@@ -28,6 +29,16 @@ DS2 = [
     "100", "103", "105", "111", "113", "117", "121", "123", "200", "202", "210",
     "212", "213", "214", "219", "221", "222", "228", "231", "232", "233", "234",
 ]  # fmt: skip
+# Beats of the five classes in each, as the database's directory has them: 109,494.
+BEATS = {
+    "100": 2273, "101": 1865, "102": 2187, "103": 2084, "104": 2229, "105": 2572, "106": 2027, "107": 2137,
+    "108": 1763, "109": 2532, "111": 2124, "112": 2539, "113": 1795, "114": 1879, "115": 1953, "116": 2412,
+    "117": 1535, "118": 2278, "119": 1987, "121": 1863, "122": 2476, "123": 1518, "124": 1619, "200": 2601,
+    "201": 1963, "202": 2136, "203": 2980, "205": 2656, "207": 1860, "208": 2955, "209": 3005, "210": 2650,
+    "212": 2748, "213": 3251, "214": 2262, "215": 3363, "217": 2208, "219": 2154, "220": 2048, "221": 2427,
+    "222": 2483, "223": 2605, "228": 2053, "230": 2256, "231": 1571, "232": 1780, "233": 3079, "234": 2753,
+}  # fmt: skip
+_WHOLE = 650_000  # samples of a recording of the release; of a shorter one no count is published
 PACED = ["102", "104", "107", "217"]
 SUBJECT = {"202": "201"}  # the second recording of one person
 # Of DS1, for choosing thresholds and weights: together they have beats of every class.
@@ -49,8 +60,10 @@ def split_of(record: str) -> str:
     return "val" if record in VALIDATION else "train"
 
 
-def _fault(record: str, file: str, told: str) -> dict[str, Any]:
-    """The one row of a recording of which no beat can be used."""
+def _fault(name: str, told: str) -> dict[str, Any]:
+    """The one row of a recording of which no beat can be used, by its header's name."""
+    file = name.removesuffix(HEADER)
+    record = PurePosixPath(file).name
     row: dict[str, Any] = {"record_id": record, "patient_id": SUBJECT.get(record, record), "file": file, FAULT: told}
     row |= {"recording_id": record, "start_s": 0.0, "end_s": 0.0, "class": "", "inter_patient": "unused"}
     return row | {"age": float("nan"), "sex": "unknown"}
@@ -89,12 +102,16 @@ def _rows(root: Path, name: str, config: DatasetBuild) -> tuple[list[dict[str, A
     record = PurePosixPath(file).name
     try:
         facts = read_facts(root / file)
-        beats = read_annotations(root / file, config.annotations or "atr", facts).beats()
+        marks = read_annotations(root / file, config.annotations or "atr", facts)
+        if facts.samples == _WHOLE:
+            hold_beats(marks, BEATS[record], f"{record}.{config.annotations}")
+        hold_to_end(marks, facts, config.annotated_to_s, f"{record}.{config.annotations}")
     except UnreadableRecord as problem:
-        return [_fault(record, file, str(problem))], 0
+        return [_fault(name, str(problem))], 0
+    beats = marks.beats()
     missing = [lead for lead in config.signal.leads if lead not in facts.leads]
     if missing:
-        return [_fault(record, file, f"has no lead {missing[0]}")], 0
+        return [_fault(name, f"has no lead {missing[0]}")], 0
     rows = _beats(record, file, facts, beats, config.signal.seconds)
     return rows, len(beats) - len(rows)
 
@@ -119,7 +136,7 @@ def read_index(root: Path, config: DatasetBuild) -> pd.DataFrame:
         say(f"{root}: {len(others)} headers are of no recording of the database and are left alone: {others[0]}")
     if cut:
         say(f"{root}: {cut} beats lie too near an end of their recording for a window of {config.signal.seconds:g} s")
-    index = pd.DataFrame(rows)
+    index = pd.DataFrame(hold_apart(root, rows, config, _fault))
     aami = index.pop("class")
     index["labels:aami"] = [[name] if name else [] for name in aami]
     index["labels:nsvf"] = [[name] if name in "NSVF" and name else [] for name in aami]

@@ -16,6 +16,7 @@ import pandas as pd
 from vitalbench.config.dataset import DatasetBuild
 from vitalbench.config.header_files import HEADER, header_files
 from vitalbench.data.age_and_sex import age_and_sex, with_subgroups
+from vitalbench.data.annotation_checks import hold_apart, hold_to_end
 from vitalbench.data.annotations import Annotations, Facts, read_annotations, read_facts
 from vitalbench.data.datasets import FAULT, Record, UnreadableRecord
 from vitalbench.data.synthetic.rhythm import write_release
@@ -85,21 +86,29 @@ def _windows(spans: list[tuple[float, float, str]], seconds: float) -> list[tupl
     return found
 
 
+def _fault(name: str, told: str) -> dict[str, Any]:
+    """The one row of a recording of which no window can be used, by its header's name."""
+    file = name.removesuffix(HEADER)
+    record = PurePosixPath(file).name
+    row = {"record_id": record, "patient_id": patient_of(record), "file": file, "recording_id": record, FAULT: told}
+    return row | {"start_s": 0.0, "end_s": 0.0, "rhythm": "", "age": float("nan"), "sex": "unknown"}
+
+
 def _rows(root: Path, name: str, config: DatasetBuild) -> list[dict[str, Any]]:
     file, seconds = name.removesuffix(HEADER), config.signal.seconds
     record = PurePosixPath(file).name
-    shared = {"patient_id": patient_of(record), "file": file, "recording_id": record}
-    age, sex = float("nan"), "unknown"
     try:
         facts = read_facts(root / file)
-        age, sex = age_and_sex(facts.comments)
         missing = [lead for lead in config.signal.leads if lead not in facts.leads]
         if missing:
             raise UnreadableRecord("wrong-leads", f"has no lead {missing[0]}")
-        spans = rhythm_spans(facts, read_annotations(root / file, config.annotations or "atr", facts))
+        marks = read_annotations(root / file, config.annotations or "atr", facts)
+        hold_to_end(marks, facts, config.annotated_to_s, f"{record}.{config.annotations}")
+        spans = rhythm_spans(facts, marks)
     except UnreadableRecord as problem:
-        row = {"record_id": record, **shared, FAULT: str(problem), "start_s": 0.0, "end_s": 0.0, "rhythm": ""}
-        return [row | {"age": age, "sex": sex}]
+        return [_fault(name, str(problem))]
+    shared = {"patient_id": patient_of(record), "file": file, "recording_id": record}
+    age, sex = age_and_sex(facts.comments)
     return [
         {
             "record_id": f"{record}-{start:07.1f}",
@@ -130,7 +139,7 @@ def read_index(root: Path, config: DatasetBuild) -> pd.DataFrame:
         raise InputError(f"{root}: no recording has {config.signal.seconds:g} s in one rhythm")
     if empty:
         say(f"{root}: {empty} recordings have no {config.signal.seconds:g} s in one rhythm")
-    index = pd.DataFrame(rows)
+    index = pd.DataFrame(hold_apart(root, rows, config, _fault))
     rhythm = index.pop("rhythm")
     index["labels:rhythm"] = [[name] if name else [] for name in rhythm]
     index["labels:af"] = [["AF"] if name == _FIBRILLATION else [] for name in rhythm]
