@@ -4,6 +4,7 @@ rule trial:
     input:
         store=store_of,
         split=in_suite(layout.SPLIT),
+        classes=in_suite(layout.CLASSES),
         receipt=in_suite(layout.RECEIPT),
         task=in_suite(layout.TASK_SLICE),
         objective=in_suite(layout.OBJECTIVE_SLICE),

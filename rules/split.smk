@@ -6,6 +6,7 @@ rule assign:
         code=stage_slice("split"),
     output:
         in_suite(layout.SPLIT),
+        in_suite(layout.CLASSES),
     log:
         in_suite("log/split/{dataset}.{task}.fold{fold}.txt"),
     params:

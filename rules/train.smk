@@ -3,6 +3,7 @@ rule train_cell:
     input:
         store=store_of,
         split=in_suite(layout.SPLIT),
+        classes=in_suite(layout.CLASSES),
         receipt=in_suite(layout.RECEIPT),
         task=in_suite(layout.TASK_SLICE),
         design=in_suite(layout.DESIGN_SLICE),

@@ -108,6 +108,10 @@ class Results:
         """The split of a data set for a task."""
         return self.folder / layout.SPLIT.format(dataset=dataset, task=task, fold=fold)
 
+    def classes(self, dataset: str, task: str, fold: int) -> Path:
+        """How many training patients of a split carry each class of the task, and which classes it asks."""
+        return self.folder / layout.CLASSES.format(dataset=dataset, task=task, fold=fold)
+
     def receipt(self, dataset: str, task: str, fold: int) -> Path:
         """The audit's receipt for a split."""
         return self.folder / layout.RECEIPT.format(dataset=dataset, task=task, fold=fold)

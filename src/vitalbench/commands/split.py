@@ -7,6 +7,7 @@ from vitalbench.data.store import read_records
 from vitalbench.files import write_text
 from vitalbench.progress import say
 from vitalbench.results import Results
+from vitalbench.split.asked import asked_classes
 from vitalbench.split.assign import assign
 
 
@@ -22,8 +23,15 @@ def run(args: argparse.Namespace) -> None:
     """Split."""
     results = Results(args.results)
     records = read_records(results.store(args.dataset))
-    assigned = assign(records, results.task(args.task), args.fold)
+    task = results.task(args.task)
+    assigned = assign(records, task, args.fold)
+    asked = asked_classes(records, assigned["split"], task)
+    write_text(results.classes(args.dataset, args.task, args.fold), asked.to_csv(index=False, lineterminator="\n"))
     write_text(results.split(args.dataset, args.task, args.fold), assigned.to_csv(index=False, lineterminator="\n"))
+    if task.rare_below is not None:
+        say(
+            f"{args.dataset} {args.task} fold {args.fold}: {asked['asked'].sum()} of {len(asked)} classes are rare and asked"
+        )
     counts = assigned["split"].value_counts().to_dict()
     say(
         f"{args.dataset} {args.task} fold {args.fold}: "

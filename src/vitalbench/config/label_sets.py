@@ -15,11 +15,6 @@ Vocabulary = Literal["snomed", "scp"]
 GROUPS = ("arrhythmia", "complex", "st")
 NORMAL = "NORMAL"
 SOURCES = ("cpsc_2018", "cpsc_2018_extra", "ptb-xl", "georgia", "chapman_shaoxing", "ningbo")
-# Public records of each source in the 2021 Challenge; the codes' counts are of these.
-RECORDS = dict(zip(SOURCES, (6877, 3453, 21837, 10344, 10247, 34905), strict=True))
-# Of all records: founding document 000 calls what is rarer a rare condition, and does not say how rare. A record with two codes of
-# one class is counted twice, so a class is held to be rare on the safe side.
-RARE_BELOW = 0.01
 _TABLES = Path(vitalbench.__file__).parent / "data" / "datasets"
 
 
@@ -40,11 +35,6 @@ def _snomed() -> dict[str, list[str]]:
         "findings": counted(rows),
         "normal": [NORMAL],
     }
-    every = sum(RECORDS.values())
-    carried: dict[str, int] = dict.fromkeys(sets["findings"], 0)
-    for row in rows:
-        carried[row["counted_as"]] += sum(int(row[source]) for source in RECORDS)
-    sets["rare"] = [name for name, records in carried.items() if records < RARE_BELOW * every]
     return sets | {group: counted([row for row in rows if row["group"] == group]) for group in GROUPS}
 
 

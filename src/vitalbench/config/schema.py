@@ -165,9 +165,22 @@ class TaskData(Strict):
     unit: Literal["record", "window"]
     labels: str
     classes: Annotated[list[str], Field(min_length=1)]
+    rare_below: Annotated[float, Field(gt=0, lt=1)] | None = (
+        None  # asks only what a smaller share of training patients carry
+    )
     unlabelled: Literal["drop", "keep"] = "drop"
     subgroups: list[str] = []
     split: Split
+
+    @model_validator(mode="after")
+    def _rare_among_several(self) -> Self:
+        if self.rare_below is not None and self.kind != "multilabel":
+            raise PydanticCustomError(
+                "rare_below",
+                "rare_below chooses among the classes of a multilabel task, not of a {kind} one",
+                {"kind": self.kind},
+            )
+        return self
 
     @model_validator(mode="after")
     def _sources_are_scored_apart(self) -> Self:

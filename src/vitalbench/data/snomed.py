@@ -35,7 +35,7 @@ def label_sets(codes: list[list[str]]) -> dict[str, list[list[str]]]:
 
     `snomed` has every code by its own abbreviation, `scored` the Challenge's 26 classes, `findings` what all codes count as. Of
     founding document 000's groups, `normal` is a record of sinus rhythm without any other finding, `arrhythmia`, `complex` and
-    `st` are the findings of that group, `rare` those of fewer than 1 % of all records.
+    `st` are the findings of that group; what is rare, a split's training patients say (split/asked.py).
 
     >>> label_sets([["426783006"], ["426783006", "713427006", "59118001"]])["scored"]
     [['NSR'], ['NSR', 'RBBB']]
@@ -43,7 +43,6 @@ def label_sets(codes: list[list[str]]) -> dict[str, list[list[str]]]:
     [['NORMAL'], []]
     """
     table = vocabulary()
-    rare = set(classes("rare"))
     own, counted, group, scored = (table[name].to_dict() for name in ("abbreviation", "counted_as", "group", "scored"))
 
     @cache
@@ -54,7 +53,6 @@ def label_sets(codes: list[list[str]]) -> dict[str, list[list[str]]]:
             "scored": sorted({counted[code] for code in carried if scored[code]}),
             "findings": findings,
             "normal": [NORMAL] if findings == [_SINUS_RHYTHM] else [],
-            "rare": [name for name in findings if name in rare],
         }
         return found | {name: sorted({counted[c] for c in carried if group[c] == name}) for name in GROUPS}
 

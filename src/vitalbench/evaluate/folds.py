@@ -4,6 +4,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from vitalbench.cell_result import CellResult
+from vitalbench.errors import InputError
 from vitalbench.evaluate.predictions import read_predictions
 from vitalbench.evaluate.score import Scores, score_folds
 from vitalbench.results import Results
@@ -28,7 +29,7 @@ def over_folds(results: Results, runs: list[CellResult]) -> Folds | None:
     """Score the folds of one data set, task, design and target together; None where there is one.
 
     Raises:
-        InputError: a patient is tested in two folds, or a run's predictions are not there.
+        InputError: a patient is tested in two folds, the folds ask different classes, or a run's predictions are not there.
     """
     found: dict[int, dict[int, CellResult]] = defaultdict(dict)
     for run in runs:
@@ -41,5 +42,9 @@ def over_folds(results: Results, runs: list[CellResult]) -> Folds | None:
     for seed, folds in found.items():
         if folds.keys() == most:
             read = [read_predictions(run.folder / "predictions.parquet", kind) for _, run in sorted(folds.items())]
+            if any(one.classes != read[0].classes for one in read):
+                raise InputError(
+                    "the folds ask different classes, for what is rare differs among their training patients"
+                )
             by_seed[seed] = score_folds(read, kind, suite["bootstrap"], suite["bootstrap_seed"])
     return Folds(len(most), by_seed, [seed for seed in found if seed not in by_seed])

@@ -45,6 +45,12 @@ class _Card:
         rows = run.read("metrics.json")["rows"] if run.measured else []
         self.rows: list[dict[str, Any]] = [row for row in rows if row["split"] == "test"]
 
+    @property
+    def _asked(self) -> list[str]:
+        """The classes that were asked: of a task that chooses by its training patients, not all."""
+        named = [str(row["label"]) for row in self.of(subgroup=ALL, metric=self.task.primary) if row["label"] != MACRO]
+        return named or self.task.classes
+
     def of(self, **wanted: str) -> list[dict[str, Any]]:
         """The test rows with some values."""
         return [row for row in self.rows if all(row[name] == value for name, value in wanted.items())]
@@ -101,7 +107,7 @@ class _Card:
         yield "## Data\n"
         yield (
             f"{self.dataset.title} {self.dataset.version} ({self.source}{whole}), {licence}. Classes: "
-            f"{', '.join(self.task.classes)}. Split by {split_words(self.task.split)}.\n"
+            f"{', '.join(self._asked)}. Split by {split_words(self.task.split)}.\n"
         )
         split = pd.read_csv(self.results.split(self.cell.dataset, self.cell.task, self.cell.fold), dtype=str)
         parts = {name: split[split["split"] == name] for name in ("train", "val", "test")}

@@ -61,7 +61,7 @@ def _split_line(data: TaskData) -> str:
 
 def _note(data: TaskData) -> str:
     note = (
-        f"Test patients only; macro is the mean over {len(data.task.classes)} classes. Grey rows are controls; "
+        f"Test patients only; macro is the mean over {_classes(data)}. Grey rows are controls; "
         "the lower ones have to be beaten. The interval is over patients, ± over seeds. "
         + (f"Means are over {len(data.folds)} folds, counts are added over them. " if len(data.folds) > 1 else "")
         + "Training time is measured step x steps; one record is a batch of one."
@@ -75,6 +75,12 @@ def _note(data: TaskData) -> str:
         f"{note} The generator's parameters put the attainable macro AUROC at {mean:.3f} ({named}); "
         "ideal-observer is that optimum on these very patients."
     )
+
+
+def _classes(data: TaskData) -> str:
+    limit, asked = data.task.rare_below, len(data.positives) or len(data.task.classes)
+    rare = f", those that fewer than {100 * limit:g} % of the training patients carry" if limit is not None else ""
+    return f"{asked} classes{rare}"
 
 
 def _starts(data: TaskData) -> str:

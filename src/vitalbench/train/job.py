@@ -16,6 +16,7 @@ from vitalbench.config.target import NUMERICS, Target
 from vitalbench.errors import GateError
 from vitalbench.files import digest, file_digest, read_json
 from vitalbench.results import Results
+from vitalbench.split.asked import of_split
 from vitalbench.train.chosen import Chosen, read_chosen
 from vitalbench.train.context import Judge
 from vitalbench.train.pretrained import PretrainedRun
@@ -99,7 +100,9 @@ def inputs_of(results: Results, cell: Cell) -> dict[str, Any]:
     return {
         "cell": cell,
         "dataset": validated(DatasetBuild, read_json(built)["config"], built),
-        "task": _slice(results, cell, TaskData, layout.TASK_SLICE),
+        "task": of_split(
+            results.classes(cell.dataset, cell.task, cell.fold), _slice(results, cell, TaskData, layout.TASK_SLICE)
+        ),
         "target": _slice(results, cell, Target, layout.TARGET_SLICE),
         "store": store,
         "split": results.split(cell.dataset, cell.task, cell.fold),
