@@ -3,12 +3,16 @@
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from vitalbench.config.plan import Cell
+from vitalbench.config.schema import Split
+from vitalbench.errors import InputError
 from vitalbench.evaluate.power_law import FEWEST, extrapolate, fit
 from vitalbench.files import read_json, write_json
 from vitalbench.report.ladder_rows import ladder_rows
+from vitalbench.split.assign import assign
 
 PATIENTS = np.array([150.0, 300.0, 600.0, 1200.0, 2400.0])
 
@@ -64,19 +68,24 @@ def test_what_has_no_law_is_not_extrapolated(errors, replicates, to, told):
 
 @pytest.fixture
 def results(tmp_path):
-    """A suite of one design on five rungs, two seeds each, whose errors follow the law."""
+    """A suite of one design on five rungs of a task, two seeds each, whose errors follow the law, tested on the same patients."""
 
-    def make(value_of=lambda patients: 1 - law(patients), rungs=PATIENTS, direction="higher"):
-        groups, folders = {}, {}
+    def make(value_of=lambda patients: 1 - law(patients), rungs=PATIENTS, direction="higher", of_dataset=False):
+        groups, splits = {}, {}
+        store = tmp_path / "store"
+        whole = int(max(rungs)) * 2
+        write_json(store / "manifest.json", {"patients": whole, "records": whole * 2, "parts": {"part-0000.h5": {}}})
+        (store / "parts").mkdir(exist_ok=True)
+        (store / "parts/part-0000.h5").write_bytes(bytes(24 * whole))
+        tested = np.random.default_rng(7).normal(
+            0, 0.02, 300
+        )  # what the sample of test patients does to every rung alike
         for at, patients in enumerate(rungs.astype(int).tolist()):
-            name = f"ptbxl@{patients}"
-            folders[name] = tmp_path / name
-            write_json(
-                folders[name] / "manifest.json",
-                {"patients": patients, "records": patients * 2, "parts": {"part-0000.h5": {}}},
-            )
-            (folders[name] / "parts").mkdir(exist_ok=True)
-            (folders[name] / "parts/part-0000.h5").write_bytes(bytes(24 * patients))
+            dataset = f"ptbxl@{patients}" if of_dataset else "ptbxl"
+            name = "superdiagnostic" if of_dataset else f"superdiagnostic@{patients}"
+            rows = [f"r{n},p{n // 2},{'train' if n < 2 * patients else 'unused'}" for n in range(2 * whole)]
+            splits[name] = tmp_path / f"split-{patients}.csv"
+            splits[name].write_text("\n".join(["record_id,patient_id,split", *rows]))
             runs = []
             for seed in (0, 1):
                 folder = tmp_path / f"run-{patients}-{seed}"
@@ -84,24 +93,74 @@ def results(tmp_path):
                 row = {"split": "test", "subgroup": "all", "metric": "auroc", "label": "macro", "value": value}
                 write_json(folder / "metrics.json", {"rows": [row]})
                 write_json(folder / "provenance.json", {"facts": {"steps": 10 * patients, "steps_an_epoch": patients}})
-                series = value + np.random.default_rng([at, seed]).normal(0, 0.004, 300)
+                series = value + tested + np.random.default_rng([at, seed]).normal(0, 0.002, 300)
                 np.savez(folder / "replicates.npz", **{"test|all|auroc|macro": series.astype(np.float32)})
-                cell = Cell(name, "superdiagnostic", "net", "cpu", seed, 0)
+                cell = Cell(dataset, name, "net", "cpu", seed, 0)
                 runs.append(
                     SimpleNamespace(folder=folder, cell=cell, read=lambda file, folder=folder: read_json(folder / file))
                 )
-            groups[name, "superdiagnostic", "net", "cpu"] = runs
+            groups[dataset, name, "net", "cpu"] = runs
         step = {"name": "train_step", "seconds": [0.36] * 5, "items": 1, "unit": "record", "batch_size": 1}
         write_json(tmp_path / "measured.json", {"phases": [step]})
         return SimpleNamespace(
             scored_groups=groups,
-            task=lambda name: SimpleNamespace(primary="auroc", direction=direction),
-            store_folder=folders.__getitem__,
+            task=lambda name: SimpleNamespace(
+                primary="auroc", direction=direction, split=Split(method="official", column="strat_fold")
+            ),
+            store_folder=lambda name: store,
+            split=lambda dataset, task, fold: splits[task],
             measurement=lambda cell: tmp_path / "measured.json",
-            dataset=lambda name: SimpleNamespace(expected=SimpleNamespace(patients=18869)),
+            dataset=lambda name: SimpleNamespace(
+                expected=SimpleNamespace(patients=23586)
+            ),  # 18,869 of them to train on
         )
 
     return make
+
+
+def test_a_planted_law_is_found_again_beyond_the_rungs(results):
+    """Rungs that share their test patients: what the sample does to all of them alike does not bend the law."""
+    beyond = list(ladder_rows(results()))[-1]
+    assert beyond["patients"] == 18869
+    assert beyond["value"] == pytest.approx(1 - law(18869), abs=0.01)
+    assert beyond["ci_low"] < 1 - law(18869) < beyond["ci_high"]
+    assert beyond["ci_high"] - beyond["ci_low"] < 0.15
+
+
+def test_rungs_with_test_patients_of_their_own_are_told_and_not_extrapolated(results):
+    *rungs, beyond = ladder_rows(results(of_dataset=True))
+    assert len(rungs) == 5
+    assert beyond.get("value") is None
+    assert "test patients of its own" in beyond["reason"]
+
+
+@pytest.mark.parametrize("method", ["official", "patient-hash"])
+def test_rungs_are_nested_and_tested_on_the_same_patients(configs, method):
+    patients = [f"p{number // 2}" for number in range(2000)]
+    records = pd.DataFrame(
+        {
+            "record_id": [f"r{number}" for number in range(2000)],
+            "patient_id": patients,
+            "strat_fold": [number // 2 % 10 + 1 for number in range(2000)],
+            "labels:superdiagnostic": [["NORM"]] * 2000,
+            "group:sex": "male",
+            "group:age_band": "60-69",
+        }
+    )
+    found = {}
+    for wanted in (50, 100, 400, None):
+        task = configs.task(f"superdiagnostic@{wanted}" if wanted else "superdiagnostic")
+        task = task.model_copy(update={"split": task.split.model_copy(update={"method": method})})
+        split = assign(records, task, 0).groupby("split")["patient_id"].agg(set)
+        found[wanted] = split
+        assert len(split["train"]) == wanted or wanted is None
+    assert found[50]["train"] < found[100]["train"] < found[400]["train"] < found[None]["train"]
+    for split in found.values():
+        assert split["test"] == found[None]["test"]
+        assert split["val"] == found[None]["val"]
+        assert not split["test"] & found[None]["train"]
+    with pytest.raises(InputError, match="train_patients is 999; the split has"):
+        assign(records, configs.task("superdiagnostic@999"), 0)
 
 
 def test_a_rung_tells_what_it_was_made_of(results):
@@ -152,7 +211,7 @@ def test_nothing_is_extrapolated_of_three_rungs_or_of_a_metric_that_stays(result
 
 def test_a_rung_without_an_interval_is_left_out_and_told(results):
     found = results()
-    for run in found.scored_groups["ptbxl@150", "superdiagnostic", "net", "cpu"]:
+    for run in found.scored_groups["ptbxl", "superdiagnostic@150", "net", "cpu"]:
         np.savez(run.folder / "replicates.npz", **{"test|all|auroc|A": np.zeros(1)})
     *rungs, beyond = ladder_rows(found)
     assert rungs[0]["ci_low"] is None

@@ -46,13 +46,31 @@ def test_a_store_of_a_subset_holds_its_patients_and_says_so(configs, small_datas
 
 def test_a_suite_asks_for_a_subset_without_a_file(configs):
     plan = make_plan(configs, configs.knobs({"suite": "ladder"}))
-    assert [dataset.subset.patients for dataset in plan.datasets.values()] == [150, 300, 600, 1200, 2400]
+    assert [task.train_patients for task in plan.tasks.values()] == [120, 240, 480, 960, 1920]
+    assert list(plan.datasets) == ["ptbxl"]
 
 
 @pytest.mark.parametrize("name", ["ptbxl@0", "ptbxl@", "ptbxl@some", "@20", "ptb-xl@20"])
 def test_a_subset_that_is_none_is_refused(project, name):
     file = project / "configs/suites/ladder.yaml"
-    file.write_text(file.read_text().replace("ptbxl@150", f'"{name}"'))
+    file.write_text(file.read_text().replace("[ptbxl]", f'["{name}"]'))
     folder = ConfigFolder(project / "configs")
     with pytest.raises(ConfigError):
+        make_plan(folder, folder.knobs({"suite": "ladder"}))
+
+
+@pytest.mark.parametrize("name", ["superdiagnostic@0", "superdiagnostic@", "superdiagnostic@x"])
+def test_a_number_of_training_patients_that_is_none_is_refused(project, name):
+    file = project / "configs/suites/ladder.yaml"
+    file.write_text(file.read_text().replace("superdiagnostic@120", f'"{name}"'))
+    folder = ConfigFolder(project / "configs")
+    with pytest.raises(ConfigError, match=r"NAME@N for N of its training patients"):
+        make_plan(folder, folder.knobs({"suite": "ladder"}))
+
+
+def test_more_patients_to_train_on_than_a_subset_has_are_told_when_it_is_planned(project):
+    file = project / "configs/suites/ladder.yaml"
+    file.write_text(file.read_text().replace("[ptbxl]", "[ptbxl@960]"))
+    folder = ConfigFolder(project / "configs")
+    with pytest.raises(ConfigError, match=r"superdiagnostic@960: 960 patients to train on; 'ptbxl@960' has 960"):
         make_plan(folder, folder.knobs({"suite": "ladder"}))

@@ -174,7 +174,7 @@ def check_asked(
         pairs: data set and task, each by name, as the grids have them.
     """
     for item, name in pairs:
-        dataset, task, file = datasets[item], tasks[name], files / f"{name}.yaml"
+        dataset, task, file = datasets[item], tasks[name], files / f"{name.partition('@')[0]}.yaml"
         if dataset.gives is not None:
             _check_given(file, task, item, dataset, dataset.gives)
         split = task.split
@@ -184,6 +184,18 @@ def check_asked(
             raise ConfigError(
                 f"{where}: {item}: {patients} patients cannot be split as task '{name}' asks, by method '{split.method}'"
                 f"{f' into {split.folds} folds' if dealt else ''}; allowed: {least} or more"
+            )
+
+
+def check_training(
+    where: str, tasks: dict[str, Task], datasets: dict[str, Dataset], pairs: Iterable[tuple[str, str]]
+) -> None:
+    """Refuse a task of more training patients than some of a data set's patients are: one at least is tested on."""
+    for item, name in pairs:
+        subset, trained = datasets[item].subset, tasks[name].train_patients
+        if subset is not None and trained is not None and trained >= subset.patients:
+            raise ConfigError(
+                f"{where}: {name}: {trained:,} patients to train on; '{item}' has {subset.patients:,}, and some are tested on"
             )
 
 

@@ -88,15 +88,17 @@ class ConfigFolder:
         return dataset.model_copy(update={"subset": Subset(patients=int(patients))}) if patients else dataset
 
     def task(self, name: str, asked_by: object = "task") -> Task:
-        """A task by its name."""
-        return self._read("tasks", name, Task, asked_by)
+        """A task by its name; with `@N` behind it, trained on N of its training patients."""
+        named, _, patients = name.partition("@")
+        task = self._read("tasks", named, Task, asked_by)
+        return task.model_copy(update={"train_patients": int(patients)}) if patients else task
 
     def first_task(self, dataset: str) -> str:
         """The first task that a suite asks of a data set, or of some of its patients."""
         for name in self.names("suites"):
             for grid in self.suite(name).grids:
                 if dataset in {asked.partition("@")[0] for asked in grid.datasets}:
-                    return grid.tasks[0]
+                    return grid.tasks[0].partition("@")[0]
         raise ConfigError(f"--task: no suite asks anything of data set '{dataset}', so name a task")
 
     def target(self, name: str, asked_by: object = "target") -> Target:

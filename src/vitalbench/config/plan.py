@@ -17,6 +17,7 @@ from vitalbench.config.checks import (
     check_published,
     check_starts,
     check_subsets,
+    check_training,
 )
 from vitalbench.config.dataset import Dataset, Source
 from vitalbench.config.design import Design
@@ -307,8 +308,9 @@ def make_plan(folder: ConfigFolder, knobs: Knobs) -> Plan:
     check_claims(folder)
     found = find_sources(datasets, suite, knobs)
     check_subsets(datasets, {item: source for item, (source, _) in found.items()}, f"{file}: datasets")
-    asked_of = ((dataset, task) for grid in suite.grids for dataset in grid.datasets for task in grid.tasks)
+    asked_of = [(dataset, task) for grid in suite.grids for dataset in grid.datasets for task in grid.tasks]
     check_asked(f"{file}: datasets", tasks, datasets, folder.path / "tasks", asked_of)
+    check_training(f"{file}: tasks", tasks, datasets, asked_of)
     for task_name, fold in ((task, fold) for grid in suite.grids for task in grid.tasks for fold in grid.folds):
         rounds = tasks[task_name].split.rounds
         if fold >= rounds:

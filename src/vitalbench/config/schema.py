@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from vitalbench.config.gate import Gate
 from vitalbench.config.strict import Strict
-from vitalbench.config.values import Count, DatasetName, Name, Positive
+from vitalbench.config.values import Count, DatasetName, Name, Positive, TaskName
 from vitalbench.errors import choices
 
 Kind = Literal["multilabel", "multiclass", "softlabel", "binary"]
@@ -19,7 +19,7 @@ class Grid(Strict):
     """Cells as a product: every task of every data set with every design, seed and fold."""
 
     datasets: Annotated[list[DatasetName], Field(min_length=1)]
-    tasks: Annotated[list[Name], Field(min_length=1)]
+    tasks: Annotated[list[TaskName], Field(min_length=1)]
     designs: Annotated[list[Name], Field(min_length=1)]
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = [0]
     folds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = [0]
@@ -167,6 +167,9 @@ class TaskData(Strict):
     classes: Annotated[list[str], Field(min_length=1)]
     rare_below: Annotated[float, Field(gt=0, lt=1)] | None = (
         None  # asks only what a smaller share of training patients carry
+    )
+    train_patients: Count | None = (
+        None  # so many of the training patients; the others are unused, val and test as they are
     )
     unlabelled: Literal["drop", "keep"] = "drop"
     subgroups: list[str] = []

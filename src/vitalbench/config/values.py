@@ -21,6 +21,19 @@ def _some_patients(name: str) -> str:
 
 # A data set, or some of its patients: ptbxl@200 is `subset: {patients: 200}` of ptbxl.
 DatasetName = Annotated[str, Field(max_length=64), AfterValidator(_some_patients)]
+
+
+def _some_training(name: str) -> str:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]*(@[1-9][0-9]{0,8})?", name):
+        raise PydanticCustomError(
+            "task_name",
+            "allowed: a task's name, or NAME@N for N of its training patients, as superdiagnostic@200; N is 1 or more",
+        )
+    return name
+
+
+# A task, or one with fewer patients to train on: superdiagnostic@200 is `train_patients: 200` of superdiagnostic.
+TaskName = Annotated[str, Field(max_length=64), AfterValidator(_some_training)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, le=1)]

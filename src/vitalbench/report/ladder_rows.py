@@ -1,4 +1,9 @@
-"""One design on more and more patients of one data set: records, bytes, hours and metric by their number, and what comes next."""
+"""One design trained on more and more patients: records, bytes, hours and metric by their number, and what comes next.
+
+The rungs of a task (`TASK@N`) are scored on the same test patients, so that the number is all that changes between them, and an
+error can be followed to more. Those of a data set (`NAME@N`) have test patients of their own, another sample each: they are told,
+and nothing is extrapolated from them.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -6,10 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from vitalbench.cell_result import CellResult
-from vitalbench.config.schema import MACRO
+from vitalbench.config.schema import MACRO, Split
 from vitalbench.cost.table import hours
 from vitalbench.evaluate.bootstrap import interval
 from vitalbench.evaluate.power_law import FARTHEST, extrapolate
@@ -23,13 +29,17 @@ from vitalbench.tables import number, read_table
 Row = dict[str, Any]
 _TWICE = 2  # times the largest rung, where the whole release is no larger
 _SEED = 0
+_OWN_TESTS = (
+    "every rung has test patients of its own, so more than the number changes; ask the task of N patients, as TASK@N"
+)
 
 
 @dataclass(frozen=True)
 class Rung:
-    """One data set of the ladder: the runs of one design on it.
+    """One number of patients: the runs of one design with it.
 
     Attributes:
+        patients: trained on; of rungs that are data sets, stored. So are records, and bytes are the store's share of them.
         replicates: (runs, resamples) of the metric; None where a run has none.
         hours: of a training: measured step x steps; None where no step was timed.
     """
@@ -57,20 +67,32 @@ def _hours(results: Results, run: CellResult) -> float | None:
     return spent[1] if spent else None
 
 
+def _size(results: Results, dataset: str, runs: list[CellResult]) -> tuple[int, int, int]:
+    """Patients, records and bytes of a rung; the first fold's, where there are several."""
+    folder = results.store_folder(dataset)
+    manifest = read_json(folder / "manifest.json")
+    parts = [folder / "parts" / name for name in manifest["parts"]]
+    whole = sum(part.stat().st_size for part in parts if part.is_file())
+    task, fold = runs[0].cell.task, min(run.cell.fold for run in runs)
+    if "@" not in task:
+        return manifest["patients"], manifest["records"], whole
+    split = pd.read_csv(results.split(dataset, task, fold), dtype=str)
+    train = split[split["split"] == "train"]
+    return train["patient_id"].nunique(), len(train), round(whole * len(train) / manifest["records"])
+
+
 def _rung(results: Results, dataset: str, runs: list[CellResult], metric: str) -> Rung | None:
     values = [value for run in runs if (value := _value(run, metric)) is not None]
     if len(values) < len(runs):
         return None
-    folder = results.store_folder(dataset)
-    manifest = read_json(folder / "manifest.json")
-    parts = [folder / "parts" / name for name in manifest["parts"]]
+    patients, records, size = _size(results, dataset, runs)
     spent = [hour for run in runs if (hour := _hours(results, run)) is not None]
     kept = [read_replicates(run.folder).get(("test", ALL, metric, MACRO)) for run in runs]
     whole = [series.astype(float) for series in kept if series is not None]
     return Rung(
-        patients=manifest["patients"],
-        records=manifest["records"],
-        bytes=sum(part.stat().st_size for part in parts if part.is_file()),
+        patients=patients,
+        records=records,
+        bytes=size,
         hours=float(np.mean(spent)) if spent else None,
         value=float(np.mean(values)),
         replicates=np.stack(whole) if len(whole) == len(runs) else None,
@@ -79,7 +101,7 @@ def _rung(results: Results, dataset: str, runs: list[CellResult], metric: str) -
 
 
 def _drawn(rungs: list[Rung], best: float, sign: float) -> NDArray[np.float64]:
-    """(resamples, rungs) errors: every rung's test patients were drawn by themselves, and its seeds are drawn here."""
+    """(resamples, rungs) errors: a resample is of the same test patients on every rung, and each rung's seeds are drawn here."""
     rng = np.random.default_rng(_SEED)
     columns = []
     for rung in rungs:
@@ -88,38 +110,46 @@ def _drawn(rungs: list[Rung], best: float, sign: float) -> NDArray[np.float64]:
         runs, resamples = rung.replicates.shape
         chosen = rng.integers(0, runs, (runs, resamples))
         mean = rung.replicates[chosen, np.arange(resamples)].mean(axis=0)
-        columns.append(sign * (best - rng.permutation(mean)))
+        columns.append(sign * (best - mean))
     least = min(map(len, columns), default=0)
     return np.column_stack([column[:least] for column in columns]) if columns else np.empty((0, 0))
 
 
-def _to(results: Results, largest: int, dataset: str) -> list[int]:
-    """How many patients the law is asked about: those of the whole release, where that is larger than the largest rung.
+def _to(results: Results, largest: int, dataset: str, split: Split) -> list[int]:
+    """How many training patients the law is asked about: the whole release's, where they are more than the largest rung's.
 
     Where that is too far away, the farthest that is not comes before it.
     """
     expected = results.dataset(dataset).expected
-    if not expected or expected.patients <= largest:
+    share = 1.0 if split.method == "named" else 1 - len({*split.val, *split.test}) / split.folds
+    whole = round(expected.patients * share) if expected else 0
+    if whole <= largest:
         return [_TWICE * largest]
     farthest = round(FARTHEST * largest)
-    return [farthest, expected.patients] if expected.patients > farthest else [expected.patients]
+    return [farthest, whole] if whole > farthest else [whole]
 
 
 def ladder_rows(results: Results) -> Iterator[Row]:
-    """Of each design on subsets of one data set (`NAME@N`): a row a rung, then what is extrapolated, or why nothing is."""
-    ladders: dict[tuple[str, str, str, str], dict[str, list[CellResult]]] = defaultdict(dict)
+    """Of each design on rungs of one task, or of one data set: a row a rung, then what is extrapolated, or why nothing is."""
+    ladders: dict[tuple[str, str, str, str], dict[tuple[str, str], list[CellResult]]] = defaultdict(dict)
     for (dataset, task, design, target), runs in results.scored_groups.items():
-        ladders[dataset.partition("@")[0], task, design, target][dataset] = runs
-    for (base, task, design, target), by_dataset in ladders.items():
-        if len(by_dataset) < 2:
+        # Of a data set's rungs the number is in the data set's name, of a task's in the task's; the other is one for all.
+        base = (dataset, task.partition("@")[0]) if "@" in task else (dataset.partition("@")[0], task)
+        ladders[*base, design, target][dataset, task] = runs
+    for (dataset, task, design, target), by_rung in ladders.items():
+        if len(by_rung) < 2:
             continue
-        asked = results.task(task)
-        place = {"dataset": base, "task": task, "design": design, "target": target, "metric": asked.primary}
-        found = [_rung(results, dataset, runs, asked.primary) for dataset, runs in by_dataset.items()]
+        stored, named = next(iter(by_rung))
+        asked = results.task(named)
+        place = {"dataset": dataset, "task": task, "design": design, "target": target, "metric": asked.primary}
+        found = [_rung(results, of, runs, asked.primary) for (of, _), runs in by_rung.items()]
         rungs = sorted((rung for rung in found if rung), key=lambda rung: rung.patients)
         for rung in rungs:
             yield place | {"basis": "measured"} | _measured(rung)
-        for to in _to(results, rungs[-1].patients, next(iter(by_dataset))) if rungs else ():
+        if rungs and len({of for of, _ in by_rung}) > 1:
+            yield place | {"basis": "extrapolated", "patients": _TWICE * rungs[-1].patients, "reason": _OWN_TESTS}
+            continue
+        for to in _to(results, rungs[-1].patients, stored, asked.split) if rungs else ():
             yield place | {"basis": "extrapolated"} | _beyond(rungs, to, asked.direction)
 
 

@@ -85,6 +85,19 @@ def _external(records: pd.DataFrame, split: Split, fold: int) -> NDArray[np.obje
     return np.where(source == split.train_on, own, others).astype(object)
 
 
+def _fewer(patients: pd.Series, split: NDArray[np.object_], wanted: int) -> NDArray[np.object_]:
+    """A split that trains on so many patients: those whose ids' hashes come first, so that a larger number holds a smaller one.
+
+    The others are unused, and val and test stay as they are: every number is scored on the same patients.
+    """
+    training = patients[split == "train"].unique()
+    if wanted > len(training):
+        raise InputError(f"train_patients is {wanted:,}; the split has {len(training):,} patients to train on")
+    chosen = sorted(training, key=lambda name: hashlib.sha256(f"rung/{name}".encode()).digest())[:wanted]
+    out = (split == "train") & ~patients.isin(chosen).to_numpy()
+    return np.where(out, "unused", split).astype(object)
+
+
 def assign(records: pd.DataFrame, task: TaskData, fold: int) -> pd.DataFrame:
     """Assign every record to a split.
 
@@ -120,6 +133,8 @@ def assign(records: pd.DataFrame, task: TaskData, fold: int) -> pd.DataFrame:
     split = _split(records, task.split, fold)
     if task.unlabelled == "drop":
         split = np.where(records[column].map(len) == 0, "unused", split)
+    if task.train_patients is not None:
+        split = _fewer(records["patient_id"], split, task.train_patients)
     windows = [column for column in WINDOW if column in records.columns]  # for the audit: which share time
     assigned = records[["record_id", "patient_id", *windows]].assign(split=split)
     empty = {"train", "test"} - set(split)
