@@ -140,6 +140,17 @@ def test_the_ledger_that_ships_rests_on_what_it_is_to_rest_on(configs):
     assert {"price.aws-p4d.24xlarge", "price.aws-p5.48xlarge"} <= prices
 
 
+def test_published_scores_of_radiographs_say_what_their_source_says_of_the_split(configs):
+    """The README cited draws its split at random: its columns are of no list that the publisher gives."""
+    cited = [document for document in configs.documents.values() if "arnoweng/CheXNet at 3d45ee7" in document.source]
+    claims = [claim for document in cited for claim in document.claims if claim.id.startswith("wang-")]
+    assert len(claims) == 15
+    for claim in claims:
+        assert "randomly split" in claim.definition
+        assert "official" not in claim.definition
+    assert not any("ResNet-50 as tabled" in document.source for document in cited)
+
+
 def test_every_row_that_ships_says_why_it_has_no_number_and_shows_what_it_has(configs):
     for row in claim_rows(configs.documents, declared_facts(configs)):
         found = [kind for kind in ("measured", "projected", "published") if row.get(kind) is not None]
