@@ -354,6 +354,17 @@ def test_predictions_of_other_records_are_not_taken_together(tmp_path):
     assert found[1].record_id.tolist() == shuffled.record_id.tolist()
 
 
+def test_a_patient_of_both_splits_is_refused(tmp_path):
+    found = predictions(100)
+    found.patient_id[:50:2] = found.patient_id[1:51:2]
+    one = written(found, tmp_path / "one.csv")
+    with pytest.raises(
+        InputError, match=r"one\.csv: 25 of 50 patients in the split 'test' are in 'val' too, such as p1:"
+    ):
+        cli.run(["examine", str(one), "--task", "multilabel", "--out", str(tmp_path / "o")])
+    assert not (tmp_path / "o").exists()
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [

@@ -63,10 +63,17 @@ def _of_suite(results: Results, place: SearchPlace, level: float, failures: int)
     say(f"{out}: {len(members)} of {len(results.examined[place])} runs")
 
 
-def _both_splits(found: Predictions, path: Path) -> None:
+def _apart(found: Predictions, path: Path) -> None:
+    """Raise an InputError where there is nothing to choose or tell on, or a patient is in both. A suite's splits are audited."""
     for split in (CHOSEN_ON, SPLIT):
         if not (found.split == split).any():
             raise InputError(f"{path}: no row is in the split '{split}': there is nothing to choose or tell on")
+    chosen, told = (set(found.patient_id[found.split == split]) for split in (CHOSEN_ON, SPLIT))
+    if both := sorted(chosen & told):
+        raise InputError(
+            f"{path}: {len(both)} of {len(told)} patients in the split '{SPLIT}' are in '{CHOSEN_ON}' too, such as {both[0]}: "
+            "what is chosen on a patient cannot be told of the same one"
+        )
 
 
 def run(args: argparse.Namespace) -> None:
@@ -86,7 +93,7 @@ def run(args: argparse.Namespace) -> None:
     if args.out is None:
         raise ConfigError("vitalbench examine: needs --out, the folder that the tables go to")
     members = aligned({path: read_predictions(path, args.task) for path in args.files})
-    _both_splits(members[0], args.files[0])
+    _apart(members[0], args.files[0])
     tables = examined(members, args.task, args.level, args.bootstrap, args.seed, args.failures)
     written = [name for name in TABLES if name != "ensemble" or len(members) > 1]
     for name in written:
