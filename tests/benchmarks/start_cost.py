@@ -18,9 +18,8 @@ def least(program: str, times: int) -> tuple[float, float]:
         _, status, used = os.wait4(Popen([sys.executable, "-c", program]).pid, 0)
         if status:
             sys.exit(f"{program}: ended with {status}")
-        found.append(
-            (used.ru_utime + used.ru_stime, used.ru_maxrss / 1e3)
-        )  # processor time: other work makes it little longer
+        spent = used.ru_utime + used.ru_stime  # processor time: other work makes it little longer
+        found.append((spent, used.ru_maxrss / 1e3))
     return min(found)
 
 
