@@ -1,5 +1,6 @@
 """`vitalbench sources`: what a data set comes to, counted of a store that is built and gone."""
 
+import re
 import shutil
 
 import pandas as pd
@@ -9,7 +10,7 @@ import yaml
 from vitalbench import cli
 from vitalbench.data.datasets import challenge
 from vitalbench.data.origins import by_origin
-from vitalbench.errors import ConfigError, InputError
+from vitalbench.errors import ConfigError, GateError, InputError
 
 
 @pytest.fixture
@@ -57,6 +58,24 @@ def test_a_release_that_is_a_stand_in_is_not_counted_as_records(few, tmp_path, c
     shutil.copytree(root, tmp_path / "again/challenge2021")
     with pytest.raises(InputError, match="this is a stand-in"):
         table(few, "--data-root", str(tmp_path / "again"))
+
+
+def test_a_refused_set_is_told_with_its_first_finding_and_the_others_are_still_counted(few, capsys):
+    file = few / "configs/datasets/nsrdb.yaml"
+    about = yaml.safe_load(file.read_text())
+    about["standin"] |= {"patients": 2, "seconds": 60.0}
+    del about["harmonise"]  # so that its leads, of a gain of 0, are not calibrated
+    file.write_text(yaml.safe_dump(about))
+    out = few / "out.csv"
+    with pytest.raises(GateError) as told:
+        cli.run(["sources", "nsrdb", "georgia", "--configs", str(few / "configs"), "--out", str(out)])
+    assert re.fullmatch(
+        r"nsrdb, generated: \d+ of \d+ records quarantined \(100\.0%\), quality\.max_quarantined allows 5\.0%: \d+ wrong-unit; "
+        r"the first is nsrdb/\S+: wrong-unit, lead ECG1 ECG2: not calibrated, its gain is 0 or left out",
+        str(told.value),
+    )
+    assert pd.read_csv(out)["data set"].tolist() == ["georgia"]
+    assert "| georgia | generated |" in capsys.readouterr().out
 
 
 def test_a_set_of_several_sources_says_what_each_really_adds():

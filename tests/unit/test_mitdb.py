@@ -136,6 +136,18 @@ def test_the_published_beats_of_all_recordings_are_those_of_the_database(configs
     assert f"{sum(mitdb.BEATS.values()):,} beats" in configs.dataset("mitdb").expected.source
 
 
+def test_a_header_that_leaves_out_its_length_is_read_by_its_samples(dataset, store, tmp_path):
+    shutil.copytree(store.parent / "release", tmp_path / "release")
+    header = tmp_path / "release/100.hea"
+    header.write_text(header.read_text().replace("100 2 360 5400", "100 2 360"))
+    index = mitdb.read_index(tmp_path / "release", dataset)
+    same = mitdb.read_index(store.parent / "release", dataset)
+    pd.testing.assert_frame_equal(index, same)
+    row = index[index["recording_id"] == "100"].iloc[0].to_dict()
+    found, expected = (mitdb.read_record(root / "release", row, dataset) for root in (tmp_path, store.parent))
+    assert np.array_equal(found.digital, expected.digital)
+
+
 def test_a_recording_of_other_samples_quarantines_its_windows(dataset, store, tmp_path):
     shutil.copytree(store.parent / "release", tmp_path / "release")
     content = bytearray((tmp_path / "release/100.dat").read_bytes())

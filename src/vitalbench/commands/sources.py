@@ -14,7 +14,7 @@ from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.made_of import made_of
 from vitalbench.config.sources import local_release
 from vitalbench.data.inventory import Inventory, take
-from vitalbench.errors import ConfigError
+from vitalbench.errors import ConfigError, GateError, InputError
 from vitalbench.files import write_text
 from vitalbench.progress import say
 
@@ -102,7 +102,11 @@ def document_rows(folder: ConfigFolder, name: str) -> list[list[str]]:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Read and tell."""
+    """Read and tell.
+
+    Raises:
+        GateError, InputError: a data set was refused; the table has all others.
+    """
     folder = ConfigFolder(args.configs)
     if args.document:
         lines = document_rows(folder, args.document)
@@ -114,6 +118,7 @@ def run(args: argparse.Namespace) -> None:
         raise ConfigError(f"--data-root: {args.data_root}: no such folder")
     rows: list[list[str]] = []
     origins: list[list[str]] = []
+    refused: list[GateError | InputError] = []
     for name in args.names or folder.names("datasets"):
         dataset = folder.dataset(name, "vitalbench sources")
         labels = folder.task(folder.first_task(name)).labels
@@ -123,16 +128,24 @@ def run(args: argparse.Namespace) -> None:
         found_at: dict[Source, Path | None] = {"local": root} if root else {}
         found_at |= {"generated": None} if dataset.standin and not args.no_generated else {}
         for source, folder_of in found_at.items():
-            found = take(name, dataset, source, folder_of, labels)
+            try:
+                found = take(name, dataset, source, folder_of, labels)
+            except (GateError, InputError) as refusal:  # of this one; the others are still to be told
+                refused.append(refusal)
+                say(f"{name}, {source}: refused: {refusal}")
+                continue
             if not rows:
                 _print(_HEAD, 2, [])
             rows.append(_row(name, source, found))
             _print_row(rows[-1])
             origins += _origin_rows(name, source, found)
-    if not rows:
+    if not rows and not refused:
         raise ConfigError(f"--data-root: {args.data_root} holds none of the data sets that were named")
     if args.out:
         write_text(args.out, pd.DataFrame(rows, columns=list(_HEAD)).to_csv(index=False, lineterminator="\n"))
     if origins:
         print()
         _print(_ORIGINS, 3, origins)
+    if refused:
+        more = f" ({len(refused) - 1} more were refused, told above)" if len(refused) > 1 else ""
+        raise type(refused[0])(f"{refused[0]}{more}")

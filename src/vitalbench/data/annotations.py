@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import wfdb
@@ -20,6 +21,7 @@ AAMI = {
     **dict.fromkeys("/fQ", "Q"),
 }
 _RHYTHM = "+"
+_BITS = {"16": 16, "212": 12}  # of a sample
 _END = b"\x00\x00"  # of a file of annotations, annot(5)
 _BEHIND_S = 1.0  # an end that is annotated may lie behind the last sample; CPSC2021 has such
 _NOTHING = ("", "None")  # CPSC2021 writes the word where others write nothing
@@ -67,6 +69,22 @@ class Annotations:
         return [(0, before), *changes]
 
 
+def _samples(path: Path, header: Any) -> int:
+    """How long a recording is by its first sample file, where its header leaves that out, as it may; 0 without signals."""
+    files = [str(name) for name in header.file_name or []]
+    if not files:
+        return 0
+    bits = _BITS.get(str(header.fmt[0]))
+    if bits is None:
+        raise UnreadableRecord("bad-header", f"{path.name}.hea: does not say how long it is, of format {header.fmt[0]}")
+    frame = sum(header.samps_per_frame[at] or 1 for at, name in enumerate(files) if name == files[0])
+    try:
+        size = path.with_name(files[0]).stat().st_size - (header.byte_offset[0] or 0)
+    except FileNotFoundError:
+        raise UnreadableRecord("missing-file", f"{files[0]} is not there") from None
+    return size * 8 // (bits * frame)
+
+
 def read_facts(path: Path) -> Facts:
     """Read a header.
 
@@ -81,7 +99,12 @@ def read_facts(path: Path) -> Facts:
         hold_lines(path, described.read_text(encoding="utf-8", errors="replace"))
         header = wfdb.rdheader(str(path))
         names = [str(name) for name in header.sig_name or []]
-        return Facts(float(header.fs), int(header.sig_len or 0), names, [str(line) for line in header.comments])
+        return Facts(
+            float(header.fs),
+            int(header.sig_len or _samples(path, header)),
+            names,
+            [str(line) for line in header.comments],
+        )
     except UnreadableRecord:
         raise
     except FileNotFoundError:

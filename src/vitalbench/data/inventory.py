@@ -10,8 +10,10 @@ import pandas as pd
 from vitalbench.config.dataset import Dataset, DatasetBuild, Source
 from vitalbench.data.build import DataFolder
 from vitalbench.data.origins import Origin, by_origin, left_out
+from vitalbench.data.quarantine import REFUSED, TooManyQuarantined
 from vitalbench.data.store import read_records
 from vitalbench.data.table_file import read_table
+from vitalbench.errors import GateError
 from vitalbench.files import read_json, write_json
 from vitalbench.measure.clock import Stopwatch
 from vitalbench.measure.load import ForeignLoad
@@ -70,7 +72,10 @@ def take(name: str, dataset: Dataset, source: Source, root: Path | None, labels:
         load, watch = ForeignLoad(), Stopwatch()
         for part in range(dataset.parts):
             folder.standardise(part)
-        folder.join()
+        try:
+            folder.join()
+        except TooManyQuarantined as refusal:  # whose table and parts are gone with the folder
+            raise GateError(f"{name}, {source}: {refusal.share}; {_first(folder.path)}") from None
         seconds, own, foreign = watch.lap(), load.own(), load.share()
         release = read_json(folder.path / "release.json")
         index, records = read_table(folder.path / "index.parquet"), read_records(folder.path / "store.h5")
@@ -89,6 +94,12 @@ def take(name: str, dataset: Dataset, source: Source, root: Path | None, labels:
             processor_seconds=own,
             foreign=foreign,
         )
+
+
+def _first(folder: Path) -> str:
+    """What was found wrong with the first record that was kept out."""
+    found = pd.read_csv(folder / REFUSED, dtype=str, keep_default_na=False).query("action == 'quarantined'").iloc[0]
+    return f"the first is {found['record_id']}: {found['check']}" + (f", {found['detail']}" if found["detail"] else "")
 
 
 def _by_check(found: pd.DataFrame, action: str) -> Iterator[tuple[str, int]]:

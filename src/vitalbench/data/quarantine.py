@@ -14,6 +14,17 @@ REFUSED = "quality.refused.csv"  # what was found in a build that was not made; 
 _SHOWN = 4
 
 
+class TooManyQuarantined(GateError):
+    """The refusal of a build; `share` is how many and why, without what is said of its folder."""
+
+    def __init__(self, share: str, folder: Path, table: Path) -> None:
+        super().__init__(
+            f"{folder}: {share}; see {table}; no store was made of it. "
+            "Its parts stand: `vitalbench store --recover VERSION` brings an earlier store back; `--versions` lists them"
+        )
+        self.share = share
+
+
 def hold_quarantined(findings: list[Path], stored: int, limit: float, folder: Path) -> None:
     """Tell how many records are quarantined, and why; end where they are too many.
 
@@ -24,7 +35,7 @@ def hold_quarantined(findings: list[Path], stored: int, limit: float, folder: Pa
         folder: where the table goes that a refusal names.
 
     Raises:
-        GateError: more are quarantined. Nothing but that table was written.
+        TooManyQuarantined: more are quarantined. Nothing but that table was written.
     """
     reasons: Counter[str] = Counter()
     for path in findings:
@@ -43,10 +54,7 @@ def hold_quarantined(findings: list[Path], stored: int, limit: float, folder: Pa
     if count / (count + stored) > limit:
         with atomic(table) as temporary, temporary.open("w", encoding="utf-8", newline="") as target:
             write_findings(findings, target)
-        raise GateError(
-            f"{folder}: {share}, quality.max_quarantined allows {limit:.1%}: {why}; see {table}; no store was made of it. "
-            "Its parts stand: `vitalbench store --recover VERSION` brings an earlier store back; `--versions` lists them"
-        )
+        raise TooManyQuarantined(f"{share}, quality.max_quarantined allows {limit:.1%}: {why}", folder, table)
     table.unlink(missing_ok=True)
     say(f"{folder}: {share}: {why}")
 

@@ -7,6 +7,7 @@ first samples and checksums, so they are given one patient, and no split parts t
 """
 
 import re
+from collections import Counter
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -36,7 +37,7 @@ _BY_LETTERS = {"E": "georgia", "HR": "ptb-xl", "A": "cpsc_2018", "Q": "cpsc_2018
 _CHAPMAN_TO = 10646  # Chapman and Ningbo count their records on; those up to here are Chapman's
 
 
-def _read_header(path: Path) -> tuple[dict[str, str], str]:
+def _read_header(path: Path) -> tuple[list[tuple[str, str]], str]:
     """What the comments of a header say of age, sex and diagnoses, and what tells its samples from others: all but names.
 
     Nothing of a header that cannot be read.
@@ -45,10 +46,10 @@ def _read_header(path: Path) -> tuple[dict[str, str], str]:
         with path.open("rb") as file:
             text = file.read(_LARGEST_HEADER).decode("utf-8", errors="replace")
     except OSError:
-        return {}, path.stem
+        return [], path.stem
     # First sample and checksum of every lead: twelve of each agree by chance in no two recordings.
     signals = [line.split()[1:] for line in text.splitlines()[1:] if line.strip() and not line.startswith("#")]
-    return {match[1].lower(): match[2] for match in _SAID.finditer(text)}, str(signals) if signals else path.stem
+    return [(match[1], match[2]) for match in _SAID.finditer(text)], str(signals) if signals else path.stem
 
 
 def _origin(folder: str, record: str) -> str:
@@ -60,12 +61,16 @@ def _origin(folder: str, record: str) -> str:
 
 
 def _table(root: Path, config: DatasetBuild) -> pd.DataFrame:
-    """A row a header, all of it texts: record_id, file, origin, age, sex, dx; `said` tells whether it has a line of diagnoses."""
+    """A row a header, all of it texts: record_id, file, origin, age, sex, dx.
+
+    `said` tells whether it has a line of diagnoses, `twice` what it says in more than one line.
+    """
     rows = []
     first: dict[str, str] = {}
     for folder in config.header_folders:
         for name in header_files(root, [folder]):
-            said, samples = _read_header(root / name)
+            lines, samples = _read_header(root / name)
+            said = {what.lower(): value for what, value in lines}
             record = PurePosixPath(name).stem
             rows.append(
                 {
@@ -77,6 +82,9 @@ def _table(root: Path, config: DatasetBuild) -> pd.DataFrame:
                     "sex": said.get("sex", "").lower(),
                     "dx": re.sub(r"\s", "", said.get("dx", "")),
                     "said": "dx" in said,
+                    "twice": next(
+                        (what for what, count in Counter(what for what, _ in lines).items() if count > 1), ""
+                    ),
                 }
             )
     if not rows:
@@ -89,6 +97,7 @@ def _codes(rows: Rows) -> list[list[str]]:
     dx = rows.table["dx"]
     known = set(snomed.vocabulary().index)
     rows.refuse(~rows.table["said"], "its header says no Dx")
+    rows.refuse(dx == "", "Dx is empty: nobody says what it shows, nor that it shows nothing")
     rows.refuse((dx != "") & ~dx.str.fullmatch(_CODES.pattern), "Dx is no list of SNOMED CT codes")
     found = [text.split(",") if text else [] for text in dx]
     strange = pd.Series([not set(codes) <= known for codes in found], index=dx.index)
@@ -105,6 +114,8 @@ def read_index(root: Path, config: DatasetBuild) -> pd.DataFrame:
     table = _table(root, config)
     table["age"] = table["age"].mask(table["age"].str.lower().isin(_UNKNOWN) | (table["age"] == "-1"), "")
     rows = Rows(table, root)
+    for what in ("Age", "Sex", "Dx"):
+        rows.refuse(table["twice"] == what, f"its header has more than one line of {what}")
     told = f"0 to {_OLDEST} years, {_OVER_89} (older than 89), -1 or NaN"
     age = rows.number("age", lambda years: years.between(0, _OLDEST) | (years == _OVER_89), told)
     sex = table["sex"].mask(table["sex"].isin(_UNKNOWN), "unknown").replace(_SEX)
