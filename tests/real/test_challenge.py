@@ -103,3 +103,15 @@ def test_the_combined_set_has_ptbxls_own_records_and_the_others(configs, real_da
     assert (records.groupby("patient_id")["strat_fold"].nunique() == 1).all()
     told = combined.left_out(real_data, configs.dataset("combined"), pd.read_parquet(tmp_path / "index.parquet"))
     assert told == {combined.GONE: (10, 0)}
+
+
+def test_the_combined_set_has_the_axes_of_ptbxls_table(configs, real_data):
+    index = combined.read_index(real_data, configs.dataset("combined")).set_index("record_id")
+    index = index[index["group:origin"] == "ptb-xl"]
+    table = pd.read_csv(real_data / "ptbxl/ptbxl_database.csv").set_index("ecg_id")
+    for name, axes, count in (("LAD", ["LAD", "ALAD"], 28), ("RAD", ["RAD", "ARAD"], 3)):
+        deviates = table.index[table["heart_axis"].isin(axes)]
+        ours = index[[name in found for found in index["labels:scored"]]]
+        assert len(deviates) == count
+        assert set(ours.index) == {f"ptbxl-{number}" for number in deviates}
+        assert not any(ours["labels:normal"])

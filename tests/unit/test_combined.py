@@ -1,5 +1,6 @@
 """All sources together: each recording once, PTB-XL's patients and folds, the Challenge's codes; what is left out is a copy."""
 
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -79,6 +80,21 @@ def test_a_record_has_the_codes_of_its_copy_and_without_one_those_of_its_stateme
     finally:
         (tmp_path / header.name).unlink(missing_ok=True)
         header.write_text(text)
+
+
+def test_an_axis_that_deviates_is_read_of_its_column_where_there_is_no_copy(built, root, tmp_path):
+    for name in ("ptbxl", "challenge2021"):
+        shutil.copytree(root / name, tmp_path / name, ignore=shutil.ignore_patterns("HR*", "*.dat", "*.mat"))
+    table = pd.read_csv(root / "ptbxl/ptbxl_database.csv")
+    axes = ["LAD", "ALAD", "RAD", "ARAD", "MID", "SAG"]
+    table["heart_axis"] = [*axes, *[""] * (len(table) - len(axes))]
+    table.to_csv(tmp_path / "ptbxl/ptbxl_database.csv", index=False)
+    index = combined.read_index(tmp_path, built[0]).set_index("record_id")
+    rows = index.loc[[f"ptbxl-{number}" for number in table["ecg_id"][: len(axes)]]]
+    assert [sorted({"LAD", "RAD"} & set(names)) for names in rows["labels:scored"]] == [
+        ["LAD"], ["LAD"], ["RAD"], ["RAD"], [], []
+    ]  # fmt: skip
+    assert not any(rows["labels:normal"].iloc[:4])
 
 
 def test_ptbxl_keeps_its_folds_and_the_others_patients_have_one(root, index, configs):

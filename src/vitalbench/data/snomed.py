@@ -2,7 +2,8 @@
 
 The table (datasets/snomed.csv) holds the 133 codes of the 2021 PhysioNet Challenge with the records that carry each in the public
 sources, as its organisers count them (dx_mapping_scored.csv and dx_mapping_unscored.csv of evaluation-2021). What is ours in it:
-`counted_as` beyond the four pairs that the Challenge scores as one, `group`, and `scp`, the PTB-XL statements a code stands for.
+`counted_as` beyond the four pairs that the Challenge scores as one, `group`, `scp`, the PTB-XL statements a code stands for, and
+`axis`, what PTB-XL's column heart_axis has for it.
 """
 
 from functools import cache
@@ -73,3 +74,21 @@ def from_statements(statements: list[str]) -> list[str]:
     (['426783006'], ['164865005'])
     """
     return sorted({_of_statements()[name] for name in statements if name in _of_statements()})
+
+
+@cache
+def _of_axes() -> dict[str, str]:
+    table = vocabulary()
+    return {axis: str(code) for code, said in table["axis"].items() for axis in said.split()}
+
+
+def from_axis(axis: object) -> list[str]:
+    """The code of what a PTB-XL record's heart_axis says: a deviation to the left or the right, extreme ones too; else none.
+
+    No statement says it. The Challenge's copies of PTB-XL have these codes, 5,146 and 343.
+
+    >>> from_axis("ALAD"), from_axis("RAD"), from_axis("MID"), from_axis(None)
+    (['39732003'], ['47665007'], [], [])
+    """
+    code = _of_axes().get(str(axis))
+    return [code] if code else []

@@ -2,9 +2,9 @@
 
 The Challenge holds PTB-XL 1.0.1 under other names (HR00001 is ecg_id 1) and without its patients. So its copies are left out by
 their number, and the release's own records taken: they have patients and folds. What a copy adds is its SNOMED CT codes, which a
-record is given where the copy is here; else its statements are mapped by datasets/snomed.csv. Numbers that 1.0.3 no longer has are
-left out too. Chapman and Ningbo, CPSC2018 and Georgia are in the Challenge once. Every patient has a fold: PTB-XL's own, elsewhere
-a hash of the id.
+record is given where the copy is here; else its statements and its axis are mapped by datasets/snomed.csv. Numbers that 1.0.3 no
+longer has are left out too. Chapman and Ningbo, CPSC2018 and Georgia are in the Challenge once. Every patient has a fold: PTB-XL's
+own, elsewhere a hash of the id.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ __all__ = [
 ]  # fmt: skip
 PTBXL, CHALLENGE = "ptbxl", "challenge2021"  # the releases, side by side
 ORIGIN, COPIES, GONE = "ptb-xl", "ptb-xl, the Challenge's copies", "ptb-xl, in the Challenge alone"
-_FOLD = "strat_fold"
+_FOLD, _AXIS = "strat_fold", "heart_axis"
 _FOLDS = 10
 _SEX = {0: "male", 1: "female"}
 
@@ -70,11 +70,18 @@ def _codes_of(carried: pd.Series) -> list[list[str]]:
     return [[by_name[name] for name in names] for names in carried]
 
 
+def _mapped(statements: list[str], axis: object) -> list[str]:
+    """The codes of a record of PTB-XL: its statements', and that of its axis, which no statement says."""
+    return sorted({*snomed.from_statements(statements), *snomed.from_axis(axis)})
+
+
 def _ptbxl(root: Path, config: DatasetBuild, copied: pd.DataFrame) -> pd.DataFrame:
     """PTB-XL's own records, with the codes of the Challenge's copies where there are such."""
     index = ptbxl.read_index(root / PTBXL, _of(config, PTBXL))
     theirs = dict(zip(copied["record_id"].map(ecg_id), _codes_of(copied["labels:snomed"]), strict=True))
-    mapped = (snomed.from_statements(list(statements)) for statements in index["labels:all"])
+    axes = index[_AXIS] if _AXIS in index.columns else [None] * len(index)
+    said = zip(index["labels:all"], axes, index[FAULT], strict=True)
+    mapped = ([] if fault else _mapped(list(statements), axis) for statements, axis, fault in said)
     codes = [theirs.get(str(number), own) for number, own in zip(index["record_id"], mapped, strict=True)]
     found = _labelled(index, codes)
     for column in ("record_id", "patient_id"):
