@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from vitalbench import cli
-from vitalbench.data.datasets import challenge
+from vitalbench.config.folder import ConfigFolder
+from vitalbench.data.datasets import challenge, rhythm, sound
 from vitalbench.data.origins import by_origin
 from vitalbench.errors import ConfigError, GateError, InputError
 
@@ -38,6 +39,21 @@ def test_it_counts_what_is_in_the_stand_in(few):
     assert row["flagged"] == "2 filled-up, 2 duplicate"
     assert float(row["seconds"]) > 0
     assert row["other work"].endswith("%")
+
+
+def test_a_recording_at_fault_is_no_window(few):
+    file = few / "configs/datasets/afdb.yaml"
+    about = yaml.safe_load(file.read_text())
+    about["standin"] |= {"patients": 6, "seconds": 60.0}
+    about["quality"]["max_quarantined"] = 0.5
+    file.write_text(yaml.safe_dump(about))
+    out = few / "out.csv"
+    assert cli.run(["sources", "afdb", "--configs", str(few / "configs"), "--out", str(out)]) == 0
+    row = pd.read_csv(out, dtype=str).iloc[0]
+    assert (row["recordings"], row["patients"], row["kept out"]) == ("6", "4", "2 bad-row")
+    dataset = ConfigFolder(few / "configs").dataset("afdb")
+    rhythm.write_standin(few / "afdb", dataset)
+    assert int(row["records"]) == len(sound(rhythm.read_index(few / "afdb", dataset)))
 
 
 def test_a_folder_without_the_data_set_is_told(few, tmp_path, capsys):

@@ -24,7 +24,7 @@ class Inventory:
     """A data set as it was read from one source.
 
     Attributes:
-        listed: records of its index: windows, where its records are windows.
+        listed: records of its index: windows, where its records are windows, without the rows of recordings that have none.
         recordings: that they are cut from; the same where they are no windows.
         stored, patients: in its store.
         classes: of a label set, those that a stored record carries, with how many do.
@@ -81,8 +81,9 @@ def take(name: str, dataset: Dataset, source: Source, root: Path | None, labels:
         index, records = read_table(folder.path / "index.parquet"), read_records(folder.path / "store.h5")
         found = pd.read_csv(folder.path / "quality.csv", dtype=str)
         carried = records[f"labels:{labels}"].explode().dropna().value_counts()
+        windows = "recordings" in release  # of which a recording at fault has none, but a row that says so
         return Inventory(
-            listed=release["records"],
+            listed=release["records"] - (release["bad_rows"] if windows else 0),
             recordings=release.get("recordings", release["records"]),
             stored=len(records),
             patients=int(records["patient_id"].nunique()),
