@@ -10,9 +10,10 @@ from tests.conftest import build
 from vitalbench.config.dataset import Subset
 from vitalbench.data.datasets import challenge, synthetic
 from vitalbench.data.release import acquire, index_digests
+from vitalbench.data.snomed import label_sets
 from vitalbench.data.store import Store
 from vitalbench.data.synthetic.ecg_statements import AXES, attainable_auroc, factors
-from vitalbench.data.synthetic.parameters import COLUMNS, beat_times, signal_of
+from vitalbench.data.synthetic.parameters import COLUMNS, beat_times, signal_of, tables
 from vitalbench.errors import InputError
 from vitalbench.files import read_json
 
@@ -68,7 +69,7 @@ def test_all_of_it_is_the_whole_data_set_since_it_stands_in_for_none(dataset, tm
 
 def test_every_parameter_is_a_column_of_the_store(records):
     assert set(COLUMNS) <= set(records.columns)
-    assert records[list(COLUMNS)].notna().to_numpy().all()
+    assert records[[name for name in COLUMNS if name != "pr_ms"]].notna().to_numpy().all()
     assert records["heart_rate_bpm"].between(30, 215).all()
     assert records["noise_mv"].between(0.01, 0.09).all()
     assert set(records["group:noise"]) == {"low", "middle", "high"}
@@ -131,6 +132,37 @@ def test_a_parameter_follows_what_it_is_named_after(records):
         ("r_mv", "voltage", 1), ("t_mv", "t_low", -1), ("qt_ms", "qt", 1),
     ):  # fmt: skip
         follows(column, axis, sign)
+
+
+def test_an_atrium_that_does_not_beat_has_no_pr_interval_and_every_other_has(records):
+    without = np.array([not {"AF", "AFL"}.isdisjoint(found) for found in records["labels:findings"]])
+    assert 0 < without.sum() < len(records)
+    assert records.loc[without, "pr_ms"].isna().all()
+    assert records.loc[~without, "pr_ms"].notna().all()
+
+
+@pytest.mark.slow
+def test_what_the_documentation_says_of_findings_beside_parameters_is_so(dataset):
+    """docs/DATA.md, of 1,500 records."""
+    few = dataset.standin.model_copy(update={"patients": 1500})
+    table = pd.concat(tables(few, dataset.signal.seconds), ignore_index=True)
+    findings = label_sets([codes.split() for codes in table["codes"]])["findings"]
+    ventricular, atrial, block = (
+        np.array([not of.isdisjoint(found) for found in findings])
+        for of in ({"PVC"}, {"PAC"}, {"LBBB", "RBBB", "IRBBB", "NSIVCB", "WPW", "PR"})
+    )
+    neither = ~ventricular & ~atrial
+    some = table["ectopic_beats"] > 0
+    assert ((ventricular & ~some).sum(), ventricular.sum(), (neither & some).sum(), neither.sum()) == (
+        37,
+        187,
+        159,
+        1174,
+    )
+    left = np.array(["LBBB" in found for found in findings])
+    assert [round(table["qrs_ms"][of].median()) for of in (left, ~block)] == [98, 101]
+    assert ((table["axis_deg"] < -30).sum(), (table["axis_deg"] > 90).sum()) == (25, 50)
+    assert not any({"LAD", "RAD"} & set(found) for found in findings)
 
 
 def test_the_store_holds_the_record_of_its_row(dataset, store, records):

@@ -1,4 +1,4 @@
-"""Twelve-lead records with controlled parameters and exact truth: a data set of its own, of as many records as are asked for.
+"""Twelve-lead records with controlled parameters, known exactly: a data set of its own, of as many records as are asked for.
 
 A record is made when it is read, of its row of parameters.csv and its number, so no part of a store needs another and nothing but
 the store holds samples. What is carried into it: the findings, each of the parameters (synthetic/parameters.py) and the severities,

@@ -1,7 +1,8 @@
 """What a generated record is made with, in the units in which ECGs are read: rates, intervals, amplitudes, axis and noise.
 
 The generator (ecg.py) is driven by severities; these are what they come to. A wave is a Gaussian: it begins two widths before its
-centre and ends two behind it, where 14 % of it are left. Nothing here is measured of the samples, so it is exact at any noise.
+centre and ends two behind it, where 14 % of it are left. Nothing here is measured of the samples, so it is exact at any noise. It
+is exact of the samples, not of the findings: those say how severities were drawn, which scatter, and which beats come is chance.
 """
 
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ COLUMNS = {
 _NOISE_SPREAD = 3.0  # levels lie between a third of the configured one and three times it, every ratio as often
 _TRAITS, _SIGNAL, _STATEMENTS, _LEVEL = 4, 5, 6, 7  # streams of random numbers
 _EXTENT = 2.0  # widths
+_WITHOUT_P = {"AFIB", "AFLT"}  # statements of an atrium that does not beat: no PR interval
 _MS = 1000
 
 
@@ -116,6 +118,8 @@ def _chunk(some: pd.DataFrame, first: int, config: StandIn, seconds: float) -> p
         "noise_mv": config.noise_mv * _NOISE_SPREAD**spread,
         **_waves(severity, traits, np.where(np.isnan(rr_s), regular, rr_s)),
     }
+    fibrillates = np.array([not _WITHOUT_P.isdisjoint(row) for row in codes])
+    columns["pr_ms"] = np.where(fibrillates, np.nan, columns["pr_ms"])
     about = pd.DataFrame({
         "record_id": [f"{number:06d}" for number in numbers],
         "age": np.minimum(some["age"].to_numpy(), 90),
