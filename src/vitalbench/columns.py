@@ -663,6 +663,7 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "records | with this finding | count",
             "of | records of the release | count",
             "example | one of them",
+            "caveat | what of the data set's reader no real file has been read by, as its configuration says",
         ),
     ),
 }

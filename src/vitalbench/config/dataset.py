@@ -281,6 +281,12 @@ class Dataset(DatasetBuild):
     groups: list[str] = []
     gives: Gives | None = None  # without it, what a task names is looked for when it is split
     fitted_on: str | None = None
+    unverified: str | None = None  # what of it no real file has been read by: `reader`, or the reader of a part
+
+    @property
+    def caveat(self) -> str:
+        """What a reader of its numbers has to know; empty where its reader has read real files."""
+        return f"{self.unverified} unverified on real files" if self.unverified else ""
 
     @model_validator(mode="after")
     def _open_download(self) -> Self:

@@ -75,6 +75,12 @@ def _generated(results: Results) -> str:
     return " and ".join(counts)
 
 
+def _caveats(results: Results) -> list[str]:
+    """A sentence for each data set whose reader no real file has been read by."""
+    told = ((dataset["title"], results.dataset(name).caveat) for name, dataset in results.suite["datasets"].items())
+    return [f"{title}: {caveat}." for title, caveat in told if caveat]
+
+
 def _commands(results: Results) -> str:
     knobs = [f"suite={results.suite['suite']}"]
     if "local" in results.suite["sources"].values():
@@ -121,6 +127,7 @@ def write_report(results: Results) -> Path:
         suite=results.suite,
         style=(_HERE / "style.css").read_text(encoding="utf-8"),
         generated=_generated(results),
+        caveats=_caveats(results),
         headline=_headline(results, devices),
         sections=sections,
         tasks=tasks,

@@ -75,10 +75,11 @@ def data_rows(results: Results) -> list[list[Any]]:
     """A row a data set: what it is here."""
     rows = []
     for name, dataset in results.suite["datasets"].items():
-        folder = results.data(name)
+        folder, caveat = results.data(name), results.dataset(name).caveat
         manifest = read_json(folder / "manifest.json") if folder and (folder / "manifest.json").is_file() else None
         if manifest is None:
-            rows.append([dataset["title"], dataset["version"], "none here", "", "", dataset["licence"]])
+            told = "; ".join(filter(None, ("none here", caveat)))
+            rows.append([dataset["title"], dataset["version"], told, "", "", dataset["licence"]])
             continue
         source = manifest["release"]["source"]
         kinds = {"generated": "generated stand-in", "local": "local release", "download": "downloaded release"}
@@ -90,7 +91,7 @@ def data_rows(results: Results) -> list[list[Any]]:
             [
                 dataset["title"],
                 dataset["version"],
-                shown,
+                "; ".join(filter(None, (shown, caveat))),
                 count(manifest["records"]),
                 count(manifest["patients"]),
                 "none: made here" if source == "generated" else dataset["licence"],

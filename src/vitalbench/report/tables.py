@@ -148,6 +148,7 @@ def quality_rows(results: Results) -> Iterator[Row]:
             continue
         findings = pd.read_csv(folder / "quality.csv", dtype=str, keep_default_na=False)
         total = read_json(folder / "manifest.json")["release"]["records"]
+        caveat = results.dataset(dataset).caveat
         counts = Counter(zip(findings["check"], findings["action"], strict=True))
         for (check, action), count in sorted(counts.items()):
             example = findings[(findings["check"] == check) & (findings["action"] == action)].iloc[0]
@@ -159,9 +160,18 @@ def quality_rows(results: Results) -> Iterator[Row]:
                 "records": count,
                 "of": total,
                 "example": shown,
+                "caveat": caveat,
             }
         if not counts:
-            yield {"dataset": dataset, "check": "any", "action": "", "records": 0, "of": total, "example": ""}
+            yield {
+                "dataset": dataset,
+                "check": "any",
+                "action": "",
+                "records": 0,
+                "of": total,
+                "example": "",
+                "caveat": caveat,
+            }
 
 
 def write_tables(results: Results) -> Path:
