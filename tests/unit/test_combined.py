@@ -114,7 +114,7 @@ def test_every_source_is_told_apart_in_one_vocabulary(index):
         "ptb-xl", "georgia", "chapman_shaoxing", "ningbo", "cpsc_2018", "cpsc_2018_extra"
     }  # fmt: skip
     assert {column for column in index.columns if column.startswith("labels:")} == {
-        f"labels:{name}" for name in ("snomed", "scored", "findings", "normal", "rare", "arrhythmia", "complex", "st")
+        f"labels:{name}" for name in ("snomed", "scored", "findings", "normal", "arrhythmia", "complex", "st")
     }
     assert set(index["sex"]) <= {"male", "female", "unknown"}
 

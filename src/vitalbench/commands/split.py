@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from vitalbench.data.origins import unused_copies
 from vitalbench.data.store import read_records
 from vitalbench.files import write_text
 from vitalbench.progress import say
@@ -24,10 +25,13 @@ def run(args: argparse.Namespace) -> None:
     results = Results(args.results)
     records = read_records(results.store(args.dataset))
     task = results.task(args.task)
-    assigned = assign(records, task, args.fold)
+    copies = unused_copies(results.store_folder(args.dataset), records)
+    assigned = assign(records, task, args.fold, copies)
     asked = asked_classes(records, assigned["split"], task)
     write_text(results.classes(args.dataset, args.task, args.fold), asked.to_csv(index=False, lineterminator="\n"))
     write_text(results.split(args.dataset, args.task, args.fold), assigned.to_csv(index=False, lineterminator="\n"))
+    if len(copies):
+        say(f"{args.dataset}: {len(copies)} records have the samples of another and are not used, as {copies.index[0]}")
     if task.rare_below is not None:
         say(
             f"{args.dataset} {args.task} fold {args.fold}: {asked['asked'].sum()} of {len(asked)} classes are rare and asked"

@@ -221,6 +221,7 @@ class DatasetBuild(Strict):
     partial: bool = False  # records whose files are not in the folder are left out of the index
     harmonise: Harmonise | None = None
     subset: Subset | None = None
+    copies: Literal["used", "unused"] = "used"  # a record with the samples of one that was counted before
     parts: Annotated[int, Field(ge=1, le=1024)] = 8
     codec: Codec = "none"
     encrypt: bool = False

@@ -35,6 +35,32 @@ class Origin:
         return self.listed - self.kept_out - self.copies
 
 
+def copies(index: pd.DataFrame, records: pd.DataFrame) -> pd.Series:
+    """The records whose samples one before them in the index has too: that one's id, by their own.
+
+    Args:
+        index: the data set's, of all that it lists; of one recording, the first record in it is the one that counts.
+        records: its store's, with `digest`.
+    """
+    order = {record: at for at, record in enumerate(index["record_id"])}
+    stored = records.sort_values("record_id", key=lambda names: names.map(order))
+    first = stored.groupby("digest")["record_id"].transform("first")
+    again = first != stored["record_id"]
+    return pd.Series(first[again].to_numpy(), index=stored.loc[again, "record_id"].to_numpy(), dtype=object)
+
+
+def unused_copies(folder: Path, records: pd.DataFrame) -> pd.Series:
+    """The copies among a store's records that no split uses, as `copies`; none where the data set does not say so.
+
+    Args:
+        folder: where the store was built.
+    """
+    made = read_json(folder / "config.json")
+    if validated(DatasetBuild, made["config"], folder / "config.json").copies == "used":
+        return pd.Series(dtype=object)
+    return copies(read_table(folder / "index.parquet"), records)
+
+
 def by_origin(index: pd.DataFrame, records: pd.DataFrame) -> dict[str, Origin]:
     """By source, in the order of the index; the first record of a recording is the one that counts.
 
@@ -44,12 +70,10 @@ def by_origin(index: pd.DataFrame, records: pd.DataFrame) -> dict[str, Origin]:
     """
     if _ORIGIN not in index.columns or index[_ORIGIN].nunique() < 2:
         return {}
-    order = {record: at for at, record in enumerate(index["record_id"])}
-    stored = records.sort_values("record_id", key=lambda names: names.map(order))
-    again = stored[stored["digest"].duplicated()]
-    listed, kept, copies = (table[_ORIGIN].value_counts() for table in (index, stored, again))
+    again = records[records["record_id"].isin(copies(index, records).index)]
+    listed, kept, twice = (table[_ORIGIN].value_counts() for table in (index, records, again))
     return {
-        str(name): Origin(int(count), int(count - kept.get(name, 0)), int(copies.get(name, 0)))
+        str(name): Origin(int(count), int(count - kept.get(name, 0)), int(twice.get(name, 0)))
         for name, count in listed.reindex(index[_ORIGIN].unique()).items()
     }
 

@@ -98,17 +98,19 @@ def _fewer(patients: pd.Series, split: NDArray[np.object_], wanted: int) -> NDAr
     return np.where(out, "unused", split).astype(object)
 
 
-def assign(records: pd.DataFrame, task: TaskData, fold: int) -> pd.DataFrame:
+def assign(records: pd.DataFrame, task: TaskData, fold: int, copies: pd.Series | None = None) -> pd.DataFrame:
     """Assign every record to a split.
 
     Args:
         records: a store's records table.
         task: names the split, the label set, and what happens to records without a label (`unlabelled`): `drop` makes
             them `unused`, as the PTB-XL benchmark does; `keep` keeps them with no class.
+        copies: records that are one recording with another, each with the other's id, by their own: they are `unused`.
         fold: 0 is the split as the task states it; fold k takes validation and test k folds earlier, round the circle.
 
     Returns:
-        record_id, patient_id, split, and of windows recording_id, start_s, end_s; in the order of `records`.
+        record_id, patient_id, split, of windows recording_id, start_s, end_s, and where there are copies copy_of; in the order of
+        `records`.
 
     Raises:
         InputError: a label set, a subgroup or a fold column that the data set does not have, a label that is no class of the
@@ -133,10 +135,15 @@ def assign(records: pd.DataFrame, task: TaskData, fold: int) -> pd.DataFrame:
     split = _split(records, task.split, fold)
     if task.unlabelled == "drop":
         split = np.where(records[column].map(len) == 0, "unused", split)
+    twins = records["record_id"].map(copies) if copies is not None and len(copies) else None
+    if twins is not None:
+        split = np.where(twins.notna(), "unused", split).astype(object)
     if task.train_patients is not None:
         split = _fewer(records["patient_id"], split, task.train_patients)
     windows = [column for column in WINDOW if column in records.columns]  # for the audit: which share time
     assigned = records[["record_id", "patient_id", *windows]].assign(split=split)
+    if twins is not None:
+        assigned["copy_of"] = twins.fillna("")
     empty = {"train", "test"} - set(split)
     if empty:
         raise InputError(f"the split leaves no record to {min(empty)}: {assigned['split'].value_counts().to_dict()}")
