@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from vitalbench.config.folder import ConfigFolder
+from vitalbench.config.plan import make_plan
 from vitalbench.config.schema import Task
 from vitalbench.config.strict import validated
 from vitalbench.errors import ConfigError, InputError
@@ -60,9 +62,33 @@ def test_a_source_that_is_not_there_is_told_with_the_nearest(records):
         assign(records, task(test_on=["tow"]), 0)
 
 
+def test_a_source_with_official_folds_is_split_by_them(records):
+    records["fold"] = [number % 10 + 1 for number in range(400)] + [0] * 100  # those of other sources are nobody's
+    found = assign(records, task(folds_column="fold"), 0)["split"]
+    own = found[:400].groupby(records["fold"][:400]).unique()
+    assert {fold: list(split) for fold, split in own.items()} == {
+        **{fold: ["train"] for fold in range(1, 9)}, 9: ["val"], 10: ["test"]
+    }  # fmt: skip
+    assert set(found[400:460]) == {"test"}
+
+
+def test_official_folds_have_to_be_named_where_there_are_some(project):
+    path = project / "configs/tasks/external-ptbxl.yaml"
+    told = '{datasets: ["combined"], tasks: [external-ptbxl], designs: [prevalence]}'
+    (project / "configs/suites/own.yaml").write_text(
+        f"description: x\nsource: generated\nsize: small\ngrids: [{told}]\n"
+    )
+    folder = ConfigFolder(project / "configs")
+    assert make_plan(folder, folder.knobs({"suite": "own"})).running
+    path.write_text(path.read_text().replace(" folds_column: strat_fold,", ""))
+    with pytest.raises(ConfigError, match=r"folds_column: 'ptb-xl' in 'combined' has official folds in 'strat_fold'"):
+        make_plan(folder, folder.knobs({"suite": "own"}))
+
+
 @pytest.mark.parametrize(
     ("split", "told"),
     [
+        ({"method": "patient-hash", "train_on": None, "test_on": [], "folds_column": "f"}, "is of method 'external'"),
         ({"train_on": None}, "needs 'train_on'"),
         ({"test_on": []}, "needs 'train_on'"),
         ({"test_on": ["two", "one"]}, "test_on names 'one', which is trained on"),

@@ -226,6 +226,12 @@ def _check_given(file: Path, task: Task, item: str, dataset: Dataset, gives: Giv
                     raise ConfigError(
                         f"{file}: split.{key}: '{item}' has no records of {origin!r}; {choices(origin, gives.origins)}"
                     )
+        official = gives.folds.get(str(split.train_on))
+        if split.folds_column != official:
+            told = f"of '{split.train_on}' in '{item}' there are none, so leave it out"
+            if official:
+                told = f"'{split.train_on}' in '{item}' has official folds in '{official}'; allowed: {official}"
+            raise ConfigError(f"{file}: split.folds_column: {told}")
 
 
 def check_examined(where: str, suite: Suite, designs: dict[str, Design], tasks: dict[str, Task]) -> None:

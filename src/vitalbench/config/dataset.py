@@ -193,6 +193,7 @@ class Gives(Strict):
     labels: Vocabulary | dict[str, list[str]]  # label sets with their classes, or the vocabulary that makes them
     subgroups: list[str] = []
     origins: list[str] = []  # values of the subgroup `origin`
+    folds: dict[str, str] = {}  # of origins with official folds, the column that has them
 
     @property
     def label_sets(self) -> dict[str, list[str]]:

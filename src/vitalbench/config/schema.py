@@ -76,13 +76,15 @@ class Split(Strict):
     `official` reads the release's own folds; `patient-hash` draws patients by a hash of their id; `patient-dealt` deals them in the
     hash's order, one a fold, round and round, so that of few patients no fold is left without; `named` reads from a column which
     split a record is in, of a release that states its own and has no others; `external` draws as `patient-hash` does among the
-    records of one source, `train_on`, and adds all of those in `test_on` to the test split, so that both are scored apart.
+    records of one source, `train_on`, or takes them by its official folds, where `folds_column` has them, and adds all of those in
+    `test_on` to the test split, so that both are scored apart.
     """
 
     method: Literal["official", "patient-hash", "patient-dealt", "named", "external"]
     column: str | None = None
     train_on: str | None = None
     test_on: list[str] = []
+    folds_column: str | None = None
     folds: Annotated[int, Field(ge=3)] = 10
     val: Annotated[list[Count], Field(min_length=1)] = [9]
     test: Annotated[list[Count], Field(min_length=1)] = [10]
@@ -107,6 +109,11 @@ class Split(Strict):
             raise PydanticCustomError(
                 "split_external",
                 "method 'external', and no other, needs 'train_on', a source, and 'test_on', a list of others",
+            )
+        if self.folds_column is not None and self.method != "external":
+            raise PydanticCustomError(
+                "split_external",
+                "folds_column is of method 'external': the official folds of the source that is trained on",
             )
         if set(self.val) & set(self.test):
             raise PydanticCustomError("split_overlap", "val and test share a fold; they must be disjoint")

@@ -75,14 +75,16 @@ def _split(records: pd.DataFrame, split: Split, fold: int) -> NDArray[np.object_
 
 
 def _external(records: pd.DataFrame, split: Split, fold: int) -> NDArray[np.object_]:
-    """One source drawn by patient, others to test on, the rest unused."""
+    """One source by its official folds or drawn by patient, others to test on, the rest unused."""
     source = _column(records, split).astype(str)
     for name in (str(split.train_on), *split.test_on):
         if not (source == name).any():
             raise InputError(f"no record of '{name}' in {split.column}; {choices(name, sorted(set(source)))}")
-    own = _split(records, split.model_copy(update={"method": "patient-hash"}), fold)
-    others = np.where(source.isin(split.test_on), "test", "unused")
-    return np.where(source == split.train_on, own, others).astype(object)
+    how = {"method": "official", "column": split.folds_column} if split.folds_column else {"method": "patient-hash"}
+    own = (source == split.train_on).to_numpy()
+    found = np.where(source.isin(split.test_on), "test", "unused").astype(object)
+    found[own] = _split(records[own], split.model_copy(update=how), fold)
+    return found
 
 
 def _fewer(patients: pd.Series, split: NDArray[np.object_], wanted: int) -> NDArray[np.object_]:
