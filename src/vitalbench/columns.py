@@ -106,6 +106,7 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "truth | positive or negative: of which records the row tells",
             "level | the coverage that was asked for",
             "n_calibration | validation records of that truth; of too few the set rules nothing out",
+            "bounded | whether they limit the set: if not, all is covered by construction",
             "coverage | share of the test records of that truth whose set holds it",
             "coverage_low | 95 % interval of it over patients, from",
             "coverage_high | to",

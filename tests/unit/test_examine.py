@@ -164,6 +164,10 @@ def test_too_few_records_rule_nothing_out():
     rows = [row for row in conformal_rows(found, 0.9, 20, 0) if row["label"] == "A" and row["truth"] == "positive"]
     assert rows[0]["n_calibration"] == 3
     assert rows[0]["coverage"] == 1.0
+    assert rows[0]["bounded"] is False
+    found.y[val[:9], 0] = 1
+    rows = [row for row in conformal_rows(found, 0.9, 20, 0) if row["label"] == "A" and row["truth"] == "positive"]
+    assert rows[0]["bounded"] is True
 
 
 def test_a_gap_between_subgroups_is_found_and_none_where_there_is_none():

@@ -163,6 +163,22 @@ def test_a_suite_examines_its_places_and_the_page_shows_what_was_found(suite):
     assert found.ensemble == ""  # one seed of two was measured
 
 
+def test_the_page_says_which_thresholds_were_not_chosen_and_what_is_covered_by_construction(suite):
+    run = suite / RUN.format(**CELL) / "predictions.parquet"
+    table = pd.read_parquet(run)
+    table.loc[table["split"] == "val", "y_true:CD"] = 0.0
+    table.to_parquet(run, index=False)
+    assert cli.run(["examine", "--results", str(suite), "--place", PLACE]) == 0
+    results = Results(suite)
+    (place,) = results.examined
+    for name in ("gallery", "pointing"):
+        write_table(name, [], results.examination(place) / f"{name}.csv")
+    found = examined_section(results, place)
+    assert found.operating_note == "Of 1 of 5 classes validation lacks a truth, so the threshold is fixed at 0.5: CD."
+    assert {row[0]: row[1] for row in found.operating[1]}["CD"] == "0.500 (fixed)"
+    assert [row[:2] for row in found.conformal[1] if row[3] == "all, by construction"] == [["CD", "positive"]]
+
+
 def test_what_may_not_be_shown_any_more_is_not_embedded_though_a_picture_lies_there(suite):
     assert cli.run(["examine", "--results", str(suite), "--place", PLACE]) == 0
     path = suite / "config/suite.json"

@@ -77,7 +77,8 @@ def test_what_is_examined_stands_on_the_page_with_pictures_of_failures(results):
 def test_records_that_are_not_open_are_not_drawn(results, tmp_path):
     copy = tmp_path / "results/chest"
     shutil.copytree(results, copy, symlinks=True)
-    (tmp_path / "results/data").symlink_to(results.parent / "data")
+    (tmp_path / "results/data/chestxray14-64").mkdir(parents=True)
+    (tmp_path / "results/data/chestxray14-64/local").symlink_to(results.parent / "data/chestxray14-64/generated")
     suite = read_json(copy / "config/suite.json")
     suite["datasets"]["chestxray14-64"]["access"] = "credentialed"
     suite["sources"]["chestxray14-64"] = "local"

@@ -57,12 +57,13 @@ def conformal_rows(predictions: Predictions, level: float, resamples: int, seed:
     val, test = (predictions.take(predictions.split == split) for split in (CHOSEN_ON, SPLIT))
     over = Resampled(test, resamples, seed, SPLIT)
     for k, name in enumerate(predictions.classes):
-        held, limits = {}, {}
+        held, limits, bounded = {}, {}, {}
         for said, truth in TRUTHS.items():
             rows = val.y[:, k] == truth
             calibrating = strangeness(val.p[rows, k], truth)
             limits[said] = len(calibrating)
             limit = quantile(calibrating, val.weights[rows], level, test.weights)
+            bounded[said] = bool(np.isfinite(limit).any())
             held[said] = strangeness(test.p[:, k], truth) <= limit
         size = np.add(*(of.astype(int) for of in held.values()))
         for said, truth in TRUTHS.items():
@@ -77,6 +78,7 @@ def conformal_rows(predictions: Predictions, level: float, resamples: int, seed:
                 "truth": said,
                 "level": level,
                 "n_calibration": limits[said],
+                "bounded": bounded[said],
                 **over.ratio(sums[:, 1], sums[:, 0], bool(thin)).named("coverage"),
                 **{
                     called: float(sums[0, 2 + n] / sums[0, 0]) if sums[0, 0] else None

@@ -47,6 +47,7 @@ class Examined:
     calibration: Table
     panels: list[Panel]
     operating: Table
+    operating_note: str
     rules: Table
     conformal: Table
     disparity: Table
@@ -82,13 +83,28 @@ _POINTS = ["#threshold", "#TP", "#FP", "#FN", "#TN", "#sensitivity", "#specifici
 def _points(row: Row) -> list[Any]:
     counts = [f"{float(row[name]):,.4g}" for name in ("tp", "fp", "fn", "tn")]
     rates = [_interval(row, name) for name in ("sensitivity", "specificity", "ppv", "npv")]
-    return [f"{float(row['threshold']):.3f}", *counts, *rates]
+    fixed = " (fixed)" if row["chosen_on"] == "fixed" else ""
+    return [f"{float(row['threshold']):.3f}{fixed}", *counts, *rates]
+
+
+def _operating_note(rows: list[Row]) -> str:
+    """Which classes no validation record chose a threshold for."""
+    fixed = list(dict.fromkeys(row["label"] for row in rows if row["chosen_on"] == "fixed"))
+    if not fixed:
+        return ""
+    of = len({row["label"] for row in rows})
+    return f"Of {len(fixed)} of {of} classes validation lacks a truth, so the threshold is fixed at 0.5: {', '.join(fixed)}."
+
+
+def _coverage(row: Row) -> Any:
+    """As it was measured, or that there was nothing to measure: sets that hold everything cover everything."""
+    return _interval(row, "coverage") if row["bounded"] == "true" else "all, by construction"
 
 
 def _conformal(rows: list[Row]) -> Table:
     head = ["Class", "truth", "#asked for", "#covered", "#one truth", "#both", "#none", "#records", "#calibrated on"]
     return head, [
-        [row["label"], row["truth"], row["level"], _interval(row, "coverage")]
+        [row["label"], row["truth"], row["level"], _coverage(row)]
         + [f"{float(row[name]):.2f}" if row[name] else "" for name in ("decided", "undecided", "empty")]
         + [row["n_records"], row["n_calibration"]]
         for row in rows
@@ -222,6 +238,7 @@ def examined_section(results: Results, place: SearchPlace) -> Examined | None:
             ["Class", *_POINTS],
             [[row["label"], *_points(row)] for row in operating if row["rule"] == SHOWN_RULE],
         ),
+        operating_note=_operating_note(operating),
         rules=(
             ["Class", "rule", *_POINTS],
             [[row["label"], row["rule"], *_points(row)] for row in operating if row["rule"] != SHOWN_RULE],
