@@ -108,6 +108,14 @@ def test_the_better_design_is_picked():
     assert "better than y" in found.sentence
 
 
+def test_where_there_is_no_control_none_is_said_to_be_beaten():
+    assert recommend([], {"x": 0.9}, ()).sentence.endswith(
+        "the only design measured, and no control was measured beside it."
+    )
+    found = recommend([row("x", "y", "better")], {"x": 0.9, "y": 0.8}, ())
+    assert found.sentence.endswith("better than y; no control was measured beside it.")
+
+
 def test_of_two_equivalent_designs_the_cheaper_is_picked():
     rows = [row("x", "y", "equivalent"), row("x", "chance", "better")]
     found = recommend(rows, {"x": 0.9, "y": 0.899}, hours={"x": 4.0, "y": 1.0})

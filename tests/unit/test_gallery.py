@@ -179,6 +179,25 @@ def test_the_page_says_which_thresholds_were_not_chosen_and_what_is_covered_by_c
     assert [row[:2] for row in found.conformal[1] if row[3] == "all, by construction"] == [["CD", "positive"]]
 
 
+def test_a_mean_that_is_worse_than_its_members_is_told_as_less(suite):
+    assert cli.run(["examine", "--results", str(suite), "--place", PLACE]) == 0
+    results = Results(suite)
+    (place,) = results.examined
+    folder = results.examination(place)
+    for name in ("gallery", "pointing"):
+        write_table(name, [], folder / f"{name}.csv")
+    row = {"label": "macro", "members": 2, "auroc": 0.6, "members_auroc": 0.665, "gain": -0.065}
+    errors = {"errors_by_entropy": 0.7, "errors_by_disagreement": 0.6}
+    write_table("ensemble", [row | {"gain_low": -0.1, "gain_high": -0.03} | errors], folder / "ensemble.csv")
+    assert (
+        "of 0.600, 0.065 (0.030 to 0.100) less than they have alone. As an" in examined_section(results, place).ensemble
+    )
+    write_table("ensemble", [row | {"gain": 0.01}], folder / "ensemble.csv")
+    assert examined_section(results, place).ensemble.endswith(
+        "0.010 more than they have alone. No decision at 0.5 was wrong."
+    )
+
+
 def test_what_may_not_be_shown_any_more_is_not_embedded_though_a_picture_lies_there(suite):
     assert cli.run(["examine", "--results", str(suite), "--place", PLACE]) == 0
     path = suite / "config/suite.json"

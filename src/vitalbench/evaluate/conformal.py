@@ -2,8 +2,8 @@
 
 Split conformal prediction with a quantile for each truth of each class (Vovk et al. 2005; label-conditional, or Mondrian). If a new
 record is exchangeable with the validation records of its truth, the set holds that truth with at least the level's probability.
-Records of a weight stand for as many: the quantile is of their weights and the new record's (Tibshirani et al. 2019, arXiv
-1904.06019), so that coverage by weight is what was asked for.
+Records of a weight stand for as many: the quantile is of their weights and the new record's, so that coverage by weight is what was
+asked for (Tibshirani et al. 2019, arXiv 1904.06019).
 Test records, several of a patient, need not be: so coverage is measured, with its interval over patients.
 """
 

@@ -135,21 +135,24 @@ def _disparity(rows: list[Row]) -> Table:
 
 def _ensemble(rows: list[Row]) -> str:
     row = next((row for row in rows if row["label"] == MACRO), None)
-    if row is None:
+    if row is None or not row["gain"]:
         return ""
-    told = {
-        name: tuple(number(row[key]) for key in (name, f"{name}_low", f"{name}_high")) for name in ("auroc", "gain")
-    }
 
-    def said(name: str) -> str:
-        value, low, high = told[name]
-        return f"{value:.3f}" + (f" ({low:.3f} to {high:.3f})" if low is not None else "")
+    def said(name: str, sign: float = 1) -> str:
+        value, *ends = (sign * float(row[key]) for key in (name, f"{name}_low", f"{name}_high") if row[key])
+        return f"{value:.3f}" + (f" ({min(ends):.3f} to {max(ends):.3f})" if ends else "")
 
-    return (
+    less = float(row["gain"]) < 0
+    told = (
         f"The mean of {row['members']} runs, which is what is examined, has a macro AUROC of {said('auroc')}, "
-        f"{said('gain')} more than they have alone. As an AUROC, its entropy tells wrong decisions at 0.5 from right ones by "
-        f"{float(row['errors_by_entropy'] or 'nan'):.3f}, their disagreement by "
-        f"{float(row['errors_by_disagreement'] or 'nan'):.3f}."
+        + (f"{said('gain', -1)} less" if less else f"{said('gain')} more")
+        + " than they have alone."
+    )
+    if not row["errors_by_entropy"]:
+        return f"{told} No decision at 0.5 was wrong."
+    return (
+        f"{told} As an AUROC, its entropy tells wrong decisions at 0.5 from right ones by "
+        f"{float(row['errors_by_entropy']):.3f}, their disagreement by {float(row['errors_by_disagreement']):.3f}."
     )
 
 

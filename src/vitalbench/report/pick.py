@@ -59,7 +59,8 @@ def pick(
         )
     others = [name for name in scores if name != best]
     if not others:
-        return Pick(best, f"Pick {best}: the only design measured, and better than its controls.")
+        said = "and better than its controls" if controls else "and no control was measured beside it"
+        return Pick(best, f"Pick {best}: the only design measured, {said}.")
     equivalent = [name for name in others if _verdict(rows, best, name) == "equivalent"]
     unclear = [name for name in others if _verdict(rows, best, name) == "no-verdict"]
     beaten = [name for name in others if name not in equivalent and name not in unclear]
@@ -75,4 +76,5 @@ def pick(
         parts += [f"equivalent to {listed(equivalent)} within the margin{cheaper}"] if equivalent else []
     if unclear:
         parts.append(f"not separated from {listed(unclear)} on {patients} test patients")
+    parts += [] if controls else ["no control was measured beside it"]
     return Pick(cheapest, f"Pick {cheapest}: {'; '.join(parts)}.")
