@@ -19,6 +19,9 @@ rule examine_place:
         ],
     log:
         in_suite("log/examine/{dataset}.{task}.{design}.{target}.fold{fold}.txt"),
+    resources:
+        mem_mb=needed("mem_mb"),
+        runtime=needed("runtime"),
     params:
         suite=subpath(input.task, ancestor=3),
         place="{dataset}/{task}/{design}/{target}/fold{fold}",
@@ -39,6 +42,9 @@ rule explain_place:
         directory(in_suite(f"{layout.EXAMINED}/gallery")),
     log:
         in_suite("log/explain/{dataset}.{task}.{design}.{target}.fold{fold}.txt"),
+    resources:
+        mem_mb=needed("mem_mb"),
+        runtime=needed("runtime"),
     params:
         suite=subpath(input.settings, ancestor=3),
         place="{dataset}/{task}/{design}/{target}/fold{fold}",

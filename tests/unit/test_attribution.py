@@ -1,11 +1,14 @@
 """Maps point where a class's logit comes from, and pointing is measured against boxes of known place."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from torch import nn
 
+from vitalbench.commands import explain
 from vitalbench.config.design import Window
 from vitalbench.errors import InputError
 from vitalbench.evaluate.pointing import Box, pointed, pointing_rows
@@ -115,6 +118,39 @@ def test_of_windows_the_map_is_of_those_that_made_the_records_probability(aggreg
     assert 20 <= maps[1].argmax() < 24
     assert maps.max(axis=1) == pytest.approx(1)
     assert maps[0, 8:12].max() == pytest.approx(quieter, abs=0.002)
+
+
+class Stored:
+    """A store of images, each of one value, and batches of it."""
+
+    def __init__(self, images: np.ndarray) -> None:
+        self.images = images
+
+    def read(self, rows):
+        return self.images[rows]
+
+    def windows(self, rows):
+        for start in range(0, len(rows), 4):
+            some = slice(start, min(start + 4, len(rows)))
+            yield torch.from_numpy(self.images[rows[some]]), some
+
+
+def test_of_the_maps_that_are_measured_only_those_that_are_drawn_are_kept(monkeypatch):
+    """19 places of 12 records: the surest and the least sure are kept, and no batch's maps of all classes behind them."""
+    store = Stored(np.random.default_rng(0).random((12, 1, 8, 8)).astype(np.float32))
+    monkeypatch.setattr(explain, "Store", lambda _: store)
+    boxes = [[Box("A", 0, 0, 0.5, 0.5), *([Box("B", 0.5, 0.5, 0.5, 0.5)] * (at < 7))] for at in range(12)]
+    table = {"record_id": [f"r{at}" for at in range(12)], "patient_id": [f"p{at}" for at in range(12)], "boxes": boxes}
+    boxed = pd.DataFrame(table | {"y_prob:A": np.linspace(0.2, 0.8, 12), "y_prob:B": np.linspace(0.9, 0.1, 12)})
+    run = SimpleNamespace(task=SimpleNamespace(classes=["A", "B"]), batches=lambda *_: store)
+    told = SimpleNamespace(run=run, store=None, model=halves(), rows=lambda some: np.arange(len(some)))
+    assert sum(shown is not None for _, shown in explain._overlays(told, boxed, set())) == 0
+    found = list(explain._overlays(told, boxed, explain._drawn(boxed, 4)))
+    assert len(found) == 19
+    kept = [shown for _, shown in found if shown]
+    assert sorted(shown.probability for shown in kept) == pytest.approx([0.2, 0.2545, 0.8273, 0.9], abs=0.001)
+    assert all(array.base is None and array.size == 64 for shown in kept for array in (shown.found, shown.image))
+    assert len(explain._drawn(boxed, 100)) == 19
 
 
 def test_a_peak_in_the_box_is_a_hit_and_chance_is_the_boxs_area():

@@ -5,9 +5,10 @@ run was surest of and least sure of. gallery.csv and gallery/ are of the worst m
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -99,44 +100,61 @@ class _Explained:
         return boxed[(boxed["split"] == "test") & (boxed["boxes"].map(len) > 0)].reset_index(drop=True)
 
 
-def _overlays(told: _Explained, boxed: pd.DataFrame) -> Iterator[tuple[dict[str, object], Overlay]]:
-    """A map a record and class whose place is told: what it says of the boxes, and the picture."""
+def _labels(record: Mapping[Any, Any]) -> list[str]:
+    """The classes whose place is told of a record, in its order."""
+    return list(dict.fromkeys(box.label for box in record["boxes"]))
+
+
+def _drawn(boxed: pd.DataFrame, overlays: int) -> set[int]:
+    """Which of the records and classes whose place is told are drawn, by their number: the surest and the least sure."""
+    told = [float(record[f"y_prob:{label}"]) for record in boxed.to_dict("records") for label in _labels(record)]
+    order = np.argsort([-probability for probability in told], kind="stable").tolist()
+    half = -(-overlays // 2)
+    return {*order[:half], *order[max(len(order) - (overlays - half), 0) :]}
+
+
+def _overlays(
+    told: _Explained, boxed: pd.DataFrame, drawn: set[int]
+) -> Iterator[tuple[dict[str, object], Overlay | None]]:
+    """A map a record and class whose place is told: what it says of the boxes, and the picture of those that are drawn.
+
+    A picture holds copies, so that no batch of images and maps outlives its turn.
+    """
     from vitalbench.train.attribution import gradcam
 
     if boxed.empty:
         return
     source, classes_of = Store(told.store), told.run.task.classes
-    rows = told.rows(boxed)
+    rows, number = told.rows(boxed), count()
     for x, some in told.run.batches(source, _BATCH).windows(rows):
         of = boxed.iloc[some]
         classes = sorted({classes_of.index(box.label) for boxes in of["boxes"] for box in boxes})
         maps = gradcam(told.model, x, classes)
         images = source.read(rows[some])
         for at, record in enumerate(of.to_dict("records")):
-            for label in dict.fromkeys(box.label for box in record["boxes"]):
+            for label in _labels(record):
                 mine = [box for box in record["boxes"] if box.label == label]
                 found = maps[at, classes.index(classes_of.index(label))]
                 said = pointed(found, mine)
                 named = {name: record[name] for name in ("record_id", "patient_id")} | {"label": label}
                 probability = float(record[f"y_prob:{label}"])
-                yield (
-                    named | said,
-                    Overlay(images[at], found, mine, label, str(record["record_id"]), probability, said["hit"] > 0),
-                )
+                shown = None
+                if next(number) in drawn:
+                    image, record_id = images[at].copy(), str(record["record_id"])
+                    shown = Overlay(image, found.copy(), mine, label, record_id, probability, said["hit"] > 0)
+                yield named | said, shown
 
 
 def _point(told: _Explained, drawn: tuple[int, int], overlays: int, out: Path) -> None:
     """Write pointing.csv, without rows where no place is told, and overlays.png where some are drawn."""
     boxed = told.boxed()
-    found = list(_overlays(told, boxed))
+    found = list(_overlays(told, boxed, _drawn(boxed, overlays)))
     rows = pointing_rows(pd.DataFrame([said for said, _ in found]), *drawn) if found else iter(())
     write_table("pointing", rows, out / "pointing.csv")
     if overlays and found:
-        order = np.argsort([-overlay.probability for _, overlay in found], kind="stable")
-        half = min(-(-overlays // 2), len(order))
-        chosen = dict.fromkeys([*order[:half].tolist(), *order[len(order) - (overlays - half) :].tolist()])
+        shown = sorted((overlay for _, overlay in found if overlay), key=lambda overlay: -overlay.probability)
         with atomic(out / "overlays.png") as temporary:
-            temporary.write_bytes(overlay_figure([found[at][1] for at in chosen], told.run.run_id))
+            temporary.write_bytes(overlay_figure(shown, told.run.run_id))
     say(f"{out}: {len(found)} findings of known place in {len(boxed)} test records, run {told.run.run_id}")
 
 
