@@ -134,6 +134,7 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "n_patients | of the subgroup",
             "n_rest | of the rest",
             "n_labels | of a mean, the classes in it",
+            "reason | why a subgroup is not compared",
         ),
     ),
     "ensemble": (

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from vitalbench.commands import explain
+from vitalbench.commands.passes import emptied
 from vitalbench.config.design import Window
 from vitalbench.errors import InputError
 from vitalbench.evaluate.pointing import Box, pointed, pointing_rows
@@ -180,6 +181,13 @@ def test_pointing_at_random_is_at_chance_and_knowing_is_all():
     assert told["A"]["gain_low"] < 0 < told["A"]["gain_high"]
     assert told["B"]["accuracy"] == 1.0
     assert told["macro"]["accuracy"] == pytest.approx((told["A"]["accuracy"] + 1) / 2)
+
+
+def test_passes_of_an_earlier_command_are_not_left_among_the_new_ones(tmp_path):
+    for name in ("pass-00.parquet", "pass-01.parquet", "pass-100.parquet", "passport.parquet"):
+        (tmp_path / name).write_text("")
+    emptied(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["passport.parquet"]
 
 
 def test_passes_differ_by_their_number_alone_and_only_dropout_is_on():

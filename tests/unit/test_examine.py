@@ -205,7 +205,9 @@ def test_a_subgroup_of_few_patients_is_not_compared():
     groups[:] = "a"
     groups[np.flatnonzero(found.split == "test")[:6]] = "b"
     found.groups["site"] = groups
-    assert list(disparity_rows(found, "multilabel", 20, 0)) == []
+    (row,) = disparity_rows(found, "multilabel", 20, 0)
+    assert (row["subgroup"], row["n_patients"], row["n_labels"], row["value"]) == ("site=a", 194, 0, None)
+    assert row["reason"] == "no class has 5 positive and 5 negative patients on both sides"
 
 
 def test_members_that_are_as_good_and_independent_are_better_together():

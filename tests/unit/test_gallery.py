@@ -167,6 +167,8 @@ def test_the_page_says_which_thresholds_were_not_chosen_and_what_is_covered_by_c
     run = suite / RUN.format(**CELL) / "predictions.parquet"
     table = pd.read_parquet(run)
     table.loc[table["split"] == "val", "y_true:CD"] = 0.0
+    table["group:sex"] = np.where(np.arange(240) < 236, "male", "female")
+    table.loc[230:231, "group:sex"] = "other"
     table.to_parquet(run, index=False)
     assert cli.run(["examine", "--results", str(suite), "--place", PLACE]) == 0
     results = Results(suite)
@@ -175,6 +177,10 @@ def test_the_page_says_which_thresholds_were_not_chosen_and_what_is_covered_by_c
         write_table(name, [], results.examination(place) / f"{name}.csv")
     found = examined_section(results, place)
     assert found.operating_note == "Of 1 of 5 classes validation lacks a truth, so the threshold is fixed at 0.5: CD."
+    assert found.disparity == (found.disparity[0], [])
+    assert found.disparity_note == (
+        "Not compared: sex: female, sex: male, sex: other: no class has 5 positive and 5 negative patients on both sides."
+    )
     assert {row[0]: row[1] for row in found.operating[1]}["CD"] == "0.500 (fixed)"
     assert [row[:2] for row in found.conformal[1] if row[3] == "all, by construction"] == [["CD", "positive"]]
 

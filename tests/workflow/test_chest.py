@@ -117,6 +117,8 @@ def test_a_trained_run_is_explained_passed_examined_and_put_to_use(results, tmp_
     files = sorted(map(str, (tmp_path / "b").glob("pass-*.parquet")))
     assert cli.run(["examine", *files, "--task", "multilabel", "--bootstrap", "20", "--out", str(tmp_path / "c")]) == 0
     assert set(pd.read_csv(tmp_path / "c/ensemble.csv")["members"]) == {2}
+    assert cli.run(["passes", str(run), "--passes", "1", "--out", str(tmp_path / "b")]) == 0
+    assert [path.name for path in (tmp_path / "b").iterdir()] == ["pass-00.parquet"]
     scored = pd.read_parquet(run / "predictions.parquet")
     store = results.parent / "data/chestxray14-64/generated"
     records = pd.read_parquet(store / "records.parquet").set_index("record_id")

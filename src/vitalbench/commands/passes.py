@@ -47,6 +47,13 @@ def rows_of(run: AppliedRun, predictions: pd.DataFrame) -> tuple[Path, np.ndarra
     return store, rows[predictions["record_id"]].to_numpy(dtype=np.intp)
 
 
+def emptied(out: Path) -> None:
+    """A folder without the passes that lie there already: what takes them together is not to mix two commands' files."""
+    out.mkdir(parents=True, exist_ok=True)
+    for stale in out.glob("pass-[0-9]*.parquet"):
+        stale.unlink()
+
+
 def run(args: argparse.Namespace) -> None:
     """Score."""
     if args.passes < 1 or args.seed < 0:
@@ -60,7 +67,7 @@ def run(args: argparse.Namespace) -> None:
 
     keep_dropout_on(model)
     batches = applied.batches(Store(store), _BATCH)
-    args.out.mkdir(parents=True, exist_ok=True)
+    emptied(args.out)
     columns = [f"y_prob:{name}" for name in applied.task.classes]
     for number in seeds(accelerator, args.passes, args.seed):
         found = predictions.copy()

@@ -39,7 +39,7 @@ def disparity_rows(predictions: Predictions, kind: Kind, resamples: int, seed: i
     """A row a subgroup, metric and class, then their mean: the subgroup, the rest, and their difference with its interval.
 
     Thresholds are those of the best F1 on the validation records. A class is compared where it has five positive and five negative
-    patients on either side. p is how rarely resamples put the difference on the other side of 0, corrected by Holm over the
+    patients on either side; a subgroup without such a class has one row that says so. p is how rarely resamples put the difference on the other side of 0, corrected by Holm over the
     subgroups, all groupings together, of a metric and class.
     """
     chosen = choose_thresholds(predictions, kind).value
@@ -81,6 +81,10 @@ def _compared(
         for metric in METRICS:
             kept[metric].append((here[metric], there[metric]))
             yield {**on, "metric": metric, "label": name, **_row(over, here[metric], there[metric])}
+    if not any(kept.values()):
+        few = f"no class has {FEW_PATIENTS} positive and {FEW_PATIENTS} negative patients on both sides"
+        nothing = dict.fromkeys(("value", "rest", "difference", "difference_low", "difference_high", "p_value"))
+        yield {**on, "metric": METRICS[0], "label": MACRO, **nothing, "n_labels": 0, "p_corrected": None, "reason": few}
     for metric, pairs in kept.items():
         if pairs:
             here_mean, there_mean = (np.mean([pair[side] for pair in pairs], axis=0) for side in (0, 1))
@@ -97,4 +101,5 @@ def _row(over: Resampled, here: Array, there: Array) -> dict[str, Any]:
         **over.told(difference).named("difference"),
         "p_value": p,
         "p_corrected": None,
+        "reason": "",
     }

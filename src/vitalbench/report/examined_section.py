@@ -51,6 +51,7 @@ class Examined:
     rules: Table
     conformal: Table
     disparity: Table
+    disparity_note: str
     ensemble: str
     pointing: Table
     pictures: list[Picture]
@@ -124,13 +125,26 @@ def _disparity(rows: list[Row]) -> Table:
         "#classes",
     ]
     return head, [
-        [row["subgroup"].replace("=", ": ").replace("_", " "), metric_name(row["metric"])]
+        [_subgroup(row), metric_name(row["metric"])]
         + [f"{float(row[name]):.3f}" for name in ("value", "rest")]
         + [_interval(row, "difference"), f"{float(row['p_corrected']):.3f}" if row["p_corrected"] else ""]
         + [row["n_patients"], row["n_rest"], row["n_labels"]]
         for row in sorted(rows, key=lambda row: in_order(row["subgroup"]))
-        if row["label"] == MACRO
+        if row["label"] == MACRO and row["value"]
     ]
+
+
+def _subgroup(row: Row) -> str:
+    return row["subgroup"].replace("=", ": ").replace("_", " ")
+
+
+def _disparity_note(rows: list[Row]) -> str:
+    """Which subgroups are not compared, and why."""
+    without = sorted((row for row in rows if row["reason"]), key=lambda row: in_order(row["subgroup"]))
+    if not without:
+        return ""
+    reasons = "; ".join(dict.fromkeys(row["reason"] for row in without))
+    return f"Not compared: {', '.join(_subgroup(row) for row in without)}: {reasons}."
 
 
 def _ensemble(rows: list[Row]) -> str:
@@ -226,7 +240,7 @@ def examined_section(results: Results, place: SearchPlace) -> Examined | None:
 
     source = results.suite["sources"][place.dataset]
     why_not = withheld(results.dataset(place.dataset), source)
-    operating, gallery = read("operating"), read("gallery")
+    operating, gallery, disparity = read("operating"), read("gallery"), read("disparity")
     runs = [run for run in results.examined[place] if run.measured]
     seeds = "all seeds together" if len(runs) > 1 else f"seed {runs[0].cell.seed}" if runs else "no run"
     fold = f", fold {place.fold}" if place.fold else ""
@@ -247,7 +261,8 @@ def examined_section(results: Results, place: SearchPlace) -> Examined | None:
             [[row["label"], row["rule"], *_points(row)] for row in operating if row["rule"] != SHOWN_RULE],
         ),
         conformal=_conformal(read("conformal")),
-        disparity=_disparity(read("disparity")),
+        disparity=_disparity(disparity),
+        disparity_note=_disparity_note(disparity),
         ensemble=_ensemble(read("ensemble")),
         pointing=_pointing(read("pointing")),
         pictures=_pictures(gallery, folder, why_not),
