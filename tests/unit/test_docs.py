@@ -35,6 +35,22 @@ def test_every_metric_is_defined():
     assert {f"`{name}`" for names in schema.METRICS.values() for name in names} <= set(re.findall(r"`\w+`", text))
 
 
+def test_every_module_that_asks_whether_records_are_images_is_named():
+    asks = re.compile(
+        r"(dataset|config)\.image[ :)]*($|else|if)|if (dataset|config)\.image|shape_key|image_copies\.|OF_IMAGES|"
+        r'"image": ?\{|"signal", "image"|get\("image"\)|(record|signal)\.ndim|(maps|steps)\.dim\(\)|'
+        r"(if|not) [a-z.]*rate_hz\b(?! not)",
+        re.MULTILINE,
+    )
+    package = ROOT / "src/vitalbench"
+    found = {str(path.relative_to(package)) for path in package.rglob("*.py") if asks.search(path.read_text())}
+    found -= {name for name in found if name.startswith("data/datasets/")}  # a reader is of one shape
+    told = (ROOT / "docs/ARCHITECTURE.md").read_text()
+    paragraph = told[told.index("**A shape in place of leads") :].split("\n\n")[0]
+    assert {"split/neighbours.py", "config/model_options.py", "report/gallery.py"} <= found
+    assert sorted(name for name in found if f"`{name}`" not in paragraph) == []
+
+
 def test_no_document_names_a_file_that_is_not_there():
     """Paths in the documents' code spans exist; what a run makes, what an example adds and what a user names aside."""
     made = (

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from tests.conftest import ROOT
 from vitalbench.config.model_options import model_names, model_shape
 from vitalbench.models import axes, build, parameter_count
 from vitalbench.models.layers.long_convolution import long_convolution
@@ -116,6 +117,17 @@ def test_the_s4d_convolution_is_its_recurrence():
             state = step * state + gain * u[..., at, None]
             plain[..., at] = 2 * (output * state).sum(-1).real + space.skip * u[..., at]
         assert torch.allclose(space(u), plain, atol=1e-10)
+
+
+def test_what_the_small_form_of_a_resnet_is_stands_beside_its_scores(configs):
+    design = configs.design("resnet50", "small")
+    small = build(design.model.name, design.model.options, classes=14, **axes((1, 64, 64)))
+    methods = (ROOT / "docs/METHODS.md").read_text()
+    section = methods[methods.index("## Chest radiographs") :].split("\n## ")[0]
+    assert f"{parameter_count(small):,} parameters" in section
+    assert "no ResNet-50" in section
+    assert "published, release" not in section
+    assert "no ResNet-50" in (ROOT / "README.md").read_text()
 
 
 def test_slow_parameters_are_capped_and_not_decayed(configs):
