@@ -39,8 +39,8 @@ def disparity_rows(predictions: Predictions, kind: Kind, resamples: int, seed: i
     """A row a subgroup, metric and class, then their mean: the subgroup, the rest, and their difference with its interval.
 
     Thresholds are those of the best F1 on the validation records. A class is compared where it has five positive and five negative
-    patients on either side; a subgroup without such a class has one row that says so. p is how rarely resamples put the difference on
-    the other side of 0, corrected by Holm over the subgroups, all groupings together, of a metric and class.
+    patients on either side; a subgroup without such a class has one row that says so. p is how rarely resamples put the difference
+    on the other side of 0, corrected by Holm over the subgroups, all groupings together, of a metric and class.
     """
     chosen = choose_thresholds(predictions, kind).value
     test = predictions.take(predictions.split == _SPLIT)
