@@ -106,9 +106,9 @@ def small_store(small_dataset: Dataset, tmp_path_factory: pytest.TempPathFactory
 def describe(folder: Path, dataset: Dataset, configs: ConfigFolder) -> None:
     """Write the slices of a store's folder and describe it, as the workflow does."""
     plan = make_plan(configs, configs.knobs({}))
-    written = slices(replace(plan, datasets={"ptbxl": dataset}), configs, folder / "unused")
+    written = slices(replace(plan, datasets=plan.datasets | {"ptbxl": dataset}), configs, folder / "unused")
     for path, content in written.items():
-        if path.name in ("config.json", "describe.json"):
+        if "ptbxl" in path.parts and path.name in ("config.json", "describe.json"):
             write_json(folder / path.name, content)
     assert cli.run(["describe", "--data", str(folder)]) == 0
 
