@@ -19,7 +19,7 @@ from vitalbench.files import read_json
 
 pytestmark = [pytest.mark.slow, pytest.mark.alone]
 ECG, CHEST = "ptbxl", "chestxray14-64@300"
-ON_REQUEST = {"against", "memory", "efficiency"}
+ON_REQUEST = {"against", "memory", "efficiency", "measured"}
 ON_REQUEST |= {
     "operating",
     "calibration",
