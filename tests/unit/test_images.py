@@ -75,6 +75,8 @@ def test_two_builds_of_a_version_are_told_apart_wherever_they_are_installed(tmp_
         notes = tmp_path / f"env{number}/made-1.0.dist-info"
         notes.mkdir(parents=True)
         (notes / "METADATA").write_text("Metadata-Version: 2.1\nName: made\nVersion: 1.0\n")
+        (notes.parent / "made").mkdir()
+        (notes.parent / "made/core.py").touch()  # another finder of packages leaves out what is not there
         rows = [f"../../../bin/made,sha256={script},9", f"made/core.py,sha256={code},9", "made/__pycache__/core.pyc,,"]
         (notes / "RECORD").write_text("\n".join([*rows, f"made-1.0.dist-info/INSTALLER,sha256={number},9", ""]))
         with monkeypatch.context() as patch:

@@ -258,7 +258,7 @@ def test_a_time_is_projected_to_every_gpu_and_what_cannot_be_is_one_line(capsys,
     assert rows["a100-40"][1:3] == ["measured", "0.2"]
     assert rows["h100"][1] == "projected"
     step, low, high = map(float, rows["h100"][2:5])
-    assert 0.06 < low < step < high < 0.1
+    assert 0.05 < low < step < high < 0.1  # no time of the SXM card was published, so that device is one left out
     assert "an order of magnitude" in told
     for arguments, said in (
         (["--seconds", "0.2", "--from", "cpu"], "--from cpu: of a CPU --tflops says"),
