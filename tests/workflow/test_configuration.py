@@ -106,7 +106,7 @@ def test_a_profile_without_its_plugin_ends_as_the_documents_say(folder, profile,
         pytest.skip("the plugin is installed here")
     found = snakemake(folder, "-n", "--profile", f"profiles/{profile}")
     assert found.returncode == 2
-    line = f"argument --executor/-e: invalid choice: '{executor}' (choose from 'local', "
+    line = f"argument --executor/-e: invalid choice: '{executor}' (choose from "
     assert line in found.stdout.splitlines()[-1]
     told = (ROOT / "docs/SCALING.md").read_text()
     assert "argument --executor/-e: invalid choice: 'slurm' (choose from 'local', ...)" in told
