@@ -14,7 +14,7 @@ from hypothesis import settings
 from vitalbench import cli
 from vitalbench.config.dataset import Dataset
 from vitalbench.config.folder import ConfigFolder
-from vitalbench.config.plan import make_plan
+from vitalbench.config.planning import make_plan
 from vitalbench.config.slices import slices, write_slices
 from vitalbench.data.index import read_part
 from vitalbench.data.join import join

@@ -106,7 +106,6 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "truth | positive or negative: of which records the row tells",
             "level | the coverage that was asked for",
             "n_calibration | validation records of that truth; of too few the set rules nothing out",
-            "bounded | whether they limit the set: if not, all is covered by construction",
             "coverage | share of the test records of that truth whose set holds it",
             "coverage_low | 95 % interval of it over patients, from",
             "coverage_high | to",
@@ -116,6 +115,7 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "n_records | test records of that truth",
             "n_patients | their patients",
             "reason | why a value has no interval",
+            "bounded | whether the calibration records limit the set: if not, all is covered by construction",
         ),
     ),
     "disparity": (
@@ -167,8 +167,8 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "record_id | of the record",
             "patient_id | of its patient",
             "probability | that it was given",
-            "threshold | that decides: the largest sensitivity + specificity on the validation records",
             "share_at_or_above | of the test records of the same truth, those of this probability or more",
+            "threshold | that decides: the largest sensitivity + specificity on the validation records",
         ),
     ),
     "gallery": (

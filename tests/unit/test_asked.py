@@ -6,7 +6,7 @@ import pytest
 from vitalbench import cli
 from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.label_sets import label_classes
-from vitalbench.config.plan import make_plan
+from vitalbench.config.planning import make_plan
 from vitalbench.data.datasets import load, ptbxl
 from vitalbench.data.synthetic.ptbxl import STATEMENTS
 from vitalbench.errors import ConfigError

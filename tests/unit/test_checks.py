@@ -4,7 +4,7 @@ import pytest
 
 from tests.unit.test_config import edit, refusal
 from vitalbench.config.folder import ConfigFolder
-from vitalbench.config.plan import make_plan
+from vitalbench.config.planning import make_plan
 
 
 def plan_of(project):

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from vitalbench.config.folder import ConfigFolder
-from vitalbench.config.plan import make_plan
+from vitalbench.config.planning import make_plan
 from vitalbench.config.yaml_file import read_yaml
 from vitalbench.errors import ConfigError
 

@@ -3,7 +3,7 @@
 import pytest
 
 from vitalbench import cli
-from vitalbench.config.plan import make_plan
+from vitalbench.config.planning import make_plan
 from vitalbench.config.slices import write_slices
 from vitalbench.errors import ConfigError, GateError
 from vitalbench.measure.efficiency import efficiency_rows

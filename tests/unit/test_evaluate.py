@@ -6,7 +6,7 @@ import pytest
 from tests.unit.test_score import multilabel
 from vitalbench import cli
 from vitalbench.columns import TABLES
-from vitalbench.config.plan import make_plan
+from vitalbench.config.planning import make_plan
 from vitalbench.config.slices import slices
 from vitalbench.errors import ConfigError, InputError
 from vitalbench.evaluate.run import evaluate_run, read_replicates

@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from vitalbench.config.folder import ConfigFolder
-from vitalbench.config.plan import make_plan
+from vitalbench.config.planning import make_plan
 from vitalbench.config.schema import Task
 from vitalbench.config.strict import validated
 from vitalbench.errors import ConfigError, InputError

@@ -11,7 +11,7 @@ from tests.conftest import resolved
 from vitalbench import cli
 from vitalbench.config.dataset import Image, Signal
 from vitalbench.config.folder import ConfigFolder
-from vitalbench.config.plan import make_plan
+from vitalbench.config.planning import make_plan
 from vitalbench.errors import ConfigError, InputError
 from vitalbench.evaluate.pointing import Box
 from vitalbench.evaluate.predictions import Predictions

@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import ROOT
 from vitalbench.config.places import apptainer_options, check_images, folders
-from vitalbench.config.plan import make_plan
+from vitalbench.config.planning import make_plan
 from vitalbench.containers import build
 from vitalbench.containers.build import Site, command
 from vitalbench.containers.facts import facts, installed

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from vitalbench import cli
-from vitalbench.config.plan import make_plan
+from vitalbench.config.planning import make_plan
 from vitalbench.config.schema import Protocol
 from vitalbench.config.slices import write_slices
 from vitalbench.data.store import Store

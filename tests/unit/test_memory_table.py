@@ -5,7 +5,7 @@ import pytest
 from vitalbench import cli
 from vitalbench.config.design import Train
 from vitalbench.config.fast import Fast
-from vitalbench.config.plan import make_plan
+from vitalbench.config.planning import make_plan
 from vitalbench.config.slices import write_slices
 from vitalbench.errors import ConfigError
 from vitalbench.files import read_json

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from vitalbench.config.folder import ConfigFolder
-from vitalbench.config.plan import make_plan
+from vitalbench.config.planning import make_plan
 from vitalbench.config.slices import write_slices
 from vitalbench.errors import ConfigError, InputError
 from vitalbench.files import read_json, write_json
@@ -214,7 +214,7 @@ def test_a_mirror_takes_the_place_of_the_publishers_host_and_moves_no_job(projec
 
 
 def test_a_target_that_is_not_here_is_not_run_but_projected(configs, monkeypatch):
-    monkeypatch.setattr("vitalbench.config.plan.device_here", lambda kind: "a cpu" if kind == "cpu" else None)
+    monkeypatch.setattr("vitalbench.config.planning.device_here", lambda kind: "a cpu" if kind == "cpu" else None)
     found = plan(configs, targets=["cpu", "h100"])
     away = {p.cell.design: p.status for p in found.cells if p.cell.target == "h100"}
     assert away["s4d"] == away["shuffled-labels"] == "projected"  # asked for by name: controls too

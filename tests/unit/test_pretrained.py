@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from tests.unit.test_cell import job as cell_job
 from vitalbench.config.folder import ConfigFolder
-from vitalbench.config.plan import make_plan
+from vitalbench.config.planning import make_plan
 from vitalbench.errors import ConfigError, InputError
 from vitalbench.evaluate.run import evaluate_run
 from vitalbench.files import read_json

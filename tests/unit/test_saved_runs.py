@@ -13,7 +13,7 @@ import yaml
 from tests.conftest import ROOT
 from vitalbench import cli
 from vitalbench.config.folder import ConfigFolder
-from vitalbench.config.plan import make_plan
+from vitalbench.config.planning import make_plan
 from vitalbench.config.slices import write_slices
 from vitalbench.errors import GateError, InputError, Interrupted
 from vitalbench.files import file_digest, only_one_in, read_json, write_json

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from vitalbench.config import plan as planning
-from vitalbench.config.plan import make_plan
+from vitalbench.config.planning import make_plan
 from vitalbench.config.workflow import load, refuse_forgotten_arrays
 
 

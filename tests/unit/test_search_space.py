@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from vitalbench.config.design import Design
 from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.knobs import Knobs
-from vitalbench.config.plan import make_plan
+from vitalbench.config.planning import make_plan
 from vitalbench.config.search_space import check_space, corners, grid_points, whole, with_parameters
 from vitalbench.config.strict import validated
 from vitalbench.errors import ConfigError

@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import build
 from vitalbench.config.folder import ConfigFolder
-from vitalbench.config.plan import make_plan
+from vitalbench.config.planning import make_plan
 from vitalbench.data.release import some_patients
 from vitalbench.errors import ConfigError, InputError
 from vitalbench.files import read_json

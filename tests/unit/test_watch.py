@@ -18,7 +18,7 @@ from tests.conftest import ROOT
 from tests.unit.test_progress_file import HERE, progress
 from vitalbench import cli
 from vitalbench.config.folder import ConfigFolder
-from vitalbench.config.plan import make_plan
+from vitalbench.config.planning import make_plan
 from vitalbench.config.slices import write_slices
 from vitalbench.errors import InputError
 from vitalbench.files import read_json, write_json

@@ -16,7 +16,7 @@ from tests.workflow.forked import Forked
 from vitalbench import cli
 from vitalbench.config.dataset import Dataset
 from vitalbench.config.folder import ConfigFolder
-from vitalbench.config.plan import make_plan
+from vitalbench.config.planning import make_plan
 from vitalbench.config.slices import write_slices
 from vitalbench.files import file_digest, read_json, write_json
 from vitalbench.split.assign import assign

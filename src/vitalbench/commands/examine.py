@@ -15,6 +15,7 @@ from vitalbench.evaluate.failures import FEW
 from vitalbench.evaluate.operating import CHOSEN_ON, SPLIT
 from vitalbench.evaluate.predictions import Predictions, read_predictions
 from vitalbench.files import read_json
+from vitalbench.layout import STAGE_SLICE
 from vitalbench.progress import say
 from vitalbench.report.examination import LEVEL, TABLES, examined
 from vitalbench.results import Results
@@ -54,7 +55,7 @@ def _of_suite(results: Results, place: SearchPlace, level: float, failures: int)
     """Write the tables of a place; without rows where none of its runs was measured, so that the page can be made."""
     kind = results.task(place.task).kind
     files = [run.folder / "predictions.parquet" for run in results.examined[place] if run.measured]
-    drawn = read_json(results.folder / "config" / "stages" / "examine.json")
+    drawn = read_json(results.folder / STAGE_SLICE.format(stage="examine"))
     members = aligned({path: read_predictions(path, kind) for path in files}) if files else []
     out = results.examination(place)
     told = examined(members, kind, level, drawn["bootstrap"], drawn["seed"], failures) if members else {}

@@ -25,6 +25,7 @@ from vitalbench.errors import ConfigError, InputError
 from vitalbench.evaluate.pointing import Box, pointed, pointing_rows
 from vitalbench.evaluate.predictions import read_predictions
 from vitalbench.files import atomic, read_json
+from vitalbench.layout import STAGE_SLICE
 from vitalbench.privacy.pictures import withheld
 from vitalbench.progress import say
 from vitalbench.report.gallery import SHOWN, picture, worst
@@ -209,7 +210,7 @@ def _of_suite(results: Results, named: str, shown: int) -> None:
         for name in ("pointing", "gallery"):
             write_table(name, [], out / f"{name}.csv")
         return
-    told, drawn = _Explained.of(run.folder), read_json(results.folder / "config" / "stages" / "explain.json")
+    told, drawn = _Explained.of(run.folder), read_json(results.folder / STAGE_SLICE.format(stage="explain"))
     _point(told, (drawn["bootstrap"], drawn["seed"]), 0, out)
     _show(told, shown, withheld(results.dataset(place.dataset), results.suite["sources"][place.dataset]), out)
 

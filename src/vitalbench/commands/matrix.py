@@ -9,7 +9,8 @@ from typing import Any
 import yaml
 
 from vitalbench.config.folder import ConfigFolder
-from vitalbench.config.plan import Plan, Planned, make_plan
+from vitalbench.config.plan import Plan, Planned
+from vitalbench.config.planning import make_plan
 from vitalbench.errors import ConfigError
 
 

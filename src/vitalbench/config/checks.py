@@ -1,6 +1,6 @@
 """What no single file shows: whether the files of a project go together. All of it is looked at before any job starts."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -8,7 +8,7 @@ from pathlib import Path
 from vitalbench.columns import TABLES
 from vitalbench.config.augmentation import OF_IMAGES
 from vitalbench.config.claim_facts import PROJECTED, Known, check_facts
-from vitalbench.config.dataset import Dataset, Gives, Source
+from vitalbench.config.dataset import Dataset
 from vitalbench.config.design import PRETRAINING, Design
 from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.knobs import Knobs
@@ -16,7 +16,7 @@ from vitalbench.config.model_options import encoder_sizes, model_shape
 from vitalbench.config.pretext import Contrastive, Masked, Order
 from vitalbench.config.prices import check_price_keys, latest_prices, price_file, read_prices
 from vitalbench.config.published import parse_published, published_texts
-from vitalbench.config.schema import EXAMINED, Size, Suite, Task
+from vitalbench.config.schema import Size
 from vitalbench.config.search_space import corners
 from vitalbench.config.target import Target
 from vitalbench.errors import ConfigError, choices
@@ -149,107 +149,6 @@ def check_starts(folder: ConfigFolder, sizes: dict[str, dict[Size, Design]]) -> 
                 )
             found.setdefault(design.pretrained, {})[size] = start
     return {name: folder.design_sizes(name) for name in found}
-
-
-def check_subsets(datasets: dict[str, Dataset], sources: dict[str, Source | None], where: str) -> None:
-    """Refuse more patients of a data set than its stand-in or its whole release has; of a part of one its index tells."""
-    for name, dataset in datasets.items():
-        if dataset.subset is None:
-            continue
-        of_standin = sources[name] == "generated"
-        whole = dataset.standin if of_standin else dataset.expected
-        if whole is not None and dataset.subset.patients > whole.patients:
-            has = "its stand-in is made of (standin.patients)" if of_standin else "the whole release has"
-            raise ConfigError(f"{where}: {name}: {dataset.subset.patients:,} patients; {has} {whole.patients:,}")
-
-
-def check_asked(
-    where: str, tasks: dict[str, Task], datasets: dict[str, Dataset], files: Path, pairs: Iterable[tuple[str, str]]
-) -> None:
-    """Refuse what a task names and a data set that it is asked of can never have, and a split of fewer patients than it needs.
-
-    Args:
-        where: the suite's file and key, for what only the two together get wrong.
-        files: the folder of the tasks' files.
-        pairs: data set and task, each by name, as the grids have them.
-    """
-    for item, name in pairs:
-        dataset, task, file = datasets[item], tasks[name], files / f"{name.partition('@')[0]}.yaml"
-        if dataset.gives is not None:
-            _check_given(file, task, item, dataset, dataset.gives)
-        split = task.split
-        dealt, patients = split.method == "patient-dealt", dataset.subset.patients if dataset.subset else None
-        least = split.folds if dealt else 2  # one to train on and one to test
-        if patients is not None and patients < least:
-            raise ConfigError(
-                f"{where}: {item}: {patients} patients cannot be split as task '{name}' asks, by method '{split.method}'"
-                f"{f' into {split.folds} folds' if dealt else ''}; allowed: {least} or more"
-            )
-
-
-def check_training(
-    where: str, tasks: dict[str, Task], datasets: dict[str, Dataset], pairs: Iterable[tuple[str, str]]
-) -> None:
-    """Refuse a task of more training patients than some of a data set's patients are: one at least is tested on."""
-    for item, name in pairs:
-        subset, trained = datasets[item].subset, tasks[name].train_patients
-        if subset is not None and trained is not None and trained >= subset.patients:
-            raise ConfigError(
-                f"{where}: {name}: {trained:,} patients to train on; '{item}' has {subset.patients:,}, and some are tested on"
-            )
-
-
-def _check_given(file: Path, task: Task, item: str, dataset: Dataset, gives: Gives) -> None:
-    sets = gives.label_sets
-    if task.labels not in sets:
-        raise ConfigError(f"{file}: labels: '{item}' has no label set {task.labels!r}; {choices(task.labels, sets)}")
-    for of in task.classes:
-        if of not in sets[task.labels]:
-            raise ConfigError(
-                f"{file}: classes: label set '{task.labels}' of '{item}' has no class {of!r}; {choices(of, sets[task.labels])}"
-            )
-    for group in task.subgroups:
-        if group not in gives.subgroups:
-            raise ConfigError(
-                f"{file}: subgroups: '{item}' has none named {group!r}; {choices(group, gives.subgroups)}"
-            )
-    split = task.split
-    columns = [*dataset.carry, *(f"group:{name}" for name in gives.subgroups)]
-    if split.column is not None and not split.method.startswith("patient-") and split.column not in columns:
-        raise ConfigError(
-            f"{file}: split.column: '{item}' carries no column {split.column!r}; {choices(split.column, columns)}"
-        )
-    if split.method == "external" and split.column == "group:origin":
-        for key, origins in (("train_on", [str(split.train_on)]), ("test_on", split.test_on)):
-            for origin in origins:
-                if origin not in gives.origins:
-                    raise ConfigError(
-                        f"{file}: split.{key}: '{item}' has no records of {origin!r}; {choices(origin, gives.origins)}"
-                    )
-        official = gives.folds.get(str(split.train_on))
-        if split.folds_column != official:
-            told = f"of '{split.train_on}' in '{item}' there are none, so leave it out"
-            if official:
-                told = f"'{split.train_on}' in '{item}' has official folds in '{official}'; allowed: {official}"
-            raise ConfigError(f"{file}: split.folds_column: {told}")
-
-
-def check_examined(where: str, suite: Suite, designs: dict[str, Design], tasks: dict[str, Task]) -> None:
-    """Refuse to examine a design that no grid asks for, one without a model or answers, or answers of another kind."""
-    for name in suite.examine:
-        grids = [grid for grid in suite.grids if name in grid.designs]
-        if not grids:
-            asked = dict.fromkeys(design for grid in suite.grids for design in grid.designs)
-            raise ConfigError(f"{where}: no grid of the suite has the design {name!r}; {choices(name, asked)}")
-        if designs[name].model is None or designs[name].recipe in PRETRAINING:
-            raise ConfigError(
-                f"{where}: design '{name}' has no model that answers: its recipe is '{designs[name].recipe}'"
-            )
-        for task in (task for grid in grids for task in grid.tasks):
-            if tasks[task].kind not in EXAMINED:
-                raise ConfigError(
-                    f"{where}: task '{task}' of design '{name}' is of the kind {tasks[task].kind}; allowed: {', '.join(EXAMINED)}"
-                )
 
 
 def check_prices(folder: ConfigFolder, knobs: Knobs, targets: dict[str, Target]) -> None:

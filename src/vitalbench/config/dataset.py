@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from vitalbench.config.label_sets import Vocabulary, label_classes
+from vitalbench.config.label_sets import Gives
 from vitalbench.config.publisher import Download
 from vitalbench.config.strict import Strict
 from vitalbench.config.values import Count, Fraction, Name, Positive, each_once, is_day
@@ -185,20 +185,6 @@ class Expected(Strict):
     split: dict[str, Count] = {}
     labels: dict[str, dict[str, int]] = {}
     unlabelled: dict[str, int] = {}
-
-
-class Gives(Strict):
-    """What a data set's records can be asked, as far as its module fixes it: a plan refuses anything else before data is here."""
-
-    labels: Vocabulary | dict[str, list[str]]  # label sets with their classes, or the vocabulary that makes them
-    subgroups: list[str] = []
-    origins: list[str] = []  # values of the subgroup `origin`
-    folds: dict[str, str] = {}  # of origins with official folds, the column that has them
-
-    @property
-    def label_sets(self) -> dict[str, list[str]]:
-        """Every label set with its classes."""
-        return self.labels if isinstance(self.labels, dict) else label_classes(self.labels)
 
 
 class DatasetBuild(Strict):

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Literal
 
 import vitalbench
+from vitalbench.config.strict import Strict
 
 Vocabulary = Literal["snomed", "scp"]
 GROUPS = ("arrhythmia", "complex", "st")
 NORMAL = "NORMAL"
 SOURCES = ("cpsc_2018", "cpsc_2018_extra", "ptb-xl", "georgia", "chapman_shaoxing", "ningbo")
+_DIAGNOSTIC = {"super": "class", "sub": "subclass"}  # PTB-XL's names of its two coarser sets
 _TABLES = Path(vitalbench.__file__).parent / "data" / "datasets"
 
 
@@ -52,9 +54,6 @@ def _scp() -> dict[str, list[str]]:
     )
 
 
-_DIAGNOSTIC = {"super": "class", "sub": "subclass"}
-
-
 @cache
 def label_classes(vocabulary: Vocabulary) -> dict[str, list[str]]:
     """The label sets of a vocabulary, each with its classes in the vocabulary's order.
@@ -63,3 +62,17 @@ def label_classes(vocabulary: Vocabulary) -> dict[str, list[str]]:
     (['NORMAL'], ['CD', 'HYP', 'MI', 'NORM', 'STTC'])
     """
     return {"snomed": _snomed, "scp": _scp}[vocabulary]()
+
+
+class Gives(Strict):
+    """What a data set's records can be asked, as far as its module fixes it: a plan refuses anything else before data is here."""
+
+    labels: Vocabulary | dict[str, list[str]]  # label sets with their classes, or the vocabulary that makes them
+    subgroups: list[str] = []
+    origins: list[str] = []  # values of the subgroup `origin`
+    folds: dict[str, str] = {}  # of origins with official folds, the column that has them
+
+    @property
+    def label_sets(self) -> dict[str, list[str]]:
+        """Every label set with its classes."""
+        return self.labels if isinstance(self.labels, dict) else label_classes(self.labels)

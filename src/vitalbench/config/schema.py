@@ -172,12 +172,10 @@ class TaskData(Strict):
     unit: Literal["record", "window"]
     labels: str
     classes: Annotated[list[str], Field(min_length=1)]
-    rare_below: Annotated[float, Field(gt=0, lt=1)] | None = (
-        None  # asks only what a smaller share of training patients carry
-    )
-    train_patients: Count | None = (
-        None  # so many of the training patients; the others are unused, val and test as they are
-    )
+    # Asks only the classes that a smaller share of the training patients carries.
+    rare_below: Annotated[float, Field(gt=0, lt=1)] | None = None
+    # So many of the training patients; the others are unused, val and test stay as they are.
+    train_patients: Count | None = None
     unlabelled: Literal["drop", "keep"] = "drop"
     subgroups: list[str] = []
     split: Split

@@ -11,29 +11,26 @@ T = TypeVar("T")
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$", max_length=64)]
 
 
-def _some_patients(name: str) -> str:
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]*(@[1-9][0-9]{0,8})?", name):
-        raise PydanticCustomError(
-            "dataset_name", "allowed: a data set's name, or NAME@N for N of its patients, as ptbxl@200; N is 1 or more"
-        )
-    return name
+def _counted(what: str, of: str, example: str) -> AfterValidator:
+    """A validator: a name, or NAME@N for N patients of it."""
+
+    def checked(name: str) -> str:
+        if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]*(@[1-9][0-9]{0,8})?", name):
+            told = {"what": what, "of": of, "example": example}
+            raise PydanticCustomError(
+                "counted_name",
+                "allowed: a {what}'s name, or NAME@N for N of its {of}, as {example}; N is 1 or more",
+                told,
+            )
+        return name
+
+    return AfterValidator(checked)
 
 
 # A data set, or some of its patients: ptbxl@200 is `subset: {patients: 200}` of ptbxl.
-DatasetName = Annotated[str, Field(max_length=64), AfterValidator(_some_patients)]
-
-
-def _some_training(name: str) -> str:
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]*(@[1-9][0-9]{0,8})?", name):
-        raise PydanticCustomError(
-            "task_name",
-            "allowed: a task's name, or NAME@N for N of its training patients, as superdiagnostic@200; N is 1 or more",
-        )
-    return name
-
-
+DatasetName = Annotated[str, Field(max_length=64), _counted("data set", "patients", "ptbxl@200")]
 # A task, or one with fewer patients to train on: superdiagnostic@200 is `train_patients: 200` of superdiagnostic.
-TaskName = Annotated[str, Field(max_length=64), AfterValidator(_some_training)]
+TaskName = Annotated[str, Field(max_length=64), _counted("task", "training patients", "superdiagnostic@200")]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, le=1)]

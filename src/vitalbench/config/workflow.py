@@ -10,7 +10,8 @@ from typing import Any, NoReturn
 from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.knobs import Knobs
 from vitalbench.config.places import check_images
-from vitalbench.config.plan import Plan, make_plan
+from vitalbench.config.plan import Plan
+from vitalbench.config.planning import make_plan
 from vitalbench.config.slices import write_slices
 from vitalbench.errors import ConfigError, VitalbenchError
 from vitalbench.layout import DATA, RESULTS
