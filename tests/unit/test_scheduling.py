@@ -5,7 +5,7 @@ import sys
 import pytest
 import yaml
 
-from vitalbench.config import plan as planning
+from vitalbench.config import planning
 from vitalbench.config.planning import make_plan
 from vitalbench.config.workflow import load, refuse_forgotten_arrays
 
