@@ -515,6 +515,18 @@ def test_a_baseline_is_widened_or_written_anew_and_keeps_its_reasons():
         updated(None, found(), "s", "x", "2026-01-04", add=True)
 
 
+def test_a_baseline_is_widened_by_a_further_data_set_and_keeps_the_records_of_one_that_is_not_here():
+    first = updated(None, found([accuracy({"0": 0.8})]), "s", "first", "2026-01-01", add=False).baseline
+    other = accuracy({"0": 0.7}).model_copy(update={"dataset": "e"})
+    both = updated(first, found([other], data={"e": "its own"}), "s", "more", "2026-01-02", add=True).baseline
+    assert both.data == {**first.data, "e": "its own"}
+    assert [row.dataset for row in both.accuracy] == ["d", "e"]
+    pruned = updated(
+        first, found([other], data={"e": "its own"}), "s", "x", "2026-01-02", add=True, prune=True
+    ).baseline
+    assert pruned.data == {"e": "its own"}
+
+
 def test_a_disturbed_phase_is_not_written():
     row = speed([9.0])
     disturbed = Found("cpu", {}, [accuracy({"0": 0.8})], [row], {key_of(row)})

@@ -24,7 +24,7 @@ class Again(Protocol):
         """Whether training again has to give the same values."""
 
 
-MOST_FURTHER = 3  # measuring jobs of a design that a check adds at most
+MOST_FURTHER = 5  # measuring jobs of a design that a check adds at most
 _NOT_AGAIN = "failed once, and not when it was trained again; more seeds would decide"
 _GONE = "in the baseline, and not in these results"
 _OTHER_RECORDS = "the records are others than the baseline's; `vitalbench baseline update` writes a new one"

@@ -40,7 +40,7 @@ def updated(
 
     Raises:
         InputError: the old one is of another suite or device, nothing was found to hold anything against, it would be what the old
-            one is, or `add` was asked for and the records are others than the old ones'.
+            one is, or `add` was asked for and the records of a data set are others than the old ones'.
     """
     _refuse(old, now, suite, add)
     disturbed = {key for key in now.keys if key in now.disturbed}
@@ -59,11 +59,17 @@ def updated(
         speed = {key: row for key, row in speed.items() if key in here}
     if not accuracy and not speed:
         raise InputError(f"baseline of {suite}: no metric and no undisturbed phase was found; nothing to write")
+    datasets = {row.dataset for row in (*accuracy.values(), *speed.values())}
+    data = {
+        name: was
+        for name, was in ((old.data if old else {}) | now.data).items()
+        if name in datasets or name in now.data
+    }
     made = Baseline(
         version=VERSION,
         suite=suite,
         device=now.device,
-        data=now.data,
+        data=data,
         accuracy=[accuracy[key] for key in sorted(accuracy)],
         speed=[speed[key] for key in sorted(speed)],
         changes=[*(old.changes if old else []), Change(date=date, reason=reason)],
@@ -84,8 +90,11 @@ def _refuse(old: Baseline | None, now: Found, suite: str, add: bool) -> None:
         )
     if add and old is None:
         raise InputError(f"baseline of {suite}: there is none to add to; leave out --add")
-    if add and old is not None and old.data != now.data:
-        raise InputError(f"baseline of {suite}: its records are others than those of these results; leave out --add")
+    other = [dataset for dataset, was in (old.data if add and old else {}).items() if now.data.get(dataset, was) != was]
+    if other:
+        raise InputError(
+            f"baseline of {suite}: its records of {other[0]} are others than those of these results; leave out --add"
+        )
     part = next((key for key in map(key_of, now.accuracy) if key in now.gaps), None)
     if part:
         runs = ", ".join(now.gaps[part])

@@ -20,7 +20,10 @@ _POWER = 0.8
 _MOST_SEEDS = 1000  # that are ever said to be needed
 _MOST_LOG = 700.0  # e to this is near the largest float
 # What jobs are taken to vary, as if that many had shown it: a baseline of one job knows nothing of it, one of twenty hardly asks.
-_PRIOR_SD, _PRIOR_JOBS = 0.03, 4
+JOBS_VARY, _PRIOR_JOBS = 0.03, 4
+_MAD_OF_NORMAL = float(
+    stats.norm.ppf(0.75)
+)  # the median absolute deviation of a normal distribution over its standard deviation
 
 
 @dataclass(frozen=True)
@@ -182,7 +185,15 @@ def _as_change(log_ratio: float) -> float:
     return math.expm1(min(log_ratio, _MOST_LOG))
 
 
-def judge_speed(before: Sequence[float], now: Sequence[float], tolerance: float, disturbed: bool = False) -> Judged:
+def _scale(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    """What jobs vary on either side of their own median, as a standard deviation; an odd job hardly moves it either."""
+    apart = np.concatenate([np.abs(side - np.median(side)) for side in (a, b)])
+    return float(np.median(apart)) / _MAD_OF_NORMAL
+
+
+def judge_speed(
+    before: Sequence[float], now: Sequence[float], tolerance: float, disturbed: bool = False, varies: float = JOBS_VARY
+) -> Judged:
     """Whether times over the reference operation are those of the baseline.
 
     Their ratio is the median over all pairs of a job now and one before (Hodges & Lehmann, Ann Math Stat 34, 598, 1963), which an
@@ -193,13 +204,12 @@ def judge_speed(before: Sequence[float], now: Sequence[float], tolerance: float,
         before, now: a value a measuring job.
         tolerance: 0.08 lets times be 8 % longer, or shorter by as much as a ratio.
         disturbed: what was measured now was.
+        varies: what jobs are taken to vary before any shows it, as a share.
     """
     a, b = np.log(np.asarray(before)), np.log(np.asarray(now))
     difference = float(np.median(np.subtract.outer(b, a)))
-    sd, freedom = _spread(a.tolist(), b.tolist())
-    own = freedom * sd**2 if freedom else 0.0
-    freedom += _PRIOR_JOBS
-    sd = math.sqrt((own + _PRIOR_JOBS * _PRIOR_SD**2) / freedom)
+    freedom = len(a) + len(b) - 2 + _PRIOR_JOBS
+    sd = math.sqrt(((freedom - _PRIOR_JOBS) * _scale(a, b) ** 2 + _PRIOR_JOBS * varies**2) / freedom)
     error = sd * math.sqrt(1 / len(a) + 1 / len(b))
     reach = float(stats.t.ppf(1 - _ALPHA / 2, freedom)) * error
     bound = math.log1p(tolerance)
