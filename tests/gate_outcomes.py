@@ -14,7 +14,7 @@ from tests.conftest import ROOT
 from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.gate import Gate
 from vitalbench.gate.baseline import Accuracy, Baseline, Speed, read_baseline
-from vitalbench.gate.check import check
+from vitalbench.gate.check import MOST_FURTHER, check
 from vitalbench.gate.found import Found
 from vitalbench.gate.verdicts import judge_accuracy
 
@@ -141,7 +141,8 @@ def speed_line(jobs: int | None, rerun: bool) -> str:
     found = [of_speed(jobs, throughput, rerun) for throughput in THROUGHPUTS]
     said = " | ".join(map(_counts, found))
     held = f"{jobs} jobs, drawn" if jobs else "as it ships"
-    return f"| {held} | {'1 to 4 jobs' if rerun else '1 job, `--no-rerun`'} | {said} | {found[0][AGAIN]} |"
+    measured = f"1 to {1 + MOST_FURTHER} jobs" if rerun else "1 job, `--no-rerun`"
+    return f"| {held} | {measured} | {said} | {found[0][AGAIN]} |"
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ class Again(Protocol):
     """Measures and trains again what did not pass (gate/rerun.py)."""
 
     def speed(self, key: tuple[str, ...], further: int = 1) -> tuple[Speed, bool] | None:
-        """A phase in the first, second or third further job, and whether it was disturbed there."""
+        """A phase in the first, second, ... further job, and whether it was disturbed there."""
 
     def accuracy(self, key: tuple[str, ...]) -> Accuracy | None:
         """A metric by seed."""
@@ -156,8 +156,8 @@ def _measured_again(
     """The verdict on a phase, and on how many jobs it is.
 
     One job settles nothing but a pass within half of the tolerance: an odd job may hide a change as well as feign one. What it
-    leaves open, three more jobs measure, and all of them are judged once, so that the whole of the risk of a false failure is that
-    last look's. Of disturbed jobs none counts beside one that was not; one of these alone is no confirmed failure.
+    leaves open, MOST_FURTHER more jobs measure, and all of them are judged once, so that the whole of the risk of a false failure
+    is that last look's. Of disturbed jobs none counts beside one that was not; one of these alone is no confirmed failure.
     """
     judged = judge_speed(row.values, first.values, tolerance, disturbed)
     if again is None or is_close(judged, tolerance):
@@ -192,8 +192,8 @@ def check(baseline: Baseline, found: Found, gate: Gate, tasks: dict[str, Any], a
 
     Args:
         tasks: of the suite, whose margins hold for their primary metrics.
-        again: a phase that one job does not settle is measured up to three times more, and an accuracy that fails is trained once
-            more; None takes the first verdict.
+        again: a phase that one job does not settle is measured up to MOST_FURTHER times more, and an accuracy that fails is
+            trained once more; None takes the first verdict.
 
     Returns:
         A row each. Of a data set whose records are others than the baseline's no accuracy is judged: what a design scores on

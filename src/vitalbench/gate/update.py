@@ -90,7 +90,7 @@ def _refuse(old: Baseline | None, now: Found, suite: str, add: bool) -> None:
         )
     if add and old is None:
         raise InputError(f"baseline of {suite}: there is none to add to; leave out --add")
-    other = [dataset for dataset, was in (old.data if add and old else {}).items() if now.data.get(dataset, was) != was]
+    other = _other_records(old, now) if add and old else []
     if other:
         raise InputError(
             f"baseline of {suite}: its records of {other[0]} are others than those of these results; leave out --add"
@@ -99,6 +99,12 @@ def _refuse(old: Baseline | None, now: Found, suite: str, add: bool) -> None:
     if part:
         runs = ", ".join(now.gaps[part])
         raise InputError(f"baseline of {suite}: {'/'.join(part)} has no value in {runs}; nothing is written of a part")
+
+
+def _other_records(old: Baseline, now: Found) -> list[str]:
+    """Data sets that both are about and whose records differ, or are known to one of them alone."""
+    there, here = ({row.dataset for row in (*of.accuracy, *of.speed)} | set(of.data) for of in (old, now))
+    return sorted(name for name in there & here if old.data.get(name) != now.data.get(name))
 
 
 def _with_seeds(row: Accuracy, more: Accuracy | None, suite: str) -> Accuracy:

@@ -21,9 +21,9 @@ _MOST_SEEDS = 1000  # that are ever said to be needed
 _MOST_LOG = 700.0  # e to this is near the largest float
 # What jobs are taken to vary, as if that many had shown it: a baseline of one job knows nothing of it, one of twenty hardly asks.
 JOBS_VARY, _PRIOR_JOBS = 0.03, 4
-_MAD_OF_NORMAL = float(
-    stats.norm.ppf(0.75)
-)  # the median absolute deviation of a normal distribution over its standard deviation
+# Of normal values: the median absolute deviation over the standard deviation; the share of degrees of freedom that it is worth
+# (Rousseeuw & Croux, J Am Stat Assoc 88, 1273, 1993); and by how much the variance of the median over pairs exceeds the mean's.
+_MAD_OF_NORMAL, _MAD_WORTH, _PAIRS_VARY = float(stats.norm.ppf(0.75)), 0.37, math.pi / 3
 
 
 @dataclass(frozen=True)
@@ -186,9 +186,30 @@ def _as_change(log_ratio: float) -> float:
 
 
 def _scale(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    """What jobs vary on either side of their own median, as a standard deviation; an odd job hardly moves it either."""
-    apart = np.concatenate([np.abs(side - np.median(side)) for side in (a, b)])
-    return float(np.median(apart)) / _MAD_OF_NORMAL
+    """What jobs vary on either side of their own median, as a standard deviation; an odd job hardly moves it either.
+
+    A side's deviations are widened by what its own median takes of them (Croux & Rousseeuw, Comput Stat 1, 411, 1992), so that of
+    normal values the mean square is right; a side of one has none. 0 where neither has.
+    """
+    sides = [side for side in (a, b) if len(side) > 1]
+    apart = [np.abs(side - np.median(side)) * len(side) / (len(side) - 0.8) for side in sides]
+    return float(np.median(np.concatenate(apart))) / _MAD_OF_NORMAL if apart else 0.0
+
+
+def _freedom(before: NDArray[np.int_] | int, now: NDArray[np.int_] | int) -> NDArray[np.float64]:
+    """Degrees of freedom of what jobs vary: those that their deviations are worth, and the prior's."""
+    return np.asarray(_MAD_WORTH * (np.asarray(before) + now - 2) + _PRIOR_JOBS, dtype=np.float64)
+
+
+def _error(sd: float, before: NDArray[np.int_] | int, now: NDArray[np.int_] | int) -> NDArray[np.float64]:
+    """Standard error of the ratio's logarithm."""
+    return np.asarray(sd * np.sqrt(_PAIRS_VARY * (1 / np.asarray(before) + 1 / np.asarray(now))), dtype=np.float64)
+
+
+def _beyond(sd: float, seen: float, freedom: float) -> float:
+    """How far beyond a bound a change is found, in spreads of a job: jobs that vary more than they are taken to show it themselves."""
+    power = stats.t.ppf(_POWER, freedom - _PRIOR_JOBS) * seen if seen > sd else stats.t.ppf(_POWER, freedom) * sd
+    return float(power)
 
 
 def judge_speed(
@@ -208,13 +229,12 @@ def judge_speed(
     """
     a, b = np.log(np.asarray(before)), np.log(np.asarray(now))
     difference = float(np.median(np.subtract.outer(b, a)))
-    freedom = len(a) + len(b) - 2 + _PRIOR_JOBS
-    sd = math.sqrt(((freedom - _PRIOR_JOBS) * _scale(a, b) ** 2 + _PRIOR_JOBS * varies**2) / freedom)
-    error = sd * math.sqrt(1 / len(a) + 1 / len(b))
-    reach = float(stats.t.ppf(1 - _ALPHA / 2, freedom)) * error
+    freedom, seen = float(_freedom(len(a), len(b))), _scale(a, b)
+    sd = math.sqrt(((freedom - _PRIOR_JOBS) * seen**2 + _PRIOR_JOBS * varies**2) / freedom)
+    reach = float(stats.t.ppf(1 - _ALPHA / 2, freedom)) * float(_error(sd, len(a), len(b)))
     bound = math.log1p(tolerance)
     low, high = _as_change(difference - reach), _as_change(difference + reach)
-    detectable = _as_change(max(bound, reach) + float(stats.t.ppf(_POWER, freedom)) * error)
+    detectable = _as_change(max(bound, reach) + _beyond(sd, seen, freedom) * float(_error(1, len(a), len(b))))
     ratio = _as_change(difference)
     if abs(difference) <= bound:
         though = ", though foreign work disturbed the measurement" if disturbed else ""
@@ -236,8 +256,7 @@ def _jobs(sd: float, before: int, now: int, difference: float) -> tuple[int | No
     counts = np.arange(now + 1, _MOST_SEEDS)
 
     def told(of: NDArray[np.int_]) -> int | None:
-        freedom = of + counts - 2 + _PRIOR_JOBS
-        reach = _t(1 - _ALPHA / 2, freedom) * sd * np.sqrt(1 / of + 1 / counts)
+        reach = stats.t.ppf(1 - _ALPHA / 2, _freedom(of, counts)) * _error(sd, of, counts)
         return _first(counts, reach < abs(difference))
 
     needed = told(np.full(len(counts), before))
