@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import permutations
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from tests.conftest import ROOT
 from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.gate import Gate
 from vitalbench.gate.baseline import Accuracy, Baseline, Speed, read_baseline
+from vitalbench.gate.benchmarks import Sessions
 from vitalbench.gate.check import MOST_FURTHER, check
 from vitalbench.gate.found import Found
 from vitalbench.gate.verdicts import judge_accuracy
@@ -28,9 +30,9 @@ _FRESH = 1000  # the first seed of those that the baseline does not have
 
 
 @cache
-def shipped() -> Baseline:
-    """The baseline of the default suite on the kind of machine that its tests run on."""
-    return read_baseline(ROOT / "baselines/quick/amd-epyc-family-26-model-2.json")
+def shipped(suite: str = "quick") -> Baseline:
+    """The baseline of a suite, the default one or `benchmarks`, on the kind of machine that its tests run on."""
+    return read_baseline(ROOT / f"baselines/{suite}/amd-epyc-family-26-model-2.json")
 
 
 def margin(metric: str = "auroc") -> float:
@@ -109,6 +111,27 @@ def of_speed(jobs: int | None, throughput: float, rerun: bool = True, trials: in
     return said
 
 
+def of_sessions(together: int, throughput: float) -> dict[str, Counter[str]]:
+    """Verdicts on each benchmark, in every session that its baseline has, held against those that are left.
+
+    Args:
+        together: sessions that are held against the others: the first, and those that confirm it.
+        throughput: a change of those, as a factor.
+    """
+    said: dict[str, Counter[str]] = {}
+    for row in shipped("benchmarks").speed:
+        for chosen in permutations(range(len(row.values)), together):
+            left = [value for at, value in enumerate(row.values) if at not in chosen]
+            first, *further = (
+                Found("cpu", {}, [], [row.model_copy(update={"values": [row.values[at] / throughput]})], set())
+                for at in chosen
+            )
+            held = shipped("benchmarks").model_copy(update={"speed": [row.model_copy(update={"values": left})]})
+            (judged,) = check(held, first, Gate(), {}, Sessions(further) if further else None)
+            said.setdefault(row.design, Counter())[judged.judged.verdict] += 1
+    return said
+
+
 def _counts(said: Counter[str]) -> str:
     return " / ".join(str(said[name]) for name in SAID)
 
@@ -127,6 +150,10 @@ def table() -> Iterator[str]:
     for jobs in (5, 10, None):
         for rerun in (True, False):
             yield speed_line(jobs, rerun)
+    yield ""
+    yield f"| benchmarks: baseline | now | no change | throughput -15 % | throughput +40 % | {legend} of |"
+    yield "|---|---|---:|---:|---:|---:|"
+    yield from map(sessions_line, (1, 2))
 
 
 def accuracy_line(design: str, before: int, now: int) -> str:
@@ -143,6 +170,14 @@ def speed_line(jobs: int | None, rerun: bool) -> str:
     held = f"{jobs} jobs, drawn" if jobs else "as it ships"
     measured = f"1 to {1 + MOST_FURTHER} jobs" if rerun else "1 job, `--no-rerun`"
     return f"| {held} | {measured} | {said} | {found[0][AGAIN]} |"
+
+
+def sessions_line(together: int) -> str:
+    """One line of the lowest table."""
+    found = [sum(of_sessions(together, throughput).values(), Counter()) for throughput in THROUGHPUTS]
+    left = len(shipped("benchmarks").speed[0].values) - together
+    said = " | ".join(map(_counts, found))
+    return f"| {left} sessions | {together} of the others | {said} | {found[0].total()} |"
 
 
 if __name__ == "__main__":

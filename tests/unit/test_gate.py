@@ -4,6 +4,7 @@ import ast
 import json
 import subprocess
 import sys
+from collections import Counter
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,7 +12,17 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.gate_outcomes import TRIALS as DRAWN
-from tests.gate_outcomes import accuracy_line, of_accuracy, of_speed, scores, speed_line, table
+from tests.gate_outcomes import (
+    accuracy_line,
+    of_accuracy,
+    of_sessions,
+    of_speed,
+    scores,
+    sessions_line,
+    shipped,
+    speed_line,
+    table,
+)
 from tests.spinning import loops_of, spun
 from vitalbench import cli
 from vitalbench.config.gate import Gate
@@ -20,7 +31,7 @@ from vitalbench.config.strict import validated
 from vitalbench.errors import ConfigError, GateError, InputError
 from vitalbench.gate import rerun
 from vitalbench.gate.baseline import Accuracy, Baseline, Change, Speed, key_of, path_of, read_baseline, slug
-from vitalbench.gate.benchmarks import BESIDE, FOREIGN, REFERENCE, found_in_benchmarks
+from vitalbench.gate.benchmarks import BESIDE, FOREIGN, PHASE, REFERENCE, found_in_benchmarks
 from vitalbench.gate.check import MOST_FURTHER, check, not_judged
 from vitalbench.gate.found import Found
 from vitalbench.gate.told import annotations, as_json, line, summary, unjudged
@@ -66,6 +77,8 @@ def test_the_methods_tell_counts_that_are_drawn_and_not_typed():
     told = (ROOT / "docs/METHODS.md").read_text()
     assert accuracy_line("xresnet1d101", 24, 24) in told
     assert speed_line(5, True) in told
+    assert sessions_line(1) in told
+    assert sessions_line(2) in told
 
 
 @pytest.mark.slow
@@ -317,6 +330,44 @@ def test_an_odd_job_on_either_side_moves_neither_the_ratio_nor_what_jobs_are_see
     odd = judge_speed([*calm, 15.0], [9.98, 10.03, 10.01, 14.0], 0.08)
     assert odd.difference == pytest.approx(still.difference, abs=0.01)
     assert odd.high - odd.low < 1.2 * (still.high - still.low)
+
+
+def failed(together: int, throughput: float) -> tuple[int, int]:
+    """Of the benchmarks' own sessions, held against one another: failures, and verdicts in all."""
+    said = sum(of_sessions(together, throughput).values(), Counter())
+    return said["fail"], said.total()
+
+
+def test_of_the_benchmarks_sessions_few_fail_beside_the_others_and_none_that_a_second_confirms():
+    alone, of = failed(1, 1.0)
+    assert alone <= of / 20
+    assert failed(2, 1.0)[0] == 0
+    for together in (1, 2):
+        caught, of = failed(together, 1.4)
+        assert (
+            caught >= of * 9 / 10
+        )  # of two sessions all but those of one benchmark, which once took half as long again
+
+
+def test_a_benchmark_that_hardly_varies_tells_15_per_cent_and_one_that_does_says_that_it_cannot():
+    spread = {row.design: np.std(np.log(row.values), ddof=1) for row in shipped("benchmarks").speed}
+    said = of_sessions(2, 0.85)
+    assert sum(sd < 0.02 for sd in spread.values()) == 5
+    for name, verdicts in said.items():
+        assert spread[name] > 0.02 or verdicts["fail"] >= verdicts.total() * 5 / 6, name
+        assert spread[name] > 0.05 or not verdicts["pass"], name
+
+
+def test_benchmarks_are_taken_to_vary_more_than_measuring_jobs():
+    row = speed([10.0, 10.1])
+    bench = row.model_copy(update={"phase": PHASE})
+
+    def high(before):
+        (judged,) = check(baseline(speeds=[before]), found(speeds=[before]), Gate(), TASKS)
+        return judged.judged.high
+
+    assert high(bench) > 1.5 * high(row)
+    assert {one.phase for one in shipped("benchmarks").speed} == {PHASE}
 
 
 def test_jobs_that_would_tell_are_counted_with_the_baselines_as_they_are():
@@ -710,7 +761,7 @@ def test_benchmarks_go_through_the_same_gate(tmp_path, monkeypatch, capsys):
     assert cli.run(["check", "--benchmarks", same]) == 0
     slower_machine = written(tmp_path / "b.json", **{REFERENCE: 0.004, "test_reading": 0.02})
     assert cli.run(["check", "--benchmarks", slower_machine]) == 0
-    slower_code = written(tmp_path / "c.json", **{REFERENCE: 0.002, "test_reading": 0.012})
+    slower_code = written(tmp_path / "c.json", **{REFERENCE: 0.002, "test_reading": 0.014})
     with pytest.raises(GateError, match="1 fail"):
         cli.run(["check", "--benchmarks", slower_code, "--json", "out.json"])
     assert json.loads((tmp_path / "out.json").read_text())["verdict"] == "fail"

@@ -42,7 +42,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-rerun",
         action="store_true",
-        help=f"take the first verdict, without another run (else: a training, and {MOST_FURTHER} measuring jobs at most, of a design)",
+        help=f"take the first verdict, without another run (else: a training, and up to {MOST_FURTHER} measuring jobs a design)",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="everything, for machines")
     parser.add_argument(

@@ -3,12 +3,22 @@
 import difflib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol
 
 from vitalbench.config.gate import Gate
 from vitalbench.gate.baseline import Accuracy, Baseline, Speed, key_of
+from vitalbench.gate.benchmarks import PHASE, SESSIONS_VARY
 from vitalbench.gate.found import Found
-from vitalbench.gate.verdicts import ON_AN_IDLE_MACHINE, Judged, Verdict, is_close, judge_accuracy, judge_speed
+from vitalbench.gate.verdicts import (
+    JOBS_VARY,
+    ON_AN_IDLE_MACHINE,
+    Judged,
+    Verdict,
+    is_close,
+    judge_accuracy,
+    judge_speed,
+)
 
 
 class Again(Protocol):
@@ -159,7 +169,9 @@ def _measured_again(
     leaves open, MOST_FURTHER more jobs measure, and all of them are judged once, so that the whole of the risk of a false failure
     is that last look's. Of disturbed jobs none counts beside one that was not; one of these alone is no confirmed failure.
     """
-    judged = judge_speed(row.values, first.values, tolerance, disturbed)
+    varies = SESSIONS_VARY if row.phase == PHASE else JOBS_VARY
+    judge = partial(judge_speed, row.values, tolerance=tolerance, varies=varies)
+    judged = judge(first.values, disturbed=disturbed)
     if again is None or is_close(judged, tolerance):
         return judged, len(first.values)
     values, calm = list(first.values), [] if disturbed else list(first.values)
@@ -169,16 +181,16 @@ def _measured_again(
             break
         values += more[0].values
         calm += [] if more[1] else more[0].values
-        if len(calm) == 1 and is_close(judged := judge_speed(row.values, calm, tolerance), tolerance):
+        if len(calm) == 1 and is_close(judged := judge(calm), tolerance):
             return judged, len(values)
     if len(values) == len(first.values):  # nothing measures it any more
         return judged, len(values)
-    judged = judge_speed(row.values, calm or values, tolerance, not calm)
+    judged = judge(calm or values, disturbed=not calm)
     if judged.verdict == "fail":
         reason = ""
         if len(calm) == 1:
             reason = "beyond the tolerance in one job, and foreign work disturbed all others; " + ON_AN_IDLE_MACHINE
-        elif not disturbed and judge_speed(row.values, calm[1:], tolerance).verdict == "pass":
+        elif not disturbed and judge(calm[1:]).verdict == "pass":
             reason = (
                 "beyond the tolerance at first, and not when it was measured again; one more measurement would decide"
             )

@@ -59,7 +59,7 @@ def updated(
         speed = {key: row for key, row in speed.items() if key in here}
     if not accuracy and not speed:
         raise InputError(f"baseline of {suite}: no metric and no undisturbed phase was found; nothing to write")
-    datasets = {row.dataset for row in (*accuracy.values(), *speed.values())}
+    datasets = _datasets(accuracy.values(), speed.values())
     data = {
         name: was
         for name, was in ((old.data if old else {}) | now.data).items()
@@ -101,9 +101,14 @@ def _refuse(old: Baseline | None, now: Found, suite: str, add: bool) -> None:
         raise InputError(f"baseline of {suite}: {'/'.join(part)} has no value in {runs}; nothing is written of a part")
 
 
+def _datasets(accuracy: Iterable[Accuracy], speed: Iterable[Speed]) -> set[str]:
+    """What rows are about."""
+    return {row.dataset for row in accuracy} | {row.dataset for row in speed}
+
+
 def _other_records(old: Baseline, now: Found) -> list[str]:
     """Data sets that both are about and whose records differ, or are known to one of them alone."""
-    there, here = ({row.dataset for row in (*of.accuracy, *of.speed)} | set(of.data) for of in (old, now))
+    there, here = (_datasets(of.accuracy, of.speed) | set(of.data) for of in (old, now))
     return sorted(name for name in there & here if old.data.get(name) != now.data.get(name))
 
 

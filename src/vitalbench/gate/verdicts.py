@@ -207,7 +207,7 @@ def _error(sd: float, before: NDArray[np.int_] | int, now: NDArray[np.int_] | in
 
 
 def _beyond(sd: float, seen: float, freedom: float) -> float:
-    """How far beyond a bound a change is found, in spreads of a job: jobs that vary more than they are taken to show it themselves."""
+    """How far beyond a bound a change is found, for a standard error of 1; jobs that vary more than they are taken to show it."""
     power = stats.t.ppf(_POWER, freedom - _PRIOR_JOBS) * seen if seen > sd else stats.t.ppf(_POWER, freedom) * sd
     return float(power)
 
