@@ -2,13 +2,14 @@
 
 import pytest
 
-from tests.conftest import resolved
+from tests.conftest import ROOT, resolved
 from tests.unit.test_absent import CELL, phase
 from vitalbench import cli
-from vitalbench.errors import InputError
+from vitalbench.errors import ConfigError, InputError
 from vitalbench.files import read_json, write_json
+from vitalbench.gate.measured_tables import summary
 from vitalbench.layout import MEASUREMENT
-from vitalbench.tables import read_table
+from vitalbench.tables import read_table, write_table
 
 MADE = {
     "vitalbench": "0.1",
@@ -75,3 +76,93 @@ def test_a_target_that_nothing_was_timed_on_names_the_next_command(results):
         cli.run(["measured", "--results", "results/quick", "--target", "h100"])
     with pytest.raises(InputError, match=r"the suite has no target 'h10'; allowed: .*; nearest: h100"):
         cli.run(["measured", "--results", "results/quick", "--target", "h10"])
+
+
+def kept(phase, batch=None, design="a", **told):
+    """A row of a reference."""
+    made = {"measured_at": "2026-11-29T08:00:00Z", "size": "small", "git_commit": "abcdef0123", "dataset": "d"}
+    machine = {"device_name": "A GPU", "threads": 8, "median_s": 0.1, "repeats": 22}
+    return made | machine | {"design": design, "phase": phase, "batch_size": batch} | told
+
+
+LIMITS = "bytes 2e+12/s declared; flops 1e+14/s declared"
+
+
+def told_of(tmp_path, *rows):
+    path = tmp_path / "a.csv"
+    write_table("measured", rows, path)
+    return list(summary(path))
+
+
+def test_the_noise_floor_is_told_by_phase_over_designs_and_of_nothing_disturbed(tmp_path):
+    lines = told_of(
+        tmp_path,
+        kept("import", repeats=1),
+        kept("train_step", 64, noise_floor=0.1, repeats=30),
+        kept("train_step", 64, "b", noise_floor=0.02),
+        kept("train_step", 32, "c", noise_floor=0.04),
+        kept("train_step", 32, "e", noise_floor=0.9, disturbed=True),
+        kept("train_step", 32, "f", noise_floor=0.8, throttled=True),
+    )
+    assert lines[0] == "`a.csv`: 6 phases of 5 designs (small) on A GPU, 8 threads, 2026-11-29, commit abcdef0:"
+    assert "| `import` | 1 | 0 | 1 | none | - |" in lines
+    assert "| `train_step` | 3 | 2 | 22 to 30 | 4.0% | 2.0% to 10.0% |" in lines
+
+
+def test_shares_of_the_limits_stand_by_design_and_an_empty_one_says_why(tmp_path):
+    over = "bytes 2e+12/s declared, no share: 1.20 of the operations that the limit allows; flops 1e+14/s declared"
+    lines = told_of(
+        tmp_path,
+        kept("train_step", 64, mfu=0.5, bandwidth_share=0.25, limits=LIMITS, halved=2),
+        kept("inference", 1, mfu=0.01, bandwidth_share=0.02, limits=LIMITS),
+        kept("inference", 64, mfu=0.3, bandwidth_share=0.1, limits=LIMITS),
+        kept("inference", 4096, limits=over),
+        kept("train_step", 32, "b", limits=f"{LIMITS}; not counted: a thread of its own"),
+        kept("inference", 1, "b", mfu=0.4, bandwidth_share=0.5, limits=LIMITS),
+        kept("load_batch", 32, "b"),
+    )
+    head = "| data set | design | `train_step` | `inference of 1` | `inference of own batch` | `inference of largest batch` | "
+    assert head + "limits | halved | empty |" in lines
+    limits = "bytes 2e+12/s declared, flops 1e+14/s declared"
+    empty = "inference of largest batch: no share: 1.20 of the operations that the limit allows"
+    assert f"| d | a | 0.500 / 0.250 | 0.010 / 0.020 | 0.300 / 0.100 |  | {limits} | 2 | {empty} |" in lines
+    empty = "train_step: not counted: a thread of its own"
+    assert f"| d | b |  | 0.400 / 0.500 | - | - | {limits} | 0 | {empty} |" in lines
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([], "a.csv: holds no phase"),
+        ([kept("build"), kept("train_step", mfu="much")], "a.csv: line 3: mfu is 'much'; allowed: a number from 0"),
+        ([kept("train_step", noise_floor=-0.1)], "a.csv: line 2: noise_floor is '-0.1'"),
+        ([kept("train_step", noise_floor="nan")], "a.csv: line 2: noise_floor is 'nan'"),
+        ([kept("train_step", repeats="inf")], "a.csv: line 2: repeats is 'inf'"),
+    ],
+)
+def test_what_is_no_reference_has_no_summary(tmp_path, rows, said):
+    with pytest.raises(InputError, match=said):
+        told_of(tmp_path, *rows)
+
+
+def test_a_summary_is_of_a_file_and_goes_with_nothing_else(tmp_path):
+    with pytest.raises(InputError, match=r"a\.csv: no such file"):
+        cli.run(["measured", "--summary", str(tmp_path / "a.csv")])
+    for other in (["--results", "results/quick"], ["--target", "cpu"], ["--out", "b.csv"]):
+        with pytest.raises(ConfigError, match=f"--summary and {other[0]} do not go together"):
+            cli.run(["measured", "--summary", "a.csv", *other])
+    with pytest.raises(InputError, match="needs --results results/<suite>, or --summary FILE"):
+        cli.run(["measured"])
+
+
+def test_the_methods_tell_what_the_command_prints_of_each_reference_that_ships(capsys):
+    told = (ROOT / "docs/METHODS.md").read_text()
+    for path in (ROOT / "baselines/measured").glob("*.csv"):
+        cli.run(["measured", "--summary", str(path)])
+        assert f"\n    vitalbench measured --summary {path.relative_to(ROOT)}\n\n{capsys.readouterr().out}" in told
+
+
+def test_shares_beyond_the_operations_that_a_limit_allows_are_within_what_limits_vary():
+    for path in (ROOT / "baselines/measured").glob("*-cpu-*.csv"):
+        shares = [float(row["mfu"]) for row in read_table("measured", path) if row["mfu"]]
+        assert 0 < min(shares) < max(shares) <= 1.05
