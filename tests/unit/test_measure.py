@@ -1,5 +1,6 @@
 """Timing: warm-ups apart, enough repeats and enough seconds, every sample kept, the device declared or nothing."""
 
+from pathlib import Path
 from threading import Thread
 
 import pandas as pd
@@ -10,6 +11,7 @@ from vitalbench import cli
 from vitalbench.config.planning import make_plan
 from vitalbench.config.schema import Protocol
 from vitalbench.config.slices import write_slices
+from vitalbench.config.strict import validated
 from vitalbench.data.store import Store
 from vitalbench.errors import ConfigError, GateError, InputError
 from vitalbench.files import read_json
@@ -23,10 +25,10 @@ from vitalbench.measure.interleaved import Against
 from vitalbench.measure.limits import Limit, limits
 from vitalbench.measure.load import ForeignLoad
 from vitalbench.measure.noise import Shift
-from vitalbench.measure.phases import ONCE, Phase
+from vitalbench.measure.phases import PHASES, Phase
 from vitalbench.measure.prepared import prepare
 from vitalbench.measure.repeats import repeat, repeat_together
-from vitalbench.measure.steps import bottleneck, measure
+from vitalbench.measure.steps import ONCE, bottleneck, measure, phases_of
 from vitalbench.measure.switches import switch_ratios
 from vitalbench.train.engine import prepare_torch
 
@@ -279,6 +281,42 @@ def test_what_a_run_goes_through_once_is_repeated_where_it_is_asked_for(project,
         cli.run([*by_name, "--phase", "epoch"])
 
 
+def test_a_suite_may_name_what_a_run_goes_through_once_and_a_design_skips_what_it_has_not(configs, tmp_path):
+    protocol, target = configs.suite("timing-run").protocol, configs.target("cpu")
+    assert set(protocol.once) == set(ONCE)
+
+    def skipped(name: str, store: Path | None) -> set[str]:
+        phases = phases_of(configs.design(name, "small", ""), target, protocol, store)
+        assert phases[: len(PHASES)] == list(PHASES)
+        return set(ONCE) - set(phases)
+
+    store = tmp_path / "store.h5"
+    assert skipped("s4d", store) == set()
+    assert skipped("s4-12x128-random", store) == {"epoch"}
+    assert skipped("s4-12x128-masked", store) == {"evaluation"}
+    assert skipped("s4d", None) == {"load", "epoch", "evaluation"}
+    several = configs.target("cpu").model_copy(update={"processes": 2})
+    assert phases_of(configs.design("s4d", "small", ""), several, protocol, store) == list(PHASES)
+    assert phases_of(configs.design("s4d", "small", ""), target, Protocol(), store) == list(PHASES)
+
+
+def test_what_a_protocol_names_is_timed_beside_the_rest(configs, small_dataset, monkeypatch):
+    monkeypatch.setattr("vitalbench.measure.steps.PHASES", ("build",))  # the rest
+    protocol = Protocol(repeats=1, seconds=1e-3, warmup=1, once=["rebuild", "load"])
+    design, task, target = configs.design("s4d", "small", ""), configs.task("superdiagnostic"), configs.target("cpu")
+    timed = measure(design, small_dataset, task, target, protocol, None, True)
+    assert [phase.name for phase in timed] == ["build", "rebuild"]
+
+
+@pytest.mark.parametrize(
+    ("once", "said"),
+    [(["epochs"], "'epochs'; allowed: .*; nearest: epoch$"), (["load", "load"], "named twice in 'once'")],
+)
+def test_a_phase_that_no_run_goes_through_and_one_that_is_named_twice_are_refused(once, said):
+    with pytest.raises(ConfigError, match=said):
+        validated(Protocol, {"once": once}, "suite")
+
+
 @pytest.fixture
 def prepared(configs, small_dataset):
     """A design's small size, ready to be timed."""
@@ -311,9 +349,10 @@ def test_every_phase_of_a_run_has_a_call_that_does_its_work(prepared, small_stor
         ("s4-12x128-masked", "evaluation", "scores nothing"),
     ],
 )
-def test_a_phase_that_a_design_does_not_go_through_is_refused(prepared, small_store, design, phase, told):
-    with pytest.raises(ConfigError, match=told):
-        whole_run.once_in_a_run(phase, prepared(design), small_store)
+def test_a_phase_that_a_design_does_not_go_through_is_refused(configs, small_dataset, small_store, design, phase, told):
+    asked, task, target = configs.design(design, "small", ""), configs.task("superdiagnostic"), configs.target("cpu")
+    with pytest.raises(ConfigError, match=f"phase '{phase}': .*{told}"):
+        measure(asked, small_dataset, task, target, Protocol(), [phase], True, small_store)
 
 
 def test_the_bottleneck_is_the_model_where_loading_adds_nothing_beyond_the_noise():

@@ -13,6 +13,7 @@ from vitalbench.errors import choices
 
 Kind = Literal["multilabel", "multiclass", "softlabel", "binary"]
 Size = Literal["small", "full"]
+Once = Literal["process", "load", "rebuild", "epoch", "checkpoint", "evaluation"]  # what a run goes through once
 
 
 class Grid(Strict):
@@ -33,11 +34,14 @@ class Protocol(Strict):
     seconds: Positive = 2.0
     inference_batches: Annotated[list[Count | Literal["max"]], Field(min_length=1)] = [1, 32, "max"]
     own_batch: bool = True  # inference of the batch that a design is trained with, too
+    once: list[Once] = []  # phases of a run that a measuring job repeats, of designs that have them
 
     @model_validator(mode="after")
-    def _batches_differ(self) -> Self:
+    def _named_once(self) -> Self:
         if len(set(self.inference_batches)) < len(self.inference_batches):
             raise PydanticCustomError("inference_batches", "a batch is named twice in 'inference_batches'")
+        if len(set(self.once)) < len(self.once):
+            raise PydanticCustomError("once", "a phase is named twice in 'once'")
         return self
 
 

@@ -9,10 +9,10 @@ import numpy as np
 
 from vitalbench.measure.noise import itself
 
-# What a measuring job times, and what it times where it is asked to: a run goes through these once, here they are repeated.
+# What a measuring job times where it is not asked for others (config/schema.py has those that a run goes through once).
 PHASES = ("import", "build", "features", "train_step", "load_batch", "loaded_step", "inference")
 COMPILE = "compile"  # timed with the training step of a target that compiles; once, so without a floor
-ONCE = ("process", "load", "rebuild", "epoch", "checkpoint", "evaluation")
+READS = ("load_batch", "loaded_step", "load", "epoch", "evaluation")  # records of a store
 _MOST = 1.05  # of a limit in operations: beyond it the limit is none, and neither is what was measured beside it
 
 

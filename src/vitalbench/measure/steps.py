@@ -3,16 +3,16 @@
 import math
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from vitalbench.config.dataset import DatasetBuild
 from vitalbench.config.design import PRETRAINING, Design
-from vitalbench.config.schema import Protocol, TaskData
+from vitalbench.config.schema import Once, Protocol, TaskData
 from vitalbench.config.target import Target
 from vitalbench.errors import ConfigError, choices
 from vitalbench.measure.clock import Stopwatch
 from vitalbench.measure.load import ForeignLoad
-from vitalbench.measure.phases import COMPILE, ONCE, PHASES, Phase
+from vitalbench.measure.phases import COMPILE, PHASES, READS, Phase
 from vitalbench.measure.repeats import Call
 from vitalbench.measure.switches import switch_ratios
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # torch takes seconds to load, and that is a phase of its own
     from vitalbench.measure.bench import Bench
     from vitalbench.measure.prepared import Prepared
 
+ONCE: tuple[str, ...] = get_args(Once)  # a run goes through these once, here they are repeated
 NAMES = (*PHASES, COMPILE, *ONCE)
 _OF_SEVERAL = ("import", "build", "features", "train_step", COMPILE)  # phases that processes time together
 _SEED = 0
@@ -38,7 +39,8 @@ def measure(
     """Time some phases of a design.
 
     Args:
-        phases: of PHASES, COMPILE and ONCE, each of which has to be there; None takes those of PHASES that are.
+        phases: of PHASES, COMPILE and ONCE, each of which has to be there; None takes those of PHASES and of the protocol's `once`
+            that are.
         exclusive: whether the caller saw to it that nothing else runs on the machine.
         store: whose records are loaded; without one there is no `load_batch` and no `loaded_step`.
 
@@ -52,12 +54,10 @@ def measure(
     """
     if design.model is None or design.train is None:
         return []
-    asked, phases = phases is not None, list(PHASES) if phases is None else phases
-    for phase in phases if asked else ():
-        if phase not in NAMES:
-            raise ConfigError(f"phase {phase!r}: {choices(phase, NAMES)}")
-        if why := _not_there(phase, design, target, store):
-            raise ConfigError(f"phase {phase!r}: {why}")
+    if phases is None:
+        phases = phases_of(design, target, protocol, store)
+    else:
+        _refuse(phases, design, target, store)
     load, watch = ForeignLoad(), Stopwatch()
     from vitalbench.measure.bench import Bench, model_mb
     from vitalbench.measure.prepared import prepare
@@ -95,6 +95,20 @@ def measure(
     return bench.phases
 
 
+def phases_of(design: Design, target: Target, protocol: Protocol, store: Path | None) -> list[str]:
+    """Those of PHASES, which are passed over where they are not there, and those that the protocol repeats and a design has."""
+    return [*PHASES, *(name for name in protocol.once if not _not_there(name, design, target, store))]
+
+
+def _refuse(phases: list[str], design: Design, target: Target, store: Path | None) -> None:
+    """Refuse a phase that is asked for and not there."""
+    for phase in phases:
+        if phase not in NAMES:
+            raise ConfigError(f"phase {phase!r}: {choices(phase, NAMES)}")
+        if why := _not_there(phase, design, target, store):
+            raise ConfigError(f"phase {phase!r}: {why}")
+
+
 def _inferences(protocol: Protocol, ready: "Prepared", target: Target) -> list[tuple[int, Call]]:
     """Forward passes by their records, each size once. `max` is what a GPU's memory holds; a CPU's holds what takes minutes."""
     from vitalbench.measure.largest import largest_batch
@@ -118,13 +132,15 @@ def _not_there(phase: str, design: Design, target: Target, store: Path | None) -
     kept = design.recipe == "frozen-features" and design.computed.features
     if target.launched and phase in ("load_batch", "loaded_step", "inference", *ONCE):
         return f"the target declares several processes, and this is one's work; allowed: {', '.join(_OF_SEVERAL)}"
-    if phase in ("load_batch", "loaded_step"):
-        if store is None:
-            return "it reads records; name them with --store store.h5"
-        return "the design trains on features that it keeps, not on the store's records" if kept else ""
+    if phase in READS and store is None:
+        return "it reads records; name them with --store store.h5"
+    if phase in ("load_batch", "loaded_step") and kept:
+        return "the design trains on features that it keeps, not on the store's records"
+    if phase == "epoch" and kept:
+        return "the design trains on features that it keeps; its steps are timed as 'train_step'"
     if phase == "features" and not kept:
         return "the design keeps no features of a frozen encoder; allowed: a design whose recipe 'frozen-features' keeps them"
-    if phase == "inference" and design.recipe in PRETRAINING:
+    if phase in ("inference", "evaluation") and design.recipe in PRETRAINING:
         return f"the design's recipe '{design.recipe}' scores nothing"
     if phase == COMPILE and not target.compile:
         return "the target does not compile; allowed: a target with 'compile: true'"

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from vitalbench.errors import ConfigError
+from vitalbench.measure.phases import READS
 from vitalbench.measure.prepared import Prepared
 from vitalbench.measure.repeats import Call
 from vitalbench.models import axes, build
@@ -86,26 +86,15 @@ _CALLS: dict[str, Callable[[Prepared, Path], Call]] = {
     "checkpoint": _checkpoint,
     "evaluation": _evaluation,
 }
-_READS = ("load", "epoch", "evaluation")
 
 
 def once_in_a_run(name: str, ready: Prepared, store: Path | None) -> tuple[Call, int, str]:
     """A call of one repeat of a phase of ONCE, with how many of what it handles.
 
     Args:
-        store: all of whose records are trained on and scored.
-
-    Raises:
-        ConfigError: the phase reads records and there is no store, or not such as the design trains on or scores.
+        store: all of whose records are trained on and scored; there is one where the phase reads any.
     """
-    if name not in _READS:
+    if name not in READS:
         return _CALLS[name](ready, store or Path()), 1, "call"
-    if store is None:
-        raise ConfigError(f"phase {name!r}: it reads records; name them with --store store.h5")
-    if name == "epoch" and ready.stepped.shape != ready.shape:
-        raise ConfigError(
-            "phase 'epoch': the design trains on features that it keeps; its steps are timed as 'train_step'"
-        )
-    if name == "evaluation" and ready.scoring is None:
-        raise ConfigError("phase 'evaluation': the design's recipe scores nothing")
+    assert store is not None, "what reads records is not asked for without them (measure/steps.py)"
     return _CALLS[name](ready, store), len(ready.source(store)[1]), "record"
