@@ -8,7 +8,7 @@ RUN := . $(VENV)/bin/activate &&
 COMPILE := uv pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
   --custom-compile-command "make lock"
 
-.PHONY: demo test fast slow machines lint lock slurm cloud clean
+.PHONY: demo test fast slow machines lint lock slurm cloud fresh clean
 
 demo: $(READY)  ## the default suite, from nothing to results/quick/report.html
 	$(RUN) snakemake --cores all
@@ -48,9 +48,13 @@ $(CLOUD)/.ready: envs/cloud.txt envs/torch.txt envs/torch-cuda.txt envs/bootstra
 	PYTHON=$(PYTHON) LOCK=cloud.txt sh envs/setup.sh $(CLOUD)
 	touch $@
 
+fresh:  ## the environment from nothing, results kept; TORCH=cuda takes torch's CUDA build whatever wheels a site keeps
+	rm -rf $(VENV)
+	$(MAKE) $(READY) TORCH=$(TORCH)
+
 clean:  ## forget everything that a run can make again
 	rm -rf results .snakemake $(VENV) $(CLOUD)
 
 $(READY): envs/lock.txt envs/torch.txt envs/torch-cuda.txt envs/bootstrap.txt envs/setup.sh pyproject.toml $(wildcard src/vitalbench/*/*.c src/vitalbench/*/*/*.c)
-	PYTHON=$(PYTHON) sh envs/setup.sh $(VENV)
+	PYTHON=$(PYTHON) TORCH=$(TORCH) sh envs/setup.sh $(VENV)
 	touch $@

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Make the virtual environment $1 from the lock file, the source in it; or with $2 only one of the two, `packages` or `source`. LOCK names
-# another lock file of this folder.
+# another lock file of this folder. TORCH=cuda takes torch's CUDA build, by hash, where a site's own wheels or index would be taken.
 # uv installs in seconds what pip installs in minutes.
 set -eu
 venv=$1
@@ -17,6 +17,7 @@ if [ "$what" != source ]; then
     # A site that keeps wheels of its own tells pip where they are; uv does not read pip's configuration, so it is told the same.
     links=${PIP_FIND_LINKS:-$("$venv/bin/python" -m pip config get global.find-links 2>/dev/null || true)}
     UV_FIND_LINKS=${UV_FIND_LINKS:-$(printf %s "$links" | tr -s ' \n' ',,')}
+    [ "${TORCH:-}" != cuda ] || { UV_FIND_LINKS='' && unset UV_INDEX UV_EXTRA_INDEX_URL; }
     [ -z "$UV_FIND_LINKS" ] && unset UV_FIND_LINKS || export UV_FIND_LINKS
     # torch: the registry's build by hash. A site's own wheels or index may hold another build of the version: torch.txt says more.
     set -- -r "$here/torch.txt"

@@ -73,6 +73,19 @@ def test_a_disk_that_is_full_says_so(monkeypatch):
     assert (found.works, found.told) == (False, "1 GB free in /")
 
 
+def test_a_torch_that_sees_no_gpu_is_made_anew_without_touching_results(monkeypatch):
+    import torch
+
+    monkeypatch.setattr(machine, "cuda_names", lambda: ("NVIDIA H100",))
+    monkeypatch.setattr(machine, "answer", lambda *command: "580.1")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for cuda, command in ((None, "make fresh TORCH=cuda"), ("13.0", "nvidia-smi")):
+        monkeypatch.setattr(torch.version, "cuda", cuda)
+        found = machine.gpu()
+        assert (found.works, found.next) == (False, command)
+        assert found.told.startswith("NVIDIA H100, driver 580.1; torch ")
+
+
 def test_the_clock_is_steady_only_where_the_same_work_takes_the_same_time(monkeypatch):
     laps = iter([1.0, 2.0] * 100)
     monkeypatch.setattr(machine, "Stopwatch", lambda: type("Watch", (), {"lap": lambda self: next(laps)})())

@@ -80,4 +80,17 @@ def test_torch_is_taken_by_hash_but_where_a_site_has_builds_of_its_own(tmp_path)
         site = installed_by_setup(tmp_path, **own)
         assert "--require-hashes" not in site
         assert "envs/torch.txt" in site
-    assert all("envs/lock.txt" in told for told in (registry, site))
+        asked = installed_by_setup(tmp_path, TORCH="cuda", **own)
+        assert "--require-hashes" in asked
+        assert "envs/torch-cuda.txt" in asked
+    assert all("envs/lock.txt" in told for told in (registry, site, asked))
+
+
+def test_a_fresh_environment_leaves_the_results():
+    """By what make would run: no line of it names them, and torch's build is handed on."""
+    told = subprocess.run(
+        ["make", "--dry-run", "fresh", "TORCH=cuda"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert f"rm -rf {ROOT}/.venv\n" in told.stdout
+    assert "TORCH=cuda" in told.stdout
+    assert "results" not in told.stdout

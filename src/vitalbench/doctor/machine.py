@@ -52,7 +52,7 @@ def gpu() -> Finding:
         "GPU",
         False,
         f"{told}; torch {torch.__version__} cannot use it",
-        "make clean demo, without wheels of a CPU build",
+        "make fresh TORCH=cuda" if torch.version.cuda is None else "nvidia-smi",
     )
 
 
