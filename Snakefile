@@ -24,11 +24,7 @@ include: "rules/claims.smk"
 include: "rules/report.smk"
 include: "rules/check.smk"
 include: "rules/containers.smk"
-
-
-if PLAN.knobs.publish_to or PLAN.knobs.pull_from:
-
-    include: "rules/objects.smk"
+include: "rules/objects.smk"
 
 
 rule all:

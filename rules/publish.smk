@@ -66,7 +66,4 @@ rule cloud_target:
 
 rule cloud:
     input:
-        [
-            stored(f"{TO}/runs/{PLAN.name}/{target}.tar", retrieve=False)
-            for target in PLAN.targets
-        ],
+        [stored(url, retrieve=False) for url in cloud_objects(PLAN)],

@@ -139,6 +139,16 @@ def test_a_clouds_profile_plans_a_job_a_target(run, object_store, profile, tmp_p
     assert "gpu=1" in found.stdout
 
 
+def test_a_cloud_gets_no_job_of_a_target_that_is_only_projected(run, object_store, project):
+    found = run(
+        project, "--profile", "profiles/kubernetes", "--storage-s3-endpoint-url", object_store, "--dry-run", "cloud",
+        "--config", "suite=quick", f"publish_to={BUCKET}",
+    )  # fmt: skip
+    assert found.returncode == 0, found.stdout[-3000:]
+    assert jobs(found.stdout) == {"cloud_target": 1, "cloud": 1}
+    assert f"{BUCKET}/runs/quick/cpu.tar" in found.stdout
+
+
 def test_a_suite_run_for_an_object_leaves_the_same_bytes_in_it(run, bare, object_store, tmp_path):
     """The job that a cloud gets, on this machine."""
     project = mortal_project(tmp_path / "there", EPOCHS)

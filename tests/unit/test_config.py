@@ -122,6 +122,11 @@ def test_misspelt_setting_on_the_command_line(project):
         ({"mirror": "https://host/a?token=SECRET"}, "mirror must hold no user, password"),
         ({"publish_to": "/a/folder"}, "publish_to must begin with s3://"),
         ({"pull_from": "s3://me:SECRET@bucket/a"}, "pull_from must hold no user, password"),
+        ({"publish_to": "s3://a/my folder"}, "publish_to must be s3://BUCKET/PREFIX of names"),
+        ({"publish_to": "s3://a/../../x"}, "none of them . or .."),
+        ({"pull_from": "s3://a/b//c"}, "pull_from must be s3://BUCKET/PREFIX of names"),
+        ({"pull_from": "s3://a/{SECRET}"}, "pull_from must be s3://BUCKET/PREFIX of names"),
+        ({"pull_from": "s3://a:80/b"}, "pull_from must be s3://BUCKET/PREFIX of names"),
         ({"publish_to": "s3://a/b", "pull_from": "s3://a/b"}, "publish_to and pull_from are both given"),
         ({"streams": 33}, "key 'streams' is 33"),
         ({"download": "yes"}, "key 'download' is 'yes'"),
@@ -131,6 +136,11 @@ def test_a_wrong_download_setting_is_told_without_its_secret(project, given, sai
     message = refusal(project, **given)
     assert said in message
     assert "SECRET" not in message
+
+
+@pytest.mark.parametrize("address", ["s3://bench", "s3://bench/", "s3://my-bench.x/project/a_b=1+c/"])
+def test_an_address_of_plain_names_is_taken(configs, address):
+    assert configs.knobs({"publish_to": address}).publish_to == address
 
 
 @pytest.mark.parametrize(

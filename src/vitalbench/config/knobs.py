@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, model_
 from pydantic_core import PydanticCustomError
 
 from vitalbench.config.checkpointing import Checkpointing
-from vitalbench.config.publisher import plain_url
+from vitalbench.config.publisher import plain_address, plain_url
 from vitalbench.config.values import Name, each_once
 from vitalbench.config.watching import Watching
 
@@ -66,7 +66,7 @@ class Knobs(Checkpointing, Watching):
             plain_url("mirror", self.mirror, ("https", "http"))
         for key in ("publish_to", "pull_from"):
             if (url := getattr(self, key)) is not None:
-                plain_url(key, url, ("s3",))
+                plain_address(key, url)
         if self.publish_to and self.pull_from:
             raise PydanticCustomError("one", "publish_to and pull_from are both given: one run does one of the two")
         return self

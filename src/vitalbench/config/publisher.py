@@ -1,5 +1,6 @@
 """Where an open release is downloaded from, as a data set's file says it."""
 
+import re
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
@@ -9,6 +10,7 @@ from pydantic_core import PydanticCustomError
 from vitalbench.config.strict import Strict
 
 LARGEST_FILE_BYTES = 4_000_000_000  # that a server may send for one file, where a data set does not say
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9._=+-]+")
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -22,6 +24,19 @@ def plain_url(key: str, url: str, schemes: tuple[str, ...]) -> None:
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise PydanticCustomError(
             "url", "{key} must hold no user, password, ? or #: what is secret goes to ~/.netrc", {"key": key}
+        )
+
+
+def plain_address(key: str, url: str) -> None:
+    """Refuse an address in an object store that could hold a secret, lead out of its own prefix, or be read otherwise by a shell."""
+    plain_url(key, url, ("s3",))
+    parts = urlsplit(url)
+    names = parts.path.strip("/").split("/") if parts.path.strip("/") else []
+    if not all(_PLAIN_NAME.fullmatch(name) and set(name) != {"."} for name in (parts.netloc, *names)):
+        raise PydanticCustomError(
+            "url",
+            "{key} must be s3://BUCKET/PREFIX of names that hold letters, digits and . _ - = + alone, none of them . or ..",
+            {"key": key},
         )
 
 

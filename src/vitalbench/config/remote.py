@@ -5,6 +5,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
+from vitalbench.config.plan import Plan
 from vitalbench.files import file_digest
 
 _HERE_ONLY = {"publish_to", "pull_from", "scheduled", "targets"}
@@ -31,3 +32,9 @@ def cloud_command(suite: str, target: str, said: Mapping[str, Any]) -> str:
     knobs = {key: value for key, value in sorted(said.items()) if key not in _HERE_ONLY | {"suite"}}
     turned = {"suite": suite, "targets": f"[{target}]"} | knobs
     return "snakemake --nolock --config " + " ".join(f"{key}={quote(str(value))}" for key, value in turned.items())
+
+
+def cloud_objects(plan: Plan) -> list[str]:
+    """The objects that a cloud leaves: one a target that cells are run on, none of a target that is only projected to."""
+    address = (plan.knobs.publish_to or "").rstrip("/")
+    return [f"{address}/runs/{plan.name}/{target}.tar" for target in plan.run_on]

@@ -1,5 +1,6 @@
 """What the Snakefile asks for: the plan, validated before the DAG is built, its slices written."""
 
+import os
 import shutil
 import sys
 from collections.abc import Mapping
@@ -48,11 +49,21 @@ def refuse_without_apptainer() -> None:
         _end(ConfigError(f"{told}; install one (docs/CONTAINERS.md), or leave out --sdm: the numbers are the same"))
 
 
-def refuse_without_store(knobs: Knobs, plugin: str = "snakemake_storage_plugin_s3") -> None:
-    """End with exit code 2 and one line where a knob names an object store and what reads and writes one is not installed.
+# Each is one half of a key, as Amazon's tools and as Snakemake's plugin read it.
+_KEYS = (
+    ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+    ("SNAKEMAKE_STORAGE_S3_ACCESS_KEY", "SNAKEMAKE_STORAGE_S3_SECRET_KEY"),
+)
+
+
+def refuse_without_store(
+    knobs: Knobs, plugin: str = "snakemake_storage_plugin_s3", environment: Mapping[str, str] = os.environ
+) -> None:
+    """End with exit code 2 and one line where a knob names an object store and what reads and writes one is not here, or half a key.
 
     Args:
         plugin: the module of Snakemake's storage plugin.
+        environment: where a key may stand.
     """
     key = "publish_to" if knobs.publish_to else "pull_from"
     if find_spec(plugin) is None:
@@ -60,6 +71,21 @@ def refuse_without_store(knobs: Knobs, plugin: str = "snakemake_storage_plugin_s
             f"{knobs.said_in(key)}: {getattr(knobs, key)} needs {plugin.replace('_', '-')}, which is not installed here"
         )
         _end(ConfigError(f"{told}; next: make cloud, then . .venv-cloud/bin/activate and the same again"))
+    for pair in _KEYS:
+        there = [name for name in pair if environment.get(name)]
+        if len(there) == 1:
+            (absent,) = set(pair) - set(there)
+            _end(ConfigError(f"{knobs.said_in(key)}: {there[0]} is set and {absent} is not; next: export {absent}=..."))
+
+
+def refuse_without_address(target: str, key: str) -> NoReturn:
+    """End with exit code 2 and one line where a target is asked for whose object store no knob names.
+
+    Args:
+        target: of the workflow.
+        key: the knob.
+    """
+    _end(ConfigError(f"{target}: no object store is named; next: snakemake {target} --config {key}=s3://BUCKET/PREFIX"))
 
 
 def _end(error: VitalbenchError) -> NoReturn:
