@@ -530,7 +530,7 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "n_seeds | seeds | count",
             "exponent | by which the error falls, extrapolated rows alone: error = floor + scale x patients ** -exponent",
             "limit | what the law comes to with patients without end | the metric's",
-            "reason | why nothing is extrapolated, or which rung was left out",
+            "reason | why nothing is extrapolated, why an interval leaves out the largest rung's value, or which rung was left out",
         ),
     ),
     "leakage": (

@@ -1,15 +1,17 @@
 """The ladder: power laws by known answers, what is refused, and the rows of a suite's runs."""
 
+import re
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import least_squares
 
 from vitalbench.config.plan import Cell
 from vitalbench.config.schema import Split
 from vitalbench.errors import InputError
-from vitalbench.evaluate.power_law import FEWEST, extrapolate, fit
+from vitalbench.evaluate.power_law import FEWEST, LEAST_EXPONENT, MOST_EXPONENT, extrapolate, fit
 from vitalbench.files import read_json, write_json
 from vitalbench.report.ladder_rows import ladder_rows
 from vitalbench.split.assign import assign
@@ -30,6 +32,57 @@ def test_a_law_without_noise_is_found_again():
         found = fit(PATIENTS, law(PATIENTS, floor, scale, exponent)[None])
         assert found.at(18869)[0] == pytest.approx(law(18869, floor, scale, exponent), rel=0.02)
         assert found.exponent[0] == pytest.approx(exponent, rel=0.1)
+
+
+def least_squares_of(patients, errors):
+    """The least sum of squares that scipy finds from several starts, and its law."""
+    times = patients / patients[0]
+
+    def off(law):
+        return law[0] + law[1] * times ** -law[2] - errors
+
+    least = LEAST_EXPONENT, MOST_EXPONENT
+    starts = [(errors.min() / 2, max(errors[0] - errors.min(), 1e-3), start) for start in (0.05, 0.3, 1, 3, 8)]
+    bounds, fine = ([0, 0, least[0]], [np.inf, np.inf, least[1]]), dict.fromkeys(("ftol", "xtol", "gtol"), 1e-14)
+    return min((least_squares(off, start, bounds=bounds, **fine) for start in starts), key=lambda found: found.cost)
+
+
+@pytest.mark.parametrize(
+    ("patients", "errors", "to", "level"),
+    [
+        ([100, 200, 400, 800], [0.40, 0.20, 0.199, 0.198], 8000, 0.198),
+        ([120, 240, 480, 960], [0.35, 0.15, 0.145, 0.144], 9600, 0.144),
+        ([150, 300, 600, 1200], [0.30, 0.27, 0.25, 0.235], 8000, None),
+        ([60, 120, 240, 480], [0.411, 0.500, 0.432, 0.337], 4800, None),
+    ],
+)
+def test_the_fit_is_the_least_squares_of_the_errors(patients, errors, to, level):
+    """Also of a fall that has levelled off, which a line through logarithms extrapolates to half of what was measured."""
+    patients, errors = np.array(patients, dtype=float), np.array(errors)
+    found, known = fit(patients, errors[None]), least_squares_of(patients, errors)
+    left = sum((found.at(rung)[0] - error) ** 2 for rung, error in zip(patients, errors, strict=True))
+    assert left == pytest.approx(2 * known.cost, rel=1e-6)
+    floor, scale, exponent = known.x
+    assert found.at(to)[0] == pytest.approx(floor + scale * (to / patients[0]) ** -exponent, abs=1e-5)
+    assert level is None or found.at(to)[0] == pytest.approx(level, abs=0.001)
+
+
+def test_no_errors_are_fitted_worse_than_scipy_fits_them():
+    rng = np.random.default_rng(5)
+    patients = np.array([100.0, 180.0, 500.0, 900.0, 2000.0])
+    for errors in np.abs(np.sort(rng.uniform(0.02, 0.5, (15, 5)))[:, ::-1] + rng.normal(0, 0.02, (15, 5))):
+        found = fit(patients, errors[None])
+        left = sum((found.at(rung)[0] - error) ** 2 for rung, error in zip(patients, errors, strict=True))
+        assert left <= 2 * least_squares_of(patients, errors).cost * (1 + 1e-6) + 1e-12
+        assert found.floor[0] >= 0
+        assert found.scale[0] >= 0
+
+
+def test_an_interval_of_a_fall_that_has_levelled_off_holds_the_last_rung():
+    patients, errors = np.array([100.0, 200.0, 400.0, 800.0]), np.array([0.40, 0.20, 0.199, 0.198])
+    found = extrapolate(patients, errors, drawn(errors, 0.002), 8000)
+    assert found.low < 0.198 < found.high
+    assert found.at_last == pytest.approx(0.198, abs=0.001)
 
 
 def test_the_interval_holds_the_truth_about_as_often_as_it_says():
@@ -59,8 +112,6 @@ def test_farther_away_is_less_sure():
     ],
 )
 def test_what_has_no_law_is_not_extrapolated(errors, replicates, to, told):
-    import re
-
     found = extrapolate(PATIENTS[: len(errors)], errors, replicates, to)
     assert found.error is None
     assert re.search(told, found.reason)
@@ -183,7 +234,19 @@ def test_what_comes_next_is_asked_of_the_whole_release(results):
     assert beyond["ci_low"] < beyond["value"] < beyond["ci_high"]
     assert beyond["value"] == pytest.approx(1 - law(18869), abs=0.015)
     assert beyond["value"] <= beyond["limit"] <= 1
-    assert not beyond["reason"]
+
+
+@pytest.mark.parametrize(("direction", "more"), [("higher", "more"), ("lower", "less")])
+def test_an_interval_that_leaves_out_the_last_rung_says_why(results, direction, more):
+    def value_of(patients):
+        steep = law(patients, floor=0, scale=4)
+        return 1 - steep if direction == "higher" else steep
+
+    *rungs, beyond = ladder_rows(results(value_of, direction=direction))
+    last = rungs[-1]["value"]
+    assert not beyond["ci_low"] <= last <= beyond["ci_high"]
+    expected = rf"leaves out the {last:.3f} measured with 2,400 patients: the law has 0\.\d+ there, and 0\.\d+ {more} with 18,869"
+    assert re.search(expected, beyond["reason"])
 
 
 def test_of_a_release_too_far_away_the_farthest_that_is_not_is_told_too(results):

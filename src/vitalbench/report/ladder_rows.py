@@ -185,6 +185,14 @@ def _beyond(rungs: list[Rung], to: int, direction: str) -> Row:
     ends = sorted([best - sign * found.low, best - sign * found.high])
     named = {"value": best - sign * found.error, "ci_low": ends[0], "ci_high": ends[1]}
     limit = best - sign * found.floor if found.floor is not None else None
+    measured = usable[-1]
+    if found.at_last is not None and not ends[0] <= measured.value <= ends[1]:
+        change = found.at_last - found.error
+        told = (
+            f"the interval leaves out the {measured.value:.3f} measured with {measured.patients:,} patients: the law has "
+            f"{best - sign * found.at_last:.3f} there, and {change:.3f} {'more' if higher else 'less'} with {to:,}"
+        )
+        row["reason"] = "; ".join(filter(None, (told, row["reason"])))
     return row | named | {"exponent": found.exponent, "limit": limit}
 
 
