@@ -21,7 +21,7 @@ from vitalbench.unfinished import attempt
 CONFIGS = Path(os.path.relpath(workflow.basedir)) / "configs"
 PLAN = load(config, CONFIGS, workflow.is_main_process)
 if workflow.is_main_process:
-    for line in PLAN.absent():
+    for line in [*PLAN.absent(), *PLAN.drawn_instead()]:
         print(line, file=sys.stderr)
 # What a rule's image has to see, said again in a job's own process, which may find a GPU where this one found none.
 workflow.deployment_settings.apptainer_args = apptainer_options(

@@ -44,6 +44,13 @@ def ask(project, dataset: str, task: str, old: str = "", new: str = ""):
         ("mitdb", "scored", "", "", "labels: 'mitdb' has no label set 'scored'; allowed: aami, nsvf$"),
         ("georgia", "external-georgia", "", "", "test_on: 'georgia' has no records of 'chapman_shaoxing'"),
         ("georgia", "scored-combined", "", "", "split.column: 'georgia' carries no column 'strat_fold'"),
+        (
+            "combined",
+            "scored",
+            "folds_column: strat_fold",
+            "folds_column: stratfold",
+            "split.folds_column: 'combined' has official folds in 'strat_fold'; .*nearest: strat_fold",
+        ),
     ],
 )
 def test_a_name_that_the_data_set_cannot_have_is_refused(project, dataset, task, old, new, told):
@@ -66,6 +73,19 @@ def test_patients_too_few_for_the_split_are_told(project, dataset, task, told):
     with pytest.raises(ConfigError, match=told) as error:
         ask(project, dataset, task)
     assert str(error.value).startswith(str(project / "configs/suites/own.yaml: datasets"))
+
+
+OF_GROUPS = ["scored", "normal", "arrhythmia", "st-segment", "complex-arrhythmia", "rare-conditions"]
+
+
+@pytest.mark.parametrize("task", OF_GROUPS)
+def test_the_plan_tells_when_official_folds_are_not_those_that_are_split_by(project, task, capsys):
+    assert ask(project, "combined", task).drawn_instead() == []
+    (line,) = ask(project, "combined", task, ", folds_column: strat_fold", "").drawn_instead()
+    assert line.startswith(f"combined: has official folds in 'strat_fold'; task '{task}' draws patients")
+    cli.run(["matrix", "--suite", "own", "--configs", str(project / "configs")])
+    assert line in capsys.readouterr().out.splitlines()
+    assert ask(project, "georgia", task).drawn_instead() == []
 
 
 def test_matrix_ends_with_exit_code_2(project):

@@ -109,6 +109,18 @@ def test_ptbxl_keeps_its_folds_and_the_others_patients_have_one(root, index, con
     assert set(found["split"]) == {"train", "val", "test"}
 
 
+@pytest.mark.parametrize(
+    "task", ["scored", "normal", "arrhythmia", "st-segment", "complex-arrhythmia", "rare-conditions"]
+)
+def test_every_task_asked_of_it_is_split_by_the_folds(index, configs, task):
+    """Tasks of sources without folds, too: no record of PTB-XL's folds 9 and 10 is trained on."""
+    split = assign(index, configs.task(task), 0)["split"]
+    folds = {name: set(index.loc[split == name, "strat_fold"]) for name in ("train", "val", "test")}
+    assert folds == {"train": set(range(1, 9)), "val": {9}, "test": {10}}
+    without = assign(index.drop(columns="strat_fold"), configs.task(task), 0)["split"]
+    assert set(index.loc[without == "train", "strat_fold"]) == set(range(1, 11))
+
+
 def test_every_source_is_told_apart_in_one_vocabulary(index):
     assert set(index["group:origin"]) == {
         "ptb-xl", "georgia", "chapman_shaoxing", "ningbo", "cpsc_2018", "cpsc_2018_extra"

@@ -88,7 +88,10 @@ def test_official_folds_have_to_be_named_where_there_are_some(project):
 @pytest.mark.parametrize(
     ("split", "told"),
     [
-        ({"method": "patient-hash", "train_on": None, "test_on": [], "folds_column": "f"}, "is of method 'external'"),
+        (
+            {"method": "patient-dealt", "train_on": None, "test_on": [], "folds_column": "f"},
+            "is of the methods 'external' and 'patient-hash'",
+        ),
         ({"train_on": None}, "needs 'train_on'"),
         ({"test_on": []}, "needs 'train_on'"),
         ({"test_on": ["two", "one"]}, "test_on names 'one', which is trained on"),

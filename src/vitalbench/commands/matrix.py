@@ -70,6 +70,8 @@ def run(args: argparse.Namespace) -> None:
             f"{row['dataset']}  {row['task']}  {row['design']}  {row['target']}  seed {row['seed']}  fold {row['fold']}"
         )
         print(f"{cell:<72}  {row['what']}")
+    for line in plan.drawn_instead():
+        print(line)
     if plan.suite.efficiency:
         print(f"side by side, with `snakemake efficiency`: {', '.join(plan.suite.efficiency)}")
     print(f"{len(plan.cells)} cells, {len(plan.running)} to run, {len(plan.cells) - len(plan.running)} not")

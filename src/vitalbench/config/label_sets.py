@@ -71,8 +71,14 @@ class Gives(Strict):
     subgroups: list[str] = []
     origins: list[str] = []  # values of the subgroup `origin`
     folds: dict[str, str] = {}  # of origins with official folds, the column that has them
+    official: str | None = None  # the column of the release's own folds or splits, where all of it has them
 
     @property
     def label_sets(self) -> dict[str, list[str]]:
         """Every label set with its classes."""
         return self.labels if isinstance(self.labels, dict) else label_classes(self.labels)
+
+    @property
+    def official_columns(self) -> list[str]:
+        """Every column with official folds or splits, of all records or of one source."""
+        return list(dict.fromkeys([*([self.official] if self.official else []), *self.folds.values()]))

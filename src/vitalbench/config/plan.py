@@ -140,6 +140,19 @@ class Plan:
             if not source
         ]
 
+    def drawn_instead(self) -> list[str]:
+        """A line for each data set that is split otherwise than by the official folds or splits that it has."""
+        found = []
+        for item, name in dict.fromkeys((planned.cell.dataset, planned.cell.task) for planned in self.cells):
+            dataset, split = self.datasets[item], self.tasks[name].split
+            columns = dataset.gives.official_columns if dataset.gives else []
+            if columns and split.method.startswith("patient-") and split.official_in(columns) is None:
+                has = " and ".join(map(repr, columns))
+                found.append(
+                    f"{item}: has official folds in {has}; task '{name}' draws patients (split.method {split.method})"
+                )
+        return found
+
     def fitted_on(self, dataset: str) -> Path | None:
         """The list of the records that statistics which came with a data set were fitted on; in its release, if it is local."""
         named = self.datasets[dataset].fitted_on

@@ -1,6 +1,7 @@
 """What the files of suites and tasks may say. The field names are the keys; docs/CONFIGURATION.md explains them to users."""
 
 import math
+from collections.abc import Container
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -77,7 +78,8 @@ class Suite(Strict):
 class Split(Strict):
     """Who may be trained on.
 
-    `official` reads the release's own folds; `patient-hash` draws patients by a hash of their id; `patient-dealt` deals them in the
+    `official` reads the release's own folds; `patient-hash` draws patients by a hash of their id, but of a data set that has
+    `folds_column` reads that, so that one task may be asked of data sets with and without folds; `patient-dealt` deals them in the
     hash's order, one a fold, round and round, so that of few patients no fold is left without; `named` reads from a column which
     split a record is in, of a release that states its own and has no others; `external` draws as `patient-hash` does among the
     records of one source, `train_on`, or takes them by its official folds, where `folds_column` has them, and adds all of those in
@@ -114,10 +116,10 @@ class Split(Strict):
                 "split_external",
                 "method 'external', and no other, needs 'train_on', a source, and 'test_on', a list of others",
             )
-        if self.folds_column is not None and self.method != "external":
+        if self.folds_column is not None and self.method not in ("external", "patient-hash"):
             raise PydanticCustomError(
-                "split_external",
-                "folds_column is of method 'external': the official folds of the source that is trained on",
+                "split_folds",
+                "folds_column is of the methods 'external' and 'patient-hash': official folds in the place of drawn ones",
             )
         if set(self.val) & set(self.test):
             raise PydanticCustomError("split_overlap", "val and test share a fold; they must be disjoint")
@@ -134,6 +136,17 @@ class Split(Strict):
     def rounds(self) -> int:
         """How many folds there are to train on: a split that is named has itself alone."""
         return 1 if self.method == "named" else self.folds
+
+    def official_in(self, columns: Container[str]) -> str | None:
+        """The column of a release's own folds or splits that a split reads of these columns; None where patients are drawn.
+
+        >>> asked = Split(method="patient-hash", folds_column="strat_fold")
+        >>> asked.official_in(["record_id", "strat_fold"]), asked.official_in(["record_id"])
+        ('strat_fold', None)
+        """
+        if self.method in ("official", "named"):
+            return self.column
+        return self.folds_column if self.folds_column is not None and self.folds_column in columns else None
 
 
 METRICS = {

@@ -78,6 +78,12 @@ def _check_given(file: Path, task: Task, item: str, dataset: Dataset, gives: Giv
         raise ConfigError(
             f"{file}: split.column: '{item}' carries no column {split.column!r}; {choices(split.column, columns)}"
         )
+    official = gives.official_columns
+    if split.method == "patient-hash" and official and split.folds_column not in (None, *official):
+        raise ConfigError(
+            f"{file}: split.folds_column: '{item}' has official folds in {' and '.join(map(repr, official))}; "
+            f"{choices(str(split.folds_column), official)}"
+        )
     if split.method == "external" and split.column == "group:origin":
         for key, origins in (("train_on", [str(split.train_on)]), ("test_on", split.test_on)):
             for origin in origins:
@@ -85,11 +91,11 @@ def _check_given(file: Path, task: Task, item: str, dataset: Dataset, gives: Giv
                     raise ConfigError(
                         f"{file}: split.{key}: '{item}' has no records of {origin!r}; {choices(origin, gives.origins)}"
                     )
-        official = gives.folds.get(str(split.train_on))
-        if split.folds_column != official:
+        folds = gives.folds.get(str(split.train_on))
+        if split.folds_column != folds:
             told = f"of '{split.train_on}' in '{item}' there are none, so leave it out"
-            if official:
-                told = f"'{split.train_on}' in '{item}' has official folds in '{official}'; allowed: {official}"
+            if folds:
+                told = f"'{split.train_on}' in '{item}' has official folds in '{folds}'; allowed: {folds}"
             raise ConfigError(f"{file}: split.folds_column: {told}")
 
 

@@ -107,7 +107,7 @@ class _Card:
         yield "## Data\n"
         yield (
             f"{self.dataset.title} {self.dataset.version} ({self.source}{whole}), {licence}. Classes: "
-            f"{', '.join(self._asked)}. Split by {split_words(self.task.split)}.\n"
+            f"{', '.join(self._asked)}. Split by {split_words(self.task.split, self.dataset.carry)}.\n"
             + (f"\n{self.dataset.caveat.capitalize()}.\n" if self.dataset.caveat else "")
         )
         split = pd.read_csv(self.results.split(self.cell.dataset, self.cell.task, self.cell.fold), dtype=str)

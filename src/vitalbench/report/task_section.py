@@ -54,7 +54,7 @@ def _split_line(data: TaskData) -> str:
         for name, (records, patients) in data.split_sizes.items()
     ]
     rule = "dropped, as the published benchmark does" if data.task.unlabelled == "drop" else "kept with no class"
-    how = split_words(data.task.split)
+    how = split_words(data.task.split, data.results.dataset(data.dataset).carry)
     several = f" in fold {data.folds[0]}, the first of {len(data.folds)}" if len(data.folds) > 1 else ""
     return f"Split by {how}: {', '.join(counted)}{several}; records without a label are {rule}."
 

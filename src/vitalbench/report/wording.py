@@ -1,6 +1,7 @@
 """How numbers are written for people."""
 
 import re
+from collections.abc import Container
 
 from markupsafe import Markup
 
@@ -82,11 +83,10 @@ def badge(word: str) -> Markup:
     return Markup('<span class="{0}">{0}</span>').format(word)
 
 
-def split_words(split: Split) -> str:
-    """How patients came to their splits."""
-    drawn = "patients drawn by a hash of their id"
-    if split.method == "official":
-        return f"official folds ({split.column})"
+def split_words(split: Split, columns: Container[str]) -> str:
+    """How patients of a data set with these columns came to their splits."""
+    official = split.official_in(columns)
+    drawn = "patients drawn by a hash of their id" if official is None else f"official folds ({official})"
     if split.method == "patient-dealt":
         return "patients dealt evenly in the order of a hash of their id"
     if split.method == "named":

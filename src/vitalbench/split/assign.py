@@ -69,7 +69,9 @@ def _split(records: pd.DataFrame, split: Split, fold: int) -> NDArray[np.object_
         return _named(records, split).to_numpy(dtype=object)
     if split.method == "external":
         return _external(records, split, fold)
-    number = _FOLDS[split.method](records, split)
+    column = split.official_in(records.columns)
+    how = split.model_copy(update={"method": "official", "column": column}) if column else split
+    number = _FOLDS[how.method](records, how)
     original = (number - 1 + fold) % split.folds + 1
     return np.select([original.isin(split.test), original.isin(split.val)], ["test", "val"], "train").astype(object)
 
