@@ -206,6 +206,30 @@ def test_passes_differ_by_their_number_alone_and_only_dropout_is_on():
         keep_dropout_on(nn.Sequential(nn.Linear(2, 2), nn.Dropout(0.0)))
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "layers"),
+    [("s4d", {"width": 16, "depth": 2, "dropout": 0.3}, 4), ("xresnet1d", {"layers": [1, 1, 1, 1], "width": 8}, 2)],
+)
+def test_a_models_dropout_is_kept_on_whatever_its_kind(name, options, layers):
+    """S4D drops whole channels, the benchmark's head single features: both vary the scores, and eval does not end it."""
+    model = build(name, options, leads=2, samples=128, classes=3)
+    assert keep_dropout_on(model) == layers
+    x = torch.randn(4, 2, 128)
+    accelerator = type("Here", (), {"device": torch.device("cpu")})()
+    with torch.no_grad():
+        first, second = [model.eval()(x) for _ in seeds(accelerator, 2, 0)]
+        assert not torch.equal(first, second)
+        assert not any(module.training for module in model.modules() if isinstance(module, nn.BatchNorm1d))
+
+
+def test_of_channels_that_are_dropped_whole_ones_are():
+    model = nn.Sequential(nn.Identity(), nn.Dropout1d(0.5)).eval()
+    assert keep_dropout_on(model) == 1
+    torch.manual_seed(0)
+    found = model.eval()(torch.ones(8, 16, 32))
+    assert {tuple(channel.unique().tolist()) for channel in found.flatten(0, 1)} == {(0.0,), (2.0,)}
+
+
 def test_overlays_are_drawn_whatever_their_number():
     image, found = np.zeros((1, 8, 8), np.float32), np.eye(8, dtype=np.float32)
     one = Overlay(image, found, [Box("A", 0.1, 0.1, 0.5, 0.5)], "A", "r", 0.5, True)

@@ -5,21 +5,23 @@ from collections.abc import Iterator
 import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
-from torch.nn import functional
 
 from vitalbench.errors import InputError
 
+_KINDS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
+
 
 class _AlwaysOn(nn.Module):
-    """Dropout that does not ask whether the model is in training."""
+    """A dropout layer, of elements or of whole channels, that stays in training whatever its model is put to."""
 
-    def __init__(self, p: float) -> None:
+    def __init__(self, layer: nn.Module) -> None:
         super().__init__()
-        self.p = p
+        self.layer = layer
 
     def forward(self, x: Tensor) -> Tensor:
         """With new zeros at every call."""
-        return functional.dropout(x, self.p, training=True)
+        dropped: Tensor = self.layer.train()(x)
+        return dropped
 
 
 def keep_dropout_on(model: nn.Module) -> int:
@@ -31,8 +33,8 @@ def keep_dropout_on(model: nn.Module) -> int:
     found = 0
     for module in list(model.modules()):
         for name, child in module.named_children():
-            if isinstance(child, nn.Dropout) and child.p > 0:
-                setattr(module, name, _AlwaysOn(child.p))
+            if isinstance(child, _KINDS) and child.p > 0:
+                setattr(module, name, _AlwaysOn(child))
                 found += 1
     if not found:
         raise InputError("the run's model has no dropout, so every pass would say the same")
