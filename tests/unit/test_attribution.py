@@ -12,7 +12,7 @@ from vitalbench.commands import explain
 from vitalbench.commands.passes import emptied
 from vitalbench.config.design import Window
 from vitalbench.errors import InputError
-from vitalbench.evaluate.pointing import Box, pointed, pointing_rows
+from vitalbench.evaluate.pointing import Box, peaks, pointed, pointing_rows
 from vitalbench.models import build
 from vitalbench.models.layers.encoding import Encoding
 from vitalbench.models.layers.headed import Headed
@@ -163,6 +163,43 @@ def test_a_peak_in_the_box_is_a_hit_and_chance_is_the_boxs_area():
     assert pointed(found, [inside, beside]) == pytest.approx({"hit": 1.0, "inside": 1.0, "area": 0.21})
     assert pointed(np.zeros((10, 10), np.float32), [inside])["hit"] == 0.0
     assert Box("A", 0.501, 0.501, 0.001, 0.001).mask((10, 10)).sum() == 1  # smaller than a pixel
+
+
+@pytest.mark.parametrize(("cells", "size"), [(8, 64), (7, 224), (5, 64)])
+@pytest.mark.parametrize("at", [(0, 0), (0, 2), (3, 1), (2, 0)])
+def test_a_map_and_its_mirror_image_point_alike(cells, size, at):
+    """A cell's peak is drawn out to a plateau at the border: its middle is mirrored exactly, and so is what it hits."""
+    coarse = torch.zeros(1, 1, cells, cells)
+    coarse[0, 0, at[0], at[1]] = 0.7
+    box = Box("A", at[1] / cells, at[0] / cells, 1 / cells, 1 / cells)  # the cell itself
+    narrow = Box("A", box.x, box.y, 0.02, 0.02)
+    turned = [
+        (coarse, lambda box: box),
+        (coarse.flip(3), lambda box: Box("A", 1 - box.x - box.width, box.y, box.width, box.height)),
+        (coarse.flip(2), lambda box: Box("A", box.x, 1 - box.y - box.height, box.width, box.height)),
+    ]
+    told = []
+    for image, of in turned:
+        found = nn.functional.interpolate(image, size=(size, size), mode="bilinear", align_corners=False)[0, 0].numpy()
+        told.append([peaks(found), pointed(found, [of(box)]), pointed(found, [of(narrow)])])
+    (((down, across),), inside, beside), *mirrored = told
+    assert inside["hit"] == 1.0
+    for (((row, column),), of_cell, of_corner), expected in zip(
+        mirrored, [(down, size - 1 - across), (size - 1 - down, across)], strict=True
+    ):
+        assert (row, column) == pytest.approx(expected)
+        assert of_cell == pytest.approx(inside)
+        assert of_corner == pytest.approx(beside)
+
+
+def test_a_map_as_high_in_two_places_points_where_both_are():
+    found = np.zeros((10, 10), np.float32)
+    found[2, 2] = found[2, 8] = 1.0
+    left, whole = Box("A", 0.0, 0.0, 0.5, 0.5), Box("A", 0.0, 0.0, 1.0, 0.5)
+    assert peaks(found) == [(2.0, 2.0), (2.0, 8.0)]
+    assert (pointed(found, [left])["hit"], pointed(found, [whole])["hit"]) == (0.0, 1.0)
+    assert peaks(np.ones((9, 9), np.float32)) == [(4.0, 4.0)]
+    assert peaks(np.zeros((9, 9), np.float32)) == []
 
 
 def test_pointing_at_random_is_at_chance_and_knowing_is_all():

@@ -7,12 +7,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from vitalbench.config.schema import MACRO
 from vitalbench.evaluate.predictions import Predictions
 from vitalbench.evaluate.resampled import Resampled
 
 Map = NDArray[np.float32]
+Point = tuple[float, float]  # row and column; a pixel's middle is its whole number
+_ALIKE = 1e-5  # of the highest: interpolation rounds what is flat
+_EDGE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -47,16 +51,38 @@ class Box:
         inside: NDArray[np.bool_] = down[:, None] & across[None, :]
         return inside
 
+    def holds(self, point: Point, shape: tuple[int, ...]) -> bool:
+        """Whether a point, in pixels, lies in it; a box smaller than a pixel is taken as large as one."""
+        sides = (self.y, self.height), (self.x, self.width)
+        return all(
+            abs((at + 0.5) / size - start - length / 2) <= max(length, 1 / size) / 2 + _EDGE
+            for at, size, (start, length) in zip(point, shape, sides, strict=True)
+        )
+
+
+def peaks(found: Map) -> list[Point]:
+    """Where a map, (height, width), is highest, in pixels: the middle of what is as high; none where it is empty.
+
+    A map drawn out from few cells is flat from a border's cell to the border: several pixels are highest, and the first of them
+    would lie further to the left than its mirror image to the right. Several peaks where it is as high in places apart.
+    """
+    top = float(found.max(initial=0.0))
+    if top <= 0:
+        return []
+    plateaus, count = ndimage.label(found >= top * (1 - _ALIKE), np.ones((3, 3)))
+    middles = ndimage.center_of_mass(plateaus > 0, plateaus, range(1, count + 1))
+    return [(float(down), float(across)) for down, across in middles]
+
 
 def pointed(found: Map, boxes: list[Box]) -> dict[str, float]:
     """What a map, (height, width), says of some boxes of one class.
 
-    `hit`: its peak lies in one of them (0 where the map is empty); `inside`: the share of its light in them; `area`: their share of
-    the image, which is what a peak drawn at random hits.
+    `hit`: its peak, all of them where it has several, lies in one of them (0 where the map is empty); `inside`: the share of its
+    light in them; `area`: their share of the image, which is what a peak drawn at random hits.
     """
     mask = np.any([box.mask(found.shape) for box in boxes], axis=0)
-    light = float(found.sum())
-    hit = light > 0 and bool(mask[np.unravel_index(int(found.argmax()), found.shape)])
+    light, points = float(found.sum()), peaks(found)
+    hit = bool(points) and all(any(box.holds(point, found.shape) for box in boxes) for point in points)
     return {"hit": float(hit), "inside": float(found[mask].sum()) / light if light else 0.0, "area": float(mask.mean())}
 
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from vitalbench.evaluate.pointing import Box
+from vitalbench.evaluate.pointing import Box, peaks
 from vitalbench.report.figures import STYLE
 
 _COLUMNS = 4
@@ -48,8 +48,8 @@ def overlay_figure(overlays: list[Overlay], run_id: str) -> bytes:
             for box in overlay.boxes:
                 corner = box.x * width - 0.5, box.y * height - 0.5
                 axes.add_patch(Rectangle(corner, box.width * width, box.height * height, fill=False, edgecolor=_BOX))
-            down, across = np.unravel_index(int(overlay.found.argmax()), overlay.found.shape)
-            axes.plot(across, down, "x", color=_HIT if overlay.hit else _MISS, markersize=7, markeredgewidth=2)
+            for down, across in peaks(overlay.found):
+                axes.plot(across, down, "x", color=_HIT if overlay.hit else _MISS, markersize=7, markeredgewidth=2)
             axes.set_title(f"{overlay.label} {overlay.probability:.2f}\n{overlay.record_id}", fontsize=7)
         for axes in panels:
             axes.set_axis_off()
