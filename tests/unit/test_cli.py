@@ -156,3 +156,11 @@ def test_a_suite_is_priced_with_the_file_it_was_resolved_with_wherever_it_lies_n
     (project / "configs/prices/2026-09-06.csv").unlink()
     assert cli.run(["cost", "--out", "cost.csv"]) == 0
     assert (project / "cost.csv").is_file()
+
+
+def test_the_matrix_says_where_repeats_are_too_few_for_a_noise_floor(project):
+    assert "noise floor" not in run("matrix", cwd=project).stdout
+    suite = project / "configs/suites/quick.yaml"
+    suite.write_text(suite.read_text().replace("repeats: 22", "repeats: 2"))
+    said = "protocol: 2 repeats; with fewer than 22 a phase has no noise floor, and a ratio of its times no verdict"
+    assert said in run("matrix", cwd=project).stdout.splitlines()

@@ -922,3 +922,12 @@ def test_a_name_cannot_end_a_cell_of_the_summary():
     (said,) = check(baseline(speeds=[row]), found(), Gate(), TASKS)
     assert "test_a[x\\|y z]" in summary([said])
     assert len(summary([said]).splitlines()) == 5
+
+
+def test_a_verdict_for_machines_may_lie_in_a_folder_that_is_made(sessions, tmp_path):
+    deep = tmp_path / "made/here/out.json"
+    assert cli.run(["check", "--benchmarks", sessions("b.json", 0.0101), "--json", str(deep)]) == 0
+    assert json.loads(deep.read_text())["verdict"] == "pass"
+    for nowhere in (tmp_path, tmp_path / "b.json/made/out.json"):
+        with pytest.raises(InputError, match="no file can be written there"):
+            cli.run(["check", "--benchmarks", str(tmp_path / "b.json"), "--json", str(nowhere)])

@@ -38,8 +38,8 @@ def test_two_per_cent_are_found_or_not_told_and_never_of_the_wrong_sign(loops):
 def test_ten_per_cent_are_found(loops):
     verdicts = [interleaved(spun(loops), spun(loops * 11 // 10), QUICK, seed=trial).verdict for trial in range(20)]
     assert verdicts.count("slower") >= 19
-    swapped = interleaved(spun(loops * 11 // 10), spun(loops), QUICK, seed=0)
-    assert swapped.verdict in ("faster", "no-verdict")
+    swapped = [interleaved(spun(loops * 11 // 10), spun(loops), QUICK, seed=trial).verdict for trial in range(20)]
+    assert swapped.count("faster") >= 19
 
 
 def test_the_interval_is_the_signed_rank_tests_own():

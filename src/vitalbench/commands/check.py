@@ -113,7 +113,7 @@ def _tell(args: argparse.Namespace, rows: list[Row], new: list[str], path: Path,
 
 def run(args: argparse.Namespace) -> None:
     """Check."""
-    if args.json and (args.json.is_dir() or not args.json.parent.is_dir()):
+    if args.json and (args.json.is_dir() or not next(path for path in args.json.parents if path.exists()).is_dir()):
         raise InputError(f"--json {args.json}: no file can be written there")
     if args.cells_only:
         others = {

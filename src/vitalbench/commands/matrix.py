@@ -12,6 +12,7 @@ from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.plan import Plan, Planned
 from vitalbench.config.planning import make_plan
 from vitalbench.errors import ConfigError
+from vitalbench.measure.noise import least_pairs
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -74,4 +75,7 @@ def run(args: argparse.Namespace) -> None:
         print(line)
     if plan.suite.efficiency:
         print(f"side by side, with `snakemake efficiency`: {', '.join(plan.suite.efficiency)}")
+    if plan.running and plan.suite.protocol.repeats < 2 * least_pairs():
+        few = f"{plan.suite.protocol.repeats} repeats; with fewer than {2 * least_pairs()} a phase has no noise floor"
+        print(f"protocol: {few}, and a ratio of its times no verdict")
     print(f"{len(plan.cells)} cells, {len(plan.running)} to run, {len(plan.cells) - len(plan.running)} not")
