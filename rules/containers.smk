@@ -1,4 +1,5 @@
 # The images that `--sdm apptainer` runs the rules in; built again when what they hold changes. Built on the bare machine: without --sdm.
+# Images and receipts are left in place until the new ones are whole: a build that fails takes nothing away.
 rule base_image:
     input:
         definition="containers/base.def",
@@ -11,10 +12,12 @@ rule base_image:
             "envs/lock.txt",
         ],
     output:
-        image=layout.BASE_IMAGE,
-        receipt=layout.BASE_IMAGE_RECEIPT,
+        image=update(layout.BASE_IMAGE),
+        receipt=update(layout.BASE_IMAGE_RECEIPT),
     log:
         "results/log/containers/base.txt",
+    params:
+        attempt=attempt_at(layout.BASE_IMAGE),
     shell:
         "vitalbench image build --definition {input.definition} --out {output.image} 2>&1 | tee {log}"
 
@@ -26,10 +29,12 @@ rule cpu_image:
         source=package_files(),
         project=["pyproject.toml", "envs/requirements.in"],
     output:
-        image=layout.CPU_IMAGE,
-        receipt=layout.CPU_IMAGE_RECEIPT,
+        image=update(layout.CPU_IMAGE),
+        receipt=update(layout.CPU_IMAGE_RECEIPT),
     log:
         "results/log/containers/cpu.txt",
+    params:
+        attempt=attempt_at(layout.CPU_IMAGE),
     shell:
         "vitalbench image build --definition {input.definition} --out {output.image} 2>&1 | tee {log}"
 
@@ -42,10 +47,12 @@ rule cuda_image:
         source=package_files(),
         project=["pyproject.toml", "envs/requirements.in"],
     output:
-        image=layout.CUDA_IMAGE,
-        receipt=layout.CUDA_IMAGE_RECEIPT,
+        image=update(layout.CUDA_IMAGE),
+        receipt=update(layout.CUDA_IMAGE_RECEIPT),
     log:
         "results/log/containers/cuda.txt",
+    params:
+        attempt=attempt_at(layout.CUDA_IMAGE),
     shell:
         "vitalbench image build --definition {input.definition} --out {output.image} 2>&1 | tee {log}"
 
@@ -58,10 +65,12 @@ rule cloud_image:
         source=package_files(),
         project=["pyproject.toml", "envs/requirements.in"],
     output:
-        image="containers/cloud.sif",
-        receipt="containers/cloud.json",
+        image=update("containers/cloud.sif"),
+        receipt=update("containers/cloud.json"),
     log:
         "results/log/containers/cloud.txt",
+    params:
+        attempt=attempt_at("containers/cloud.sif"),
     shell:
         "vitalbench image build --definition {input.definition} --out {output.image} 2>&1 | tee {log}"
 

@@ -1,6 +1,7 @@
 """The container image that a process runs in: which one, and what it was built from."""
 
 import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,14 @@ SOURCE_LABEL = "org.vitalbench.source"
 LOCK_LABEL = "org.vitalbench.lock"
 LOCK = "envs/lock.txt"
 _SOURCE = (".py", ".c", ".csv", ".html", ".css", ".js")
+
+
+def starter() -> str | None:
+    """The program that builds and starts images, by its name: Apptainer, or where only that is here Singularity; None without either.
+
+    In the order in which Snakemake looks for them (9.27.1, `deployment/singularity.py`).
+    """
+    return next((name for name in ("apptainer", "singularity") if shutil.which(name)), None)
 
 
 def receipt_of(image: Path) -> Path:

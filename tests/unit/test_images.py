@@ -2,10 +2,13 @@
 
 import os
 import re
+import signal
+import threading
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.conftest import ROOT
@@ -14,9 +17,10 @@ from vitalbench.config.planning import make_plan
 from vitalbench.containers import build
 from vitalbench.containers.build import Site, command
 from vitalbench.containers.facts import facts, installed
-from vitalbench.errors import ConfigError, InputError
-from vitalbench.files import file_digest, write_json
+from vitalbench.errors import ConfigError, InputError, Interrupted
+from vitalbench.files import file_digest, read_json, write_json
 from vitalbench.image import image_digest, image_here, lock_digest, receipt_of, source_digest
+from vitalbench.unfinished import attempt
 
 
 @pytest.fixture
@@ -96,13 +100,55 @@ def test_an_image_is_built_with_what_the_site_sets_up(tmp_path):
     assert "mirror" not in top
 
 
-def test_a_failed_build_leaves_the_image_that_was_there(image, tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    (tmp_path / "apptainer").write_text("#!/bin/sh\nexit 1\n")
-    (tmp_path / "apptainer").chmod(0o755)
+def test_a_failed_build_leaves_the_image_that_was_there(image, tool, monkeypatch):
+    monkeypatch.setattr(build, "site_here", Site)
+    tool("apptainer", "exit 1")
     with pytest.raises(InputError, match="apptainer build failed"):
         build.build(ROOT / "containers/cpu.def", image, receipt_of(image))
     assert image.read_bytes() == b"an image"
+    assert attempt(image)  # a reason for Snakemake to run it again, though it puts the old one back as new
+
+
+def test_the_receipt_is_of_the_image_that_was_built(image, tool, monkeypatch):
+    monkeypatch.setattr(build, "site_here", Site)
+    tool("apptainer", """[ "$1" != build ] || while [ $# -gt 2 ]; do shift; done; [ "$1" = test ] || echo new >"$1" """)
+    told = build.build(ROOT / "containers/cpu.def", image, receipt_of(image))
+    assert (told["image"], told["sha256"], told["bytes"]) == ("cpu.sif", file_digest(image), 4)
+    assert read_json(receipt_of(image)) == told
+    assert image_digest(image) == told["sha256"]
+    assert told["modified_ns"] == image.stat().st_mtime_ns
+    assert attempt(image) == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_build_that_a_signal_ends_leaves_no_process_and_no_file(image, tmp_path, tool, monkeypatch, number):
+    """Of Apptainer's too, where what it has started is in a group of its own."""
+    room = tmp_path / "room"
+    room.mkdir()
+    tool(
+        "apptainer",
+        f"""[ "$1" = build ] || exit 0
+mkdir "$APPTAINER_TMPDIR/root"
+setsid sh -c 'echo $$ >{tmp_path}/started; exec sleep 60' &
+wait""",
+    )
+    started = tmp_path / "started"
+
+    def end_once_started() -> None:
+        while not (started.is_file() and started.read_text()):
+            pass
+        os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(build, "site_here", Site)
+    monkeypatch.setenv("APPTAINER_TMPDIR", str(room))
+    threading.Thread(target=end_once_started).start()
+    with pytest.raises(Interrupted, match=f"ended by {number.name}") as caught:
+        build.build(ROOT / "containers/cpu.def", image, receipt_of(image))
+    assert caught.value.exit_code == 128 + number
+    assert not psutil.pid_exists(int(started.read_text()))
+    assert not list(room.iterdir())
+    assert image.read_bytes() == b"an image"
+    assert {path.name for path in tmp_path.glob("*cpu*")} == {"cpu.sif", ".cpu.sif.attempt"}
 
 
 def test_an_image_sees_releases_to_read_and_the_backup_to_write(configs, tmp_path, monkeypatch):

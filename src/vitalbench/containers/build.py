@@ -1,8 +1,6 @@
 """Build an image from its definition, whole or not at all, and say what came out."""
 
 import os
-import shutil
-import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -20,10 +18,14 @@ from vitalbench.containers.debian import (
 )
 from vitalbench.containers.inspect import answer
 from vitalbench.containers.receipt import told_of
+from vitalbench.containers.started import exit_code
 from vitalbench.errors import InputError
 from vitalbench.files import atomic, write_json
+from vitalbench.image import starter
 from vitalbench.measure.clock import Stopwatch
 from vitalbench.progress import say
+from vitalbench.train.interrupt import Interrupt
+from vitalbench.unfinished import at_work
 
 _WHEELS = "/mnt/wheels"  # where a definition makes room for a site's own wheels
 _TOLD = "/mnt/told"  # and where it leaves the list of the system's packages for the one who builds
@@ -66,52 +68,91 @@ def site_here() -> Site:
     )
 
 
+def read_definition(definition: Path) -> str:
+    """The text of a definition.
+
+    Raises:
+        InputError: it is not there or no text.
+    """
+    try:
+        return definition.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{definition}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        told = error.strerror if isinstance(error, OSError) else "it is not text (UTF-8)"
+        raise InputError(f"{definition}: no definition of an image: {told}") from None
+
+
 def from_debian(definition: Path) -> bool:
     """Whether a definition starts from Debian's archive rather than from an image."""
-    return "{{ mirror }}" in definition.read_text(encoding="utf-8")
+    return "{{ mirror }}" in read_definition(definition)
 
 
 def command(definition: Path, image: Path, site: Site, system: System | None = None) -> list[str]:
     """Apptainer's command line. A definition takes what the site sets up where it names the argument in double braces."""
-    line = ["apptainer", "build", "--fakeroot", "--force", "--notest", "--mksquashfs-args", _PACKED]
+    line = [starter() or "apptainer", "build", "--fakeroot", "--force", "--notest", "--mksquashfs-args", _PACKED]
     if system:
         line += ["--build-arg", f"mirror={system.archive.url}", "--build-arg", f"versions={system.versions}"]
         line += ["--bind", f"{system.folder}:{_TOLD}"]
-    if site.wheels and "{{ wheels }}" in definition.read_text(encoding="utf-8"):
+    if site.wheels and "{{ wheels }}" in read_definition(definition):
         line += ["--build-arg", f"wheels={_WHEELS}", "--bind", f"{site.wheels}:{_WHEELS}:ro"]
     if site.certificates:
         line += ["--bind", f"{site.certificates}:{site.certificates}:ro"]
     return [*line, str(image), str(definition)]
 
 
+def _own_temporary(folder: Path) -> dict[str, str]:
+    """The environment in which Apptainer builds below a folder, so that what it leaves when it is killed goes with that."""
+    folder.mkdir()
+    return {**os.environ, "APPTAINER_TMPDIR": str(folder), "SINGULARITY_TMPDIR": str(folder)}
+
+
 def build(definition: Path, image: Path, receipt: Path, mirror: str | None = None) -> dict[str, Any]:
     """Build and test an image, then write its receipt: SHA-256, size, seconds, labels, and where Debian's packages came from.
+
+    Until both are whole the image and the receipt that were there before stay as they are.
 
     Raises:
         InputError: there is no Apptainer or no archive, Debian's packages are not those listed, or the build failed: Apptainer's
             own words go before.
+        Interrupted: a signal ended it; Apptainer and what it had started have ended, and their files are gone.
     """
-    if shutil.which("apptainer") is None:
+    read_definition(definition)
+    # Where Apptainer would build by itself: the room that it takes may have been given it apart.
+    room = os.environ.get("APPTAINER_TMPDIR") or os.environ.get("SINGULARITY_TMPDIR")
+    with Interrupt("HUP") as signals, signals.held(), at_work(image):
+        with (
+            tempfile.TemporaryDirectory(prefix="vitalbench-", dir=room, ignore_cleanup_errors=True) as folder,
+            atomic(image, 0o755) as temporary,
+        ):
+            content = _built(definition, temporary, Path(folder), mirror, signals) | {"image": image.name}
+        write_json(receipt, content)
+    return content
+
+
+def _built(definition: Path, image: Path, folder: Path, mirror: str | None, signals: Interrupt) -> dict[str, Any]:
+    """What the receipt says of an image that was built and tested in a file that has not its name yet."""
+    program = starter()
+    if program is None:
         raise InputError(f"{definition}: building an image needs Apptainer, which is not here; see docs/CONTAINERS.md")
-    site, watch = site_here(), Stopwatch()
-    with tempfile.TemporaryDirectory(prefix="vitalbench-") as folder, atomic(image, 0o755) as temporary:
-        system = None
-        if from_debian(definition):
-            source = archive(definition, mirror or os.environ.get(MIRROR_VARIABLE), site.archive)
-            system = System(source, versions_wanted(os.environ), Path(folder))
-            say(f"{definition}: Debian's packages from {source.url} ({source.what}), versions {system.versions}")
-        failed = subprocess.run(command(definition, temporary, site, system), check=False).returncode != 0
-        differing = differences(system.found() or "", list_beside(definition)) if system and system.found() else []
-        if system and failed and differing and system.versions == "listed":
-            raise InputError(refusal(definition, differing, system.archive))
-        if failed:
-            raise InputError(f"{definition}: apptainer build failed; its last lines above say why")
-        seconds = watch.lap()
-        if subprocess.run(["apptainer", "test", str(temporary)], check=False).returncode:
-            raise InputError(f"{definition}: the image was built, but its %test failed; the lines above say where")
+    site, watch, system = site_here(), Stopwatch(), None
+    if from_debian(definition):
+        source = archive(definition, mirror or os.environ.get(MIRROR_VARIABLE), site.archive)
+        told = folder / "told"
+        told.mkdir()
+        system = System(source, versions_wanted(os.environ), told)
+        say(f"{definition}: Debian's packages from {source.url} ({source.what}), versions {system.versions}")
+    failed = exit_code(command(definition, image, site, system), signals, _own_temporary(folder / "own")) != 0
+    differing = differences(system.found() or "", list_beside(definition)) if system and system.found() else []
+    if system and failed and differing and system.versions == "listed":
+        raise InputError(refusal(definition, differing, system.archive))
+    if failed:
+        raise InputError(f"{definition}: {program} build failed; its last lines above say why")
+    seconds = watch.lap()
+    if exit_code([program, "test", str(image)], signals):
+        raise InputError(f"{definition}: the image was built, but its %test failed; the lines above say where")
     content = told_of(image) | {"build_seconds": round(seconds, 1)}
     if system:
         said = {"archive": system.archive.url, "archive_is": system.archive.what, "versions": system.versions}
         content["debian"] = said | {"differences": differing}
-    write_json(receipt, content)
     return content
