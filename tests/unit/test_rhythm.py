@@ -75,6 +75,24 @@ def test_a_header_that_speaks_of_the_whole_recording_is_believed_and_held_to_it(
         rhythm.rhythm_spans(persistent, annotated((0, "+", "(AFIB"), (3000, "+", "(N"), (5900, "N", "")))
 
 
+@pytest.mark.parametrize("note", ["(AFIB ", "(afib", "(AF", "(", "(XYZ", "AFIB", ""])
+@pytest.mark.parametrize("place", [30, 3000])
+def test_a_mark_of_no_known_rhythm_is_a_finding_and_no_recording_without_fibrillation(stores, tmp_path, note, place):
+    """Taken as it stands it would be another rhythm than fibrillation, and label the recording's windows so."""
+    dataset, store = stores["afdb"]
+    shutil.copytree(store.parent / "release", tmp_path / "release")
+    marks = np.array([place]), ["+"]
+    wfdb.wrann("04126", "atr", *marks, aux_note=[note], write_dir=str(tmp_path / "release"))
+    rows = rhythm.read_index(tmp_path / "release", dataset).set_index("recording_id").loc[["04126"]]
+    told = f"04126.atr: the mark at {place / 250:.1f} s is of no known rhythm; allowed: (AFIB (AFL (J (N"
+    assert rows["fault"].tolist() == [told]
+
+
+def test_the_rhythms_that_are_known_are_those_that_data_sets_give(configs):
+    for name, known in rhythm.RHYTHMS.items():
+        assert configs.dataset(name).gives.label_sets["rhythm"] == known
+
+
 def test_windows_lie_in_one_rhythm():
     spans = [(0.0, 25.0, "N"), (25.0, 39.9, "AFIB"), (39.9, 60.0, "N")]
     assert rhythm._windows(spans, 10.0) == [(0.0, "N"), (10.0, "N"), (40.0, "N"), (50.0, "N")]

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -42,6 +42,25 @@ def hold_beats(annotations: Annotations, published: int, name: str) -> None:
     """
     if (beats := len(annotations.beats())) != published:
         raise UnreadableRecord("bad-file", f"{name}: {beats:,} beats; {published:,} are published of the recording")
+
+
+def hold_rhythms(annotations: Annotations, facts: Facts, known: Iterable[str], name: str) -> None:
+    """Refuse marks of a rhythm that is none of those a release has, each written as `(AFIB`: taken as another it labels windows.
+
+    Args:
+        known: rhythms, without the parenthesis.
+        name: of the file, to be told. What a mark says is not, for a note may hold anything.
+
+    Raises:
+        UnreadableRecord: `bad-file`.
+    """
+    allowed = [f"({rhythm}" for rhythm in known]
+    strange = next((sample for sample, note in annotations.rhythm_marks() if note not in allowed), None)
+    if strange is not None:
+        at = f"{strange / facts.rate_hz:.1f} s"
+        raise UnreadableRecord(
+            "bad-file", f"{name}: the mark at {at} is of no known rhythm; allowed: {' '.join(allowed)}"
+        )
 
 
 def hold_apart(

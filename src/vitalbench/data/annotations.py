@@ -55,14 +55,18 @@ class Annotations:
         pairs = zip(self.sample.tolist(), self.symbol, strict=True)
         return [(sample, AAMI[symbol]) for sample, symbol in pairs if symbol in AAMI]
 
+    def rhythm_marks(self) -> list[tuple[int, str]]:
+        """The sample of each mark of a rhythm, and what is noted beside it."""
+        rows = zip(self.sample.tolist(), self.symbol, self.note, strict=True)
+        return [(sample, note) for sample, symbol, note in rows if symbol == _RHYTHM]
+
     def rhythms(self, before: str) -> list[tuple[int, str]]:
         """Where each rhythm begins, and its name without the parenthesis; the first begins at 0.
 
         Args:
             before: the rhythm until the first change that is annotated behind a beat. One before all beats is that of the start.
         """
-        rows = zip(self.sample.tolist(), self.symbol, self.note, strict=True)
-        changes = [(sample, note[1:]) for sample, symbol, note in rows if symbol == _RHYTHM and note.startswith("(")]
+        changes = [(sample, note[1:]) for sample, note in self.rhythm_marks() if note.startswith("(")]
         beat = next(iter(self.beats()), None)
         if changes and (beat is None or changes[0][0] <= beat[0]):
             return [(0, changes[0][1]), *changes[1:]]

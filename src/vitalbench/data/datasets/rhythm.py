@@ -16,7 +16,7 @@ import pandas as pd
 from vitalbench.config.dataset import DatasetBuild
 from vitalbench.config.header_files import HEADER, header_files
 from vitalbench.data.age_and_sex import age_and_sex, with_subgroups
-from vitalbench.data.annotation_checks import hold_apart, hold_to_end
+from vitalbench.data.annotation_checks import hold_apart, hold_rhythms, hold_to_end
 from vitalbench.data.annotations import Annotations, Facts, read_annotations, read_facts
 from vitalbench.data.datasets import FAULT, Record, UnreadableRecord
 from vitalbench.data.synthetic.rhythm import write_release
@@ -26,6 +26,7 @@ from vitalbench.progress import say
 
 _OF_PATIENT = re.compile(r"data_(\d+)_\d+")  # as CPSC2021 calls the recordings of one person
 _FIBRILLATION, _OTHERWISE = "AFIB", "N"
+RHYTHMS = {"afdb": ["AFIB", "AFL", "J", "N"], "cpsc2021": ["AFIB", "AFL", "N"], "nsrdb": ["N"]}  # that a release marks
 _FIRST_BEAT_S = 3.0
 _SAYS_ALL = {
     "non atrial fibrillation": "N",
@@ -41,6 +42,11 @@ def patient_of(record: str) -> str:
     """
     named = _OF_PATIENT.fullmatch(record)
     return named[1] if named else record
+
+
+def _known(release: str) -> list[str]:
+    """The rhythms of a release; of one that is not among them, those of all."""
+    return RHYTHMS.get(release) or sorted({rhythm for names in RHYTHMS.values() for rhythm in names})
 
 
 def _seen(facts: Facts, annotations: Annotations) -> tuple[int, int]:
@@ -104,6 +110,7 @@ def _rows(root: Path, name: str, config: DatasetBuild) -> list[dict[str, Any]]:
             raise UnreadableRecord("wrong-leads", f"has no lead {missing[0]}")
         marks = read_annotations(root / file, config.annotations or "atr", facts)
         hold_to_end(marks, facts, config.annotated_to_s, f"{record}.{config.annotations}")
+        hold_rhythms(marks, facts, _known(config.release), f"{record}.{config.annotations}")
         spans = rhythm_spans(facts, marks)
     except UnreadableRecord as problem:
         return [_fault(name, str(problem))]
