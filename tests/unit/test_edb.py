@@ -194,8 +194,20 @@ def test_a_recording_with_a_third_lead_is_a_finding(configs, tmp_path):
     assert index.loc["e0103", "fault"] == "leads V5 MLI V1, not one or two"
 
 
+def test_a_recording_without_a_window_is_a_finding(configs, tmp_path):
+    dataset = configs.dataset("edb")
+    few = dataset.standin.model_copy(update={"patients": 3, "seconds": 60.0})
+    edb.write_standin(tmp_path, dataset.model_copy(update={"standin": few}))
+    (tmp_path / "e0103.atr").write_bytes(b"\x00\x00")  # whole, and nothing is annotated
+    index = edb.read_index(tmp_path, dataset)
+    assert index["recording_id"].nunique() == 3
+    faults = index.set_index("recording_id")["fault"]
+    assert faults["e0103"] == "no 10 s of it are annotated and behind its first 30 s"
+    assert (faults[["e0104", "e0105"]] == "").all()
+
+
 def test_no_recording_is_no_release(configs, tmp_path):
-    with pytest.raises(InputError, match="no recording has a window of 10 s"):
+    with pytest.raises(InputError, match="no header of a recording lies there"):
         edb.read_index(tmp_path, configs.dataset("edb"))
 
 

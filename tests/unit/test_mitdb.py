@@ -131,6 +131,14 @@ def test_annotations_that_stop_long_before_their_recording_quarantine_it(dataset
     assert re.fullmatch(r"100\.atr: its last annotation is at \d\.\d s of 15\.0 s: it was cut, or is another's", fault)
 
 
+def test_a_recording_whose_beats_have_no_window_is_one_finding(dataset, store, tmp_path):
+    shutil.copytree(store.parent / "release", tmp_path / "release")
+    beats = np.array([100, 15 * 360 - 100])  # nearer than half a window to either end
+    wfdb.wrann("100", "atr", beats, ["N", "N"], write_dir=str(tmp_path / "release"))
+    index = mitdb.read_index(tmp_path / "release", dataset).set_index("record_id")
+    assert index.loc["100", "fault"] == "no beat of it has a window of 3 s"
+
+
 def test_the_published_beats_of_all_recordings_are_those_of_the_database(configs):
     assert set(mitdb.BEATS) == {*mitdb.DS1, *mitdb.DS2, *mitdb.PACED}
     assert f"{sum(mitdb.BEATS.values()):,} beats" in configs.dataset("mitdb").expected.source

@@ -157,6 +157,17 @@ def test_two_recordings_that_are_each_in_one_rhythm_may_have_the_same_mark(store
     assert (index[index["recording_id"] == "04048"]["fault"] == "").all()
 
 
+def test_a_recording_without_a_window_is_quarantined_and_counted(stores, tmp_path):
+    dataset, store = stores["afdb"]
+    shutil.copytree(store.parent / "release", tmp_path / "release")
+    (tmp_path / "release/04015.atr").write_bytes(b"\x00\x00")  # whole, and nothing is annotated
+    recordings = rhythm.read_index(store.parent / "release", dataset)["recording_id"].nunique()
+    index = rhythm.read_index(tmp_path / "release", dataset)
+    assert index["recording_id"].nunique() == recordings
+    faults = index.loc[index["recording_id"] == "04015", "fault"].tolist()
+    assert faults == ["no 10 s of it are annotated and in one rhythm"]
+
+
 def test_a_patients_recordings_stay_together(stores, configs):
     records = pd.read_parquet(stores["cpsc2021"][1].with_name("records.parquet"))
     assert records["patient_id"].nunique() == 9

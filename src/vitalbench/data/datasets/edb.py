@@ -188,7 +188,7 @@ def read_index(root: Path, config: DatasetBuild) -> pd.DataFrame:
     """One row a window of a lead, in the order of recording, lead and time.
 
     Raises:
-        InputError: there is no recording, or none has a window.
+        InputError: there is no recording.
     """
     rows: list[dict[str, Any]] = []
     subject: dict[tuple[str, ...], str] = {}
@@ -197,7 +197,11 @@ def read_index(root: Path, config: DatasetBuild) -> pd.DataFrame:
     for name in header_files(root, config.header_folders):
         try:
             one = _read(root, name, config)
-            rows += list(_rows(one, config.signal.seconds))
+            found = list(_rows(one, config.signal.seconds))
+            if not found:
+                told = f"no {config.signal.seconds:g} s of it are annotated and behind its first {REFERENCE_S:g} s"
+                raise UnreadableRecord("bad-file", told)
+            rows += found
         except UnreadableRecord as problem:
             rows.append(_fault(name, str(problem)))
             continue
@@ -206,7 +210,7 @@ def read_index(root: Path, config: DatasetBuild) -> pd.DataFrame:
             silent.append(one.name)
         owner[one.name] = subject.setdefault(key, one.name) if key else one.name
     if not rows:
-        raise InputError(f"{root}: no recording has a window of {config.signal.seconds:g} s")
+        raise InputError(f"{root}: no header of a recording lies there")
     if silent:
         say(
             f"{root}: {len(silent)} headers do not say whose they are; each counts as a subject of its own: {silent[0]}"

@@ -113,6 +113,8 @@ def _rows(root: Path, name: str, config: DatasetBuild) -> tuple[list[dict[str, A
     if missing:
         return [_fault(name, f"has no lead {missing[0]}")], 0
     rows = _beats(record, file, facts, beats, config.signal.seconds)
+    if not rows:
+        return [_fault(name, f"no beat of it has a window of {config.signal.seconds:g} s")], len(beats)
     return rows, len(beats) - len(rows)
 
 

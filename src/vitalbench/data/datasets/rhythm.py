@@ -22,7 +22,6 @@ from vitalbench.data.datasets import FAULT, Record, UnreadableRecord
 from vitalbench.data.synthetic.rhythm import write_release
 from vitalbench.data.windows import read_window, window_files
 from vitalbench.errors import InputError
-from vitalbench.progress import say
 
 _OF_PATIENT = re.compile(r"data_(\d+)_\d+")  # as CPSC2021 calls the recordings of one person
 _FIBRILLATION, _OTHERWISE = "AFIB", "N"
@@ -114,6 +113,9 @@ def _rows(root: Path, name: str, config: DatasetBuild) -> list[dict[str, Any]]:
         spans = rhythm_spans(facts, marks)
     except UnreadableRecord as problem:
         return [_fault(name, str(problem))]
+    found = _windows(spans, seconds)
+    if not found:
+        return [_fault(name, f"no {seconds:g} s of it are annotated and in one rhythm")]
     shared = {"patient_id": patient_of(record), "file": file, "recording_id": record}
     age, sex = age_and_sex(facts.comments)
     return [
@@ -127,7 +129,7 @@ def _rows(root: Path, name: str, config: DatasetBuild) -> list[dict[str, Any]]:
             "age": age,
             "sex": sex,
         }
-        for start, rhythm in _windows(spans, seconds)
+        for start, rhythm in found
     ]
 
 
@@ -135,17 +137,13 @@ def read_index(root: Path, config: DatasetBuild) -> pd.DataFrame:
     """One row a window, in the order of recording and time.
 
     Raises:
-        InputError: there is no recording, or none has a window in one rhythm.
+        InputError: there is no recording.
     """
     rows: list[dict[str, Any]] = []
-    empty = 0
     for name in header_files(root, config.header_folders):
-        found = _rows(root, name, config)
-        rows, empty = rows + found, empty + (not found)
+        rows += _rows(root, name, config)
     if not rows:
-        raise InputError(f"{root}: no recording has {config.signal.seconds:g} s in one rhythm")
-    if empty:
-        say(f"{root}: {empty} recordings have no {config.signal.seconds:g} s in one rhythm")
+        raise InputError(f"{root}: no header of a recording lies there")
     index = pd.DataFrame(hold_apart(root, rows, config, _fault))
     rhythm = index.pop("rhythm")
     index["labels:rhythm"] = [[name] if name else [] for name in rhythm]
