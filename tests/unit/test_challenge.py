@@ -40,6 +40,25 @@ def header(root):
     return root / "training/georgia/g1/E00011.hea"
 
 
+@pytest.mark.parametrize("kind", ["dangling link", "folder"])
+def test_a_header_that_is_no_file_is_a_row_at_fault_and_ends_nothing(georgia, tmp_path, kind):
+    dataset, root = georgia
+    for mark in ("STAND-IN.txt", "standin_truth.csv"):
+        (root / mark).unlink(missing_ok=True)
+    before = index_digests(root, dataset)
+    whole = acquire("georgia", dataset, "local", root, tmp_path / "whole/release.json")
+    header(root).unlink()
+    if kind == "folder":
+        header(root).mkdir()
+    else:
+        header(root).symlink_to("nowhere.hea")
+    found = acquire("georgia", dataset, "local", root, tmp_path / "out/release.json")
+    assert (found["records"], found["bad_rows"]) == (whole["records"], whole["bad_rows"] + 1)
+    faults = pd.read_parquet(tmp_path / "out/index.parquet").set_index("record_id")["fault"]
+    assert faults["georgia/E00011"] == "its header says no Dx"
+    assert index_digests(root, dataset) != before
+
+
 def findings(store):
     return pd.read_csv(store.with_name("quality.csv"))
 

@@ -11,6 +11,7 @@ import wfdb
 from tests.conftest import build
 from vitalbench.data.annotations import AAMI
 from vitalbench.data.datasets import UnreadableRecord, mitdb
+from vitalbench.data.release import acquire
 from vitalbench.data.store import Store
 from vitalbench.split import neighbours
 from vitalbench.split.assign import assign
@@ -110,6 +111,18 @@ def test_a_recording_without_its_annotations_is_one_finding(dataset, store, tmp_
     (tmp_path / "release/100.atr").unlink()
     index = mitdb.read_index(tmp_path / "release", dataset).set_index("record_id")
     assert index.loc["100", "fault"] == "100.atr is not there"
+
+
+def test_a_header_that_is_a_folder_is_one_finding(dataset, store, tmp_path):
+    root = tmp_path / "release"
+    shutil.copytree(store.parent / "release", root)
+    for mark in ("STAND-IN.txt", "standin_truth.csv"):
+        (root / mark).unlink(missing_ok=True)
+    (root / "100.hea").unlink()
+    (root / "100.hea").mkdir()
+    acquire("mitdb", dataset, "local", root, tmp_path / "release.json")
+    faults = pd.read_parquet(tmp_path / "index.parquet").set_index("record_id")["fault"]
+    assert faults["mitdb/100"].startswith("100.hea")
 
 
 def test_recordings_with_one_file_of_annotations_are_at_fault_both_and_the_others_are_not(dataset, store, tmp_path):

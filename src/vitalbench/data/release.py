@@ -61,6 +61,14 @@ def _inside(files: Iterable[str], root: Path) -> None:
             raise InputError(f"{root}: the index names a file outside the release: {file[:200]!r}") from None
 
 
+def _content(path: Path) -> str:
+    """The hash of a file; empty of one that cannot be read, whose record is at fault: a folder, or a link that leads nowhere."""
+    try:
+        return file_digest(path)
+    except OSError:
+        return ""
+
+
 def index_digests(root: Path, config: DatasetBuild) -> dict[str, str]:
     """The hash of each table that lists the records; where headers do, one for all of them, which are read once more for it."""
     found = {path.relative_to(root).as_posix(): file_digest(path) for path in index_tables(root, config)}
@@ -68,7 +76,7 @@ def index_digests(root: Path, config: DatasetBuild) -> dict[str, str]:
         headers = list(header_files(root, config.header_folders))
         beside = [annotation_file(name, config.annotations) for name in headers]
         read = [*headers, *(name for name in beside if name and (root / name).is_file())]
-        found[HEADERS] = digest([[name, file_digest(root / name)] for name in read])
+        found[HEADERS] = digest([[name, _content(root / name)] for name in read])
     return found
 
 
