@@ -94,6 +94,29 @@ def test_a_refused_set_is_told_with_its_first_finding_and_the_others_are_still_c
     assert "| georgia | generated |" in capsys.readouterr().out
 
 
+def test_a_set_of_which_no_suite_asks_anything_is_counted_by_its_first_labels(few, configs):
+    for name in configs.names("suites"):
+        path = few / f"configs/suites/{name}.yaml"
+        if "georgia" in path.read_text():
+            path.unlink()
+    assert ConfigFolder(few / "configs").asked_of("georgia") is None
+    row = table(few).loc["generated"]
+    assert (row["records"], row["patients"]) == ("47", "45")
+    assert int(row["classes"]) > 5
+
+
+def test_a_set_whose_file_cannot_be_read_is_told_and_the_others_are_still_counted(few, monkeypatch, capsys):
+    def breaks(root, config):
+        raise PermissionError(13, "Permission denied", str(root / "x.hea"))
+
+    monkeypatch.setattr(rhythm, "read_index", breaks)
+    out = few / "out.csv"
+    with pytest.raises(InputError, match=r"x\.hea: permission denied$"):
+        cli.run(["sources", "nsrdb", "georgia", "--configs", str(few / "configs"), "--out", str(out)])
+    assert pd.read_csv(out)["data set"].tolist() == ["georgia"]
+    assert "nsrdb, generated: refused: " in capsys.readouterr().err
+
+
 def test_a_set_of_several_sources_says_what_each_really_adds():
     index = pd.DataFrame(
         {"record_id": list("abcdef"), "group:origin": ["one", "one", "two", "two", "two", "three"]}

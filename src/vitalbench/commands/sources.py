@@ -101,6 +101,15 @@ def document_rows(folder: ConfigFolder, name: str) -> list[list[str]]:
     return rows + [[f"**{what}**", why, _number(says), "", "", _number(adds)] for what, why, says, adds in sums]
 
 
+def _read_by(problem: GateError | InputError | OSError) -> GateError | InputError:
+    """Why a data set could not be read, in one line; what is no file's fault is a defect, and stays one."""
+    if not isinstance(problem, OSError):
+        return problem
+    if problem.filename is None:
+        raise problem
+    return InputError(f"{problem.filename}: {(problem.strerror or str(problem)).lower()}")
+
+
 def run(args: argparse.Namespace) -> None:
     """Read and tell.
 
@@ -121,7 +130,8 @@ def run(args: argparse.Namespace) -> None:
     refused: list[GateError | InputError] = []
     for name in args.names or folder.names("datasets"):
         dataset = folder.dataset(name, "vitalbench sources")
-        labels = folder.task(folder.first_task(name)).labels
+        task = folder.asked_of(name)
+        labels = folder.task(task).labels if task else None
         root = local_release(dataset, args.data_root, "--data-root") if args.data_root else None
         if args.data_root and root is None and name in args.names:
             say(f"{name}: no {dataset.title} in {args.data_root}")
@@ -130,7 +140,8 @@ def run(args: argparse.Namespace) -> None:
         for source, folder_of in found_at.items():
             try:
                 found = take(name, dataset, source, folder_of, labels)
-            except (GateError, InputError) as refusal:  # of this one; the others are still to be told
+            except (GateError, InputError, OSError) as problem:  # of this one; the others are still to be told
+                refusal = _read_by(problem)
                 refused.append(refusal)
                 say(f"{name}, {source}: refused: {refusal}")
                 continue

@@ -93,13 +93,24 @@ class ConfigFolder:
         task = self._read("tasks", named, Task, asked_by)
         return task.model_copy(update={"train_patients": int(patients)}) if patients else task
 
-    def first_task(self, dataset: str) -> str:
-        """The first task that a suite asks of a data set, or of some of its patients."""
+    def asked_of(self, dataset: str) -> str | None:
+        """The first task that a suite asks of a data set, or of some of its patients; None where no suite asks anything of it."""
         for name in self.names("suites"):
             for grid in self.suite(name).grids:
                 if dataset in {asked.partition("@")[0] for asked in grid.datasets}:
                     return grid.tasks[0].partition("@")[0]
-        raise ConfigError(f"--task: no suite asks anything of data set '{dataset}', so name a task")
+        return None
+
+    def first_task(self, dataset: str) -> str:
+        """The first task that a suite asks of a data set.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        task = self.asked_of(dataset)
+        if task is None:
+            raise ConfigError(f"--task: no suite asks anything of data set '{dataset}', so name a task")
+        return task
 
     def target(self, name: str, asked_by: object = "target") -> Target:
         """A target by its name."""

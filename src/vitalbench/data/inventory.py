@@ -53,12 +53,12 @@ class Inventory:
         return self.listed / self.seconds
 
 
-def take(name: str, dataset: Dataset, source: Source, root: Path | None, labels: str) -> Inventory:
+def take(name: str, dataset: Dataset, source: Source, root: Path | None, labels: str | None) -> Inventory:
     """Build a data set's store in a folder of its own that is gone afterwards, and count.
 
     Args:
         root: the release's folder, for `local`.
-        labels: the label set whose classes are counted.
+        labels: the label set whose classes are counted; None for the first that the data set has.
 
     Raises:
         InputError, GateError: as the build raises them.
@@ -80,7 +80,8 @@ def take(name: str, dataset: Dataset, source: Source, root: Path | None, labels:
         release = read_json(folder.path / "release.json")
         index, records = read_table(folder.path / "index.parquet"), read_records(folder.path / "store.h5")
         found = pd.read_csv(folder.path / "quality.csv", dtype=str)
-        carried = records[f"labels:{labels}"].explode().dropna().value_counts()
+        column = f"labels:{labels}" if labels else next(name for name in records.columns if name.startswith("labels:"))
+        carried = records[column].explode().dropna().value_counts()
         windows = "recordings" in release  # of which a recording at fault has none, but a row that says so
         return Inventory(
             listed=release["records"] - (release["bad_rows"] if windows else 0),
