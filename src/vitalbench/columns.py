@@ -33,6 +33,7 @@ _SCORE = _columns(
     "label | a class, or macro: the mean over classes, or a metric of whole records",
 )
 
+_INTERVAL = "interval | percentile: of resamples; exact: <values>: Clopper-Pearson, where all or none count, one record a patient"
 TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
     "storage": (
         "a part of what a suite keeps of a data set, and a price",
@@ -77,6 +78,7 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "n_patients | of the test records that are labelled for the class",
             "positive_patients | of them, those with a record of the class",
             "reason | why a value has no interval",
+            _INTERVAL,
         ),
     ),
     "calibration": (
@@ -97,6 +99,7 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "log_loss_high | to",
             "n_patients | of the test records that are labelled for the class",
             "reason | why a value has no interval",
+            _INTERVAL,
         ),
     ),
     "conformal": (
@@ -116,6 +119,7 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "n_patients | their patients",
             "reason | why a value has no interval",
             "bounded | whether the calibration records limit the set: if not, all is covered by construction",
+            _INTERVAL,
         ),
     ),
     "disparity": (
@@ -134,7 +138,8 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "n_patients | of the subgroup",
             "n_rest | of the rest",
             "n_labels | of a mean, the classes in it",
-            "reason | why a subgroup is not compared",
+            "reason | why a subgroup is not compared, or a difference has no interval",
+            _INTERVAL,
         ),
     ),
     "ensemble": (
@@ -156,6 +161,7 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "errors_by_disagreement_low | 95 % interval of it over patients, from",
             "errors_by_disagreement_high | to",
             "reason | why a value has no interval",
+            _INTERVAL,
         ),
     ),
     "failures": (
@@ -203,6 +209,8 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "inside | the mean share of a map's light in the box",
             "inside_low | 95 % interval of it over patients, from",
             "inside_high | to",
+            "reason | why a finding has no value, or a value no interval",
+            _INTERVAL,
         ),
     ),
     "curves": (

@@ -220,6 +220,40 @@ def test_pointing_at_random_is_at_chance_and_knowing_is_all():
     assert told["macro"]["accuracy"] == pytest.approx((told["A"]["accuracy"] + 1) / 2)
 
 
+def places(hits: list[float], patients: list[str]) -> pd.DataFrame:
+    at = np.arange(len(hits))
+    told = {"record_id": [f"r{i}" for i in at], "patient_id": patients, "label": "A", "hit": hits}
+    return pd.DataFrame(told | {"inside": at / 20, "area": 0.04 + at / 1000})
+
+
+def test_where_no_map_points_into_its_box_the_interval_is_exact_or_there_is_none():
+    (alone, _) = pointing_rows(places([0.0] * 7, list("abcdefg")), 200, 0)
+    assert (alone["accuracy"], alone["accuracy_low"]) == (0.0, 0.0)
+    assert alone["accuracy_high"] == pytest.approx(0.4096, abs=1e-4)
+    assert alone["gain_low"] == pytest.approx(-alone["chance"])
+    assert alone["gain_high"] == pytest.approx(0.4096 - alone["chance"], abs=1e-4)
+    assert alone["interval"] == "percentile; exact: accuracy, gain"
+    assert alone["reason"] == ""
+    (several, _) = pointing_rows(places([0.0] * 9, list("aabbccdef")), 200, 0)
+    assert several["accuracy_low"] is None
+    assert several["gain_low"] is None
+    assert several["inside_low"] < several["inside_high"]
+    assert several["reason"].startswith("no interval of accuracy, gain: all 6 patients alike")
+    (few, _) = pointing_rows(places([0.0, 1.0, 1.0], list("abc")), 200, 0)
+    assert few["reason"] == "no interval: 3 patients, fewer than 5"
+
+
+def test_a_class_whose_place_no_test_record_tells_says_so():
+    rows = list(pointing_rows(places([0.0, 1.0] * 4, list("abcdefgh")), 50, 0, ["A", "B"]))
+    assert [row["label"] for row in rows] == ["A", "B", "macro"]
+    assert rows[1] == {
+        "label": "B",
+        "n_records": 0,
+        "n_patients": 0,
+        "reason": "no value: no test record tells its place",
+    }
+
+
 def test_passes_of_an_earlier_command_are_not_left_among_the_new_ones(tmp_path):
     for name in ("pass-00.parquet", "pass-01.parquet", "pass-100.parquet", "passport.parquet"):
         (tmp_path / name).write_text("")

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from scipy.special import expit
-from scipy.stats import norm
+from scipy.stats import binomtest, norm
 from sklearn.metrics import average_precision_score, confusion_matrix, precision_recall_curve, roc_auc_score
 
 from vitalbench import cli
@@ -251,25 +251,77 @@ def with_a_rare_class(n: int = 400) -> Predictions:
 
 def test_of_fewer_than_five_patients_of_a_truth_no_interval_is_told_and_why():
     found = with_a_rare_class()
-    why = "no interval: 1 positive patient, fewer than 5"
-    members = [found, replace(found, p=found.p**2)]
+    members = [found, replace(found, p=found.p * np.random.default_rng(1).uniform(0.5, 1, found.p.shape))]
     tables = examined(members, "multilabel", 0.9, 50, 0, 3)
-    for name, values in (
-        ("operating", ("sensitivity", "specificity", "ppv", "npv")),
-        ("calibration", ("ece", "brier", "log_loss")),
-        ("ensemble", ("auroc", "gain")),
+    for name, values, which in (
+        ("operating", ("sensitivity",), " of sensitivity"),
+        ("calibration", ("ece", "brier", "log_loss"), ""),
+        ("ensemble", ("auroc", "gain"), " of auroc, gain"),
     ):
+        why = f"no interval{which}: 1 positive patient, fewer than 5"
         rows = list(tables[name])
         for value in values:
             assert all(row[f"{value}_low"] is None for row in rows if row["label"] == "B")
             assert all(row[f"{value}_low"] is not None for row in rows if row["label"] == "A")
         assert {row["reason"].split("; ")[0] for row in rows if row["label"] == "B"} == {why}
         assert {row["reason"] for row in rows if row["label"] == "A"} == {""}
+        assert {row["interval"] for row in rows if row["label"] == "A"} == {"percentile"}
     told = {row["truth"]: row for row in conformal_rows(found, 0.9, 50, 0) if row["label"] == "B"}
     assert told["positive"]["coverage_low"] is None
     assert told["positive"]["reason"] == "no interval: 1 patient, fewer than 5"
     assert told["negative"]["coverage_low"] is not None
     assert {row["positive_patients"] for row in operating_points(found, 5, 0) if row["label"] == "B"} == {1}
+
+
+def points_of(found: Predictions, label: str, rule: str = "youden") -> dict:
+    return next(row for row in operating_points(found, 200, 0) if (row["label"], row["rule"]) == (label, rule))
+
+
+def test_a_rate_that_nobody_varies_has_the_exact_interval_and_no_width_of_zero():
+    """None of seven positives is decided for, each of another patient: Clopper and Pearson's interval reaches 0.4096."""
+    found = predictions(400)
+    test = np.flatnonzero(found.split == "test")
+    found.y[test, 1] = 0
+    found.y[test[:7], 1], found.p[test[:7], 1] = 1, 0.0
+    row = points_of(found, "B")
+    exact = binomtest(0, 7).proportion_ci(method="exact")
+    assert (row["sensitivity"], row["sensitivity_low"]) == (0.0, 0.0)
+    assert row["sensitivity_high"] == pytest.approx(exact.high)
+    assert row["interval"].startswith("percentile; exact: sensitivity")
+    assert row["specificity_low"] < row["specificity"] < row["specificity_high"]
+    found.p[test[:7], 1] = 1.0
+    row = points_of(found, "B")
+    assert (row["sensitivity_low"], row["sensitivity_high"]) == pytest.approx((1 - exact.high, 1.0))
+    found.patient_id[test[1]] = found.patient_id[test[0]]  # two records of one patient
+    row = points_of(found, "B")
+    assert (row["sensitivity"], row["sensitivity_low"]) == (1.0, None)
+    assert "sensitivity: all 6 positive patients alike, several records" in row["reason"]
+    assert "sensitivity" not in row["interval"]
+
+
+def test_each_rate_rests_on_the_patients_of_its_own_records():
+    """Four positives are too few for a sensitivity's interval, not for a specificity's."""
+    found = predictions(400)
+    test = np.flatnonzero(found.split == "test")
+    found.y[test, 1] = 0
+    found.y[test[:4], 1] = 1
+    row = points_of(found, "B")
+    assert row["sensitivity_low"] is None
+    assert row["reason"] == "no interval of sensitivity: 4 positive patients, fewer than 5"
+    assert row["specificity_low"] < row["specificity"] < row["specificity_high"]
+    assert row["npv_low"] is not None
+    found.p[test, 1] = 0.0
+    row = points_of(found, "B")
+    assert row["ppv"] is None
+    assert row["reason"].endswith("no value of ppv: no patient decided for")
+
+
+def test_a_difference_that_no_resample_varies_has_no_interval():
+    found = predictions(400)
+    found.p[:] = 0.5
+    rows = [row for row in disparity_rows(found, "multilabel", 50, 0) if row["metric"] == "auroc"]
+    assert {(row["value"], row["difference"], row["difference_low"]) for row in rows} == {(0.5, 0.0, None)}
+    assert {row["reason"] for row in rows} == {"no interval: all resamples alike"}
 
 
 def test_a_mean_over_classes_is_of_the_same_classes_in_every_resample():

@@ -13,13 +13,14 @@ from vitalbench.config.dataset import Image, Signal
 from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.planning import make_plan
 from vitalbench.errors import ConfigError, InputError
-from vitalbench.evaluate.pointing import Box
+from vitalbench.evaluate.pointing import Box, pointing_rows
 from vitalbench.evaluate.predictions import Predictions
 from vitalbench.files import read_json, write_json
 from vitalbench.layout import PICTURES_SLICE, RUN
 from vitalbench.privacy.pictures import withheld
 from vitalbench.report.examined_section import examined_section
 from vitalbench.report.gallery import picture, worst
+from vitalbench.report.wording import strip_markup
 from vitalbench.results import Results
 from vitalbench.tables import write_table
 
@@ -183,6 +184,33 @@ def test_the_page_says_which_thresholds_were_not_chosen_and_what_is_covered_by_c
     )
     assert {row[0]: row[1] for row in found.operating[1]}["CD"] == "0.500 (fixed)"
     assert [row[:2] for row in found.conformal[1] if row[3] == "all, by construction"] == [["CD", "positive"]]
+
+
+def test_the_page_says_which_intervals_are_exact_and_where_a_class_has_no_place(suite):
+    run = suite / RUN.format(**CELL) / "predictions.parquet"
+    table = pd.read_parquet(run)
+    table["patient_id"] = table["record_id"]
+    table["y_true:CD"] = 0.0
+    table.loc[[0, 1, *range(120, 127)], "y_true:CD"] = 1.0
+    table.loc[[0, 1], "y_prob:CD"] = 0.99  # high in validation, low in the test records
+    table.loc[120:126, "y_prob:CD"] = 0.01
+    table.to_parquet(run, index=False)
+    assert cli.run(["examine", "--results", str(suite), "--place", PLACE]) == 0
+    results = Results(suite)
+    (place,) = results.examined
+    folder = results.examination(place)
+    write_table("gallery", [], folder / "gallery.csv")
+    told = pd.DataFrame({"record_id": list("abcdefg"), "patient_id": list("abcdefg"), "label": "CD"})
+    rows = pointing_rows(told.assign(hit=0.0, inside=np.arange(7) / 7, area=0.1), 20, 0, ["CD", "MI"])
+    write_table("pointing", rows, folder / "pointing.csv")
+    found = examined_section(results, place)
+    shown = {row[0]: [strip_markup(cell) for cell in row] for row in found.operating[1]}
+    assert shown["CD"][6] == "0.000 [0.000, 0.410 exact]"
+    assert "exact" not in "".join(shown["MI"])
+    pointed = {row[0]: [strip_markup(cell) for cell in row] for row in found.pointing[1]}
+    assert pointed["CD"][1:4] == ["0.000 [0.000, 0.410 exact]", "0.100", "-0.100 [-0.100, 0.310 exact]"]
+    assert pointed["MI"][1:3] == ["none", ""]
+    assert found.pointing_note == "MI: no value: no test record tells its place"
 
 
 def test_a_mean_that_is_worse_than_its_members_is_told_as_less(suite):

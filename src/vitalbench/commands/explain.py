@@ -150,7 +150,8 @@ def _point(told: _Explained, drawn: tuple[int, int], overlays: int, out: Path) -
     """Write pointing.csv, without rows where no place is told, and overlays.png where some are drawn."""
     boxed = told.boxed()
     found = list(_overlays(told, boxed, _drawn(boxed, overlays)))
-    rows = pointing_rows(pd.DataFrame([said for said, _ in found]), *drawn) if found else iter(())
+    told_of = pd.DataFrame([said for said, _ in found])
+    rows = pointing_rows(told_of, *drawn, told.run.task.classes) if found else iter(())
     write_table("pointing", rows, out / "pointing.csv")
     if overlays and found:
         shown = sorted((overlay for _, overlay in found if overlay), key=lambda overlay: -overlay.probability)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-_LEVEL = 95.0
+LEVEL = 95.0
 _MOST_DRAWS = 1000  # batches drawn for a rare class before it is given up
 _AT_ONCE = 8_000_000  # patients drawn before they are counted: bounds memory, changes no draw
 _HOLDERS = 64  # patients looked for at once
@@ -119,5 +119,5 @@ def redraw(resamples: Resamples, y: NDArray[np.float64], seed: list[int]) -> tup
 def interval(replicates: NDArray[np.float64]) -> tuple[float, float]:
     """The 95 % percentile interval of replicates, NaN left out."""
     known = replicates[~np.isnan(replicates)]
-    low, high = np.percentile(known, [(100 - _LEVEL) / 2, (100 + _LEVEL) / 2])
+    low, high = np.percentile(known, [(100 - LEVEL) / 2, (100 + LEVEL) / 2])
     return float(low), float(high)

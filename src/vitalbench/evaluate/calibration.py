@@ -16,7 +16,7 @@ from vitalbench.evaluate.metrics import ECE_BINS
 from vitalbench.evaluate.operating import CHOSEN_ON, SPLIT, both
 from vitalbench.evaluate.predictions import Predictions
 from vitalbench.evaluate.resampled import Resampled
-from vitalbench.evaluate.subset import no_interval
+from vitalbench.evaluate.value import told_columns
 
 Array = NDArray[np.float64]
 _EDGE = 1e-7  # probabilities nearer to 0 or 1 have the logit of this one
@@ -104,15 +104,17 @@ def calibration_rows(predictions: Predictions, resamples: int, seed: int) -> Ite
             gaps[np.arange(len(y)), bin_of] = (mine - y) * known
             columns = np.column_stack([known, np.square(mine - y) * known, log_loss(y, logits(mine)) * known, gaps])
             sums, on = over.sums(columns), over.support(test.y[:, k])
-            thin = bool(on.thin)
             yield {
                 "label": name,
                 "method": method,
                 "slope": maps[k][0],
                 "shift": maps[k][1],
-                **over.ratio(np.abs(sums[:, 3:]).sum(axis=1), sums[:, 0], thin).named("ece"),
-                **over.ratio(sums[:, 1], sums[:, 0], thin).named("brier"),
-                **over.ratio(sums[:, 2], sums[:, 0], thin).named("log_loss"),
+                **told_columns(
+                    {
+                        "ece": over.ratio(np.abs(sums[:, 3:]).sum(axis=1), sums[:, 0], on.thin),
+                        "brier": over.ratio(sums[:, 1], sums[:, 0], on.thin),
+                        "log_loss": over.ratio(sums[:, 2], sums[:, 0], on.thin),
+                    }
+                ),
                 "n_patients": on.patients,
-                "reason": no_interval(on.thin),
             }

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from vitalbench.evaluate.operating import CHOSEN_ON, SPLIT
 from vitalbench.evaluate.predictions import Predictions
 from vitalbench.evaluate.resampled import Resampled
-from vitalbench.evaluate.subset import FEW_PATIENTS, no_interval
+from vitalbench.evaluate.value import Value, told_columns
 
 Array = NDArray[np.float64]
+_ALL = "too few calibrate, so all is covered by construction"
 TRUTHS = {"positive": 1.0, "negative": 0.0}
 
 
@@ -71,20 +72,19 @@ def conformal_rows(predictions: Predictions, level: float, resamples: int, seed:
             if not rows.any():
                 continue
             columns = np.column_stack([rows, rows & held[said], *(rows & (size == n) for n in range(3))]).astype(float)
-            sums, patients = over.sums(columns), over.holders(rows)
-            thin = f"{patients} patient{'s' if patients != 1 else ''}" if patients < FEW_PATIENTS else ""
+            sums = over.sums(columns)
+            covered = over.rate(sums[:, 1], sums[:, 0], rows) if bounded[said] else Value(1.0, why=_ALL)
             yield {
                 "label": name,
                 "truth": said,
                 "level": level,
                 "n_calibration": limits[said],
                 "bounded": bounded[said],
-                **over.ratio(sums[:, 1], sums[:, 0], bool(thin)).named("coverage"),
+                **told_columns({"coverage": covered}),
                 **{
                     called: float(sums[0, 2 + n] / sums[0, 0]) if sums[0, 0] else None
                     for n, called in enumerate(("empty", "decided", "undecided"))
                 },
                 "n_records": int(rows.sum()),
-                "n_patients": patients,
-                "reason": no_interval(thin and f"{thin}, fewer than {FEW_PATIENTS}"),
+                "n_patients": over.holders(rows),
             }

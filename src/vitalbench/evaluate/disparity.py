@@ -12,6 +12,7 @@ from vitalbench.evaluate.predictions import Predictions
 from vitalbench.evaluate.resampled import Resampled
 from vitalbench.evaluate.subset import FEW_PATIENTS
 from vitalbench.evaluate.thresholds import choose_thresholds
+from vitalbench.evaluate.value import told_columns
 
 Array = NDArray[np.float64]
 _SPLIT = "test"
@@ -98,8 +99,7 @@ def _row(over: Resampled, here: Array, there: Array) -> dict[str, Any]:
     return {
         "value": float(here[0]),
         "rest": float(there[0]),
-        **over.told(difference).named("difference"),
+        **told_columns({"difference": over.told(difference)}),
         "p_value": p,
         "p_corrected": None,
-        "reason": "",
     }

@@ -18,9 +18,11 @@ from vitalbench.errors import InputError
 from vitalbench.evaluate.operating import SPLIT, both
 from vitalbench.evaluate.predictions import Predictions
 from vitalbench.evaluate.resampled import Resampled
-from vitalbench.evaluate.subset import FEW_PATIENTS, no_interval
+from vitalbench.evaluate.subset import FEW_PATIENTS
+from vitalbench.evaluate.value import told_columns
 
 Array = NDArray[np.float64]
+_SIDES = (("positive", "negative"), ("wrong", "right"))  # of a class, and of decisions
 
 
 def aligned(members: dict[Path, Predictions]) -> list[Predictions]:
@@ -91,15 +93,13 @@ def ensemble_rows(members: list[Predictions], resamples: int, seed: int) -> Iter
         errors = over.redrawn(wrong, name, "errors") if both(wrong).any() else None
         told = [errors.auroc(wrong, of) if errors else np.full(len(mean), np.nan) for of in (entropy(p), spread[:, k])]
         few = over.support(y).thin, over.support(wrong).thin.replace("positive", "wrong").replace("negative", "right")
-        reasons = [no_interval(few[0]), f"of errors {no_interval(few[1])}" if errors and few[1] else ""]
         kept.append(((mean, alone, *told), few))
-        thin = bool(few[0]), bool(few[1])
-        yield _row(over, name, len(tested), kept[-1][0], thin, "; ".join(filter(None, reasons)))
+        yield _row(over, name, len(tested), kept[-1][0], few)
     if kept:
         mean_of = [_mean([series[at] for series, _ in kept]) for at in range(4)]
-        thin = all(few for _, (few, _) in kept), all(few for _, (_, few) in kept)
-        none = f"no class has {FEW_PATIENTS} positive and {FEW_PATIENTS} negative patients"
-        yield _row(over, MACRO, len(tested), mean_of, thin, no_interval(none) if thin[0] else "")
+        none = [f"no class has {FEW_PATIENTS} {a} and {FEW_PATIENTS} {b} patients" for a, b in _SIDES]
+        thin = [why if all(few[at] for _, few in kept) else "" for at, why in enumerate(none)]
+        yield _row(over, MACRO, len(tested), mean_of, (thin[0], thin[1]))
 
 
 def _mean(series: list[Array]) -> Array:
@@ -110,17 +110,17 @@ def _mean(series: list[Array]) -> Array:
     return mean
 
 
-def _row(
-    over: Resampled, label: str, members: int, series: Sequence[Array], thin: tuple[bool, bool], reason: str
-) -> dict[str, Any]:
+def _row(over: Resampled, label: str, members: int, series: Sequence[Array], thin: tuple[str, str]) -> dict[str, Any]:
     mean, alone, entropic, spread = series
+    values = {
+        "auroc": over.told(mean, thin[0]),
+        "gain": over.told(mean - alone, thin[0]),
+        "errors_by_entropy": over.told(entropic, thin[1]),
+        "errors_by_disagreement": over.told(spread, thin[1]),
+    }
     return {
         "label": label,
         "members": members,
-        **over.told(mean, thin[0]).named("auroc"),
         "members_auroc": None if np.isnan(alone[0]) else float(alone[0]),
-        **over.told(mean - alone, thin[0]).named("gain"),
-        **over.told(entropic, thin[1]).named("errors_by_entropy"),
-        **over.told(spread, thin[1]).named("errors_by_disagreement"),
-        "reason": reason,
+        **told_columns(values),
     }

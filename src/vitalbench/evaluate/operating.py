@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from vitalbench.evaluate.metrics import best_f1_threshold
 from vitalbench.evaluate.predictions import Predictions
 from vitalbench.evaluate.resampled import Resampled
-from vitalbench.evaluate.subset import no_interval
+from vitalbench.evaluate.value import told_columns
 
 Array = NDArray[np.float64]
 SPLIT, CHOSEN_ON = "test", "val"
@@ -88,7 +88,6 @@ def operating_points(predictions: Predictions, resamples: int, seed: int) -> Ite
         if not known.any():
             continue
         truth, on = np.where(known, y, 0.0), over.support(y)
-        thin = bool(on.thin)
         for rule in RULES:
             at, chosen_on = threshold(val, k, rule)
             decided = (p >= at) & known
@@ -102,11 +101,14 @@ def operating_points(predictions: Predictions, resamples: int, seed: int) -> Ite
                 "threshold": at,
                 "chosen_on": chosen_on,
                 **dict(zip(("tp", "fp", "fn", "tn"), (float(sums[0]) for sums in (tp, fp, fn, tn)), strict=True)),
-                **over.ratio(tp, tp + fn, thin).named("sensitivity"),
-                **over.ratio(tn, tn + fp, thin).named("specificity"),
-                **over.ratio(tp, tp + fp, thin).named("ppv"),
-                **over.ratio(tn, tn + fn, thin).named("npv"),
+                **told_columns(
+                    {
+                        "sensitivity": over.rate(tp, tp + fn, y > 0, "positive {}"),
+                        "specificity": over.rate(tn, tn + fp, y == 0, "negative {}"),
+                        "ppv": over.rate(tp, tp + fp, decided, "{} decided for"),
+                        "npv": over.rate(tn, tn + fn, known & ~decided, "{} decided against"),
+                    }
+                ),
                 "n_patients": on.patients,
                 "positive_patients": on.positive_patients,
-                "reason": no_interval(on.thin),
             }

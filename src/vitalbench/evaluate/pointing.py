@@ -1,6 +1,6 @@
 """Pointing: whether a class's map has its peak where the class's finding is known to be (the pointing game, Zhang et al. 2016)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +12,13 @@ from scipy import ndimage
 from vitalbench.config.schema import MACRO
 from vitalbench.evaluate.predictions import Predictions
 from vitalbench.evaluate.resampled import Resampled
+from vitalbench.evaluate.value import Value, told_columns
 
 Map = NDArray[np.float32]
 Point = tuple[float, float]  # row and column; a pixel's middle is its whole number
 _ALIKE = 1e-5  # of the highest: interpolation rounds what is flat
 _EDGE = 1e-9
+_NOWHERE = "no value: no test record tells its place"
 
 
 @dataclass(frozen=True)
@@ -86,26 +88,45 @@ def pointed(found: Map, boxes: list[Box]) -> dict[str, float]:
     return {"hit": float(hit), "inside": float(found[mask].sum()) / light if light else 0.0, "area": float(mask.mean())}
 
 
-def pointing_rows(told: pd.DataFrame, resamples: int, seed: int) -> Iterator[dict[str, Any]]:
+def pointing_rows(
+    told: pd.DataFrame, resamples: int, seed: int, classes: Sequence[str] = ()
+) -> Iterator[dict[str, Any]]:
     """A row a class, then all of them: the share of maps whose peak lies in the class's box, beside chance, with intervals.
 
     Args:
         told: a row a record and class that it has a box of: record_id, patient_id, label, hit, inside, area.
+        classes: that are asked for; one without a box has a row that says so.
     """
-    groups = [(str(label), rows) for label, rows in told.groupby("label", sort=False)]
-    for label, rows in [*groups, (MACRO, told)]:
+    for label in [*dict.fromkeys([*classes, *told["label"]]), MACRO]:
+        rows = told if label == MACRO else told[told["label"] == label]
+        if rows.empty:
+            yield {"label": label, "n_records": 0, "n_patients": 0, "reason": _NOWHERE}
+            continue
         over = Resampled(_records(rows), resamples, seed, "test")
         ones = np.ones((len(rows), 1))
         sums = over.sums(np.hstack([ones, rows[["hit", "inside", "area"]].to_numpy(dtype=float)]))
+        accuracy = over.rate(sums[:, 1], sums[:, 0], np.ones(len(rows), dtype=bool))
+        chance = float(rows["area"].mean())
         yield {
             "label": label,
             "n_records": len(rows),
             "n_patients": over.patients,
-            **over.ratio(sums[:, 1], sums[:, 0]).named("accuracy"),
-            "chance": float(rows["area"].mean()),
-            **over.ratio(sums[:, 1] - sums[:, 3], sums[:, 0]).named("gain"),
-            **over.ratio(sums[:, 2], sums[:, 0]).named("inside"),
+            "chance": chance,
+            **told_columns(
+                {
+                    "accuracy": accuracy,
+                    "gain": _gain(accuracy, chance, over.ratio(sums[:, 1] - sums[:, 3], sums[:, 0])),
+                    "inside": over.ratio(sums[:, 2], sums[:, 0]),
+                }
+            ),
         }
+
+
+def _gain(accuracy: Value, chance: float, resampled: Value) -> Value:
+    """Accuracy less chance: where all maps hit or none does, resamples vary the boxes alone, so the interval is accuracy's."""
+    if accuracy.exact and accuracy.low is not None and accuracy.high is not None:
+        return Value(resampled.value, accuracy.low - chance, accuracy.high - chance, exact=True)
+    return resampled if accuracy.low is not None else Value(resampled.value, why=accuracy.why)
 
 
 def _records(rows: pd.DataFrame) -> Predictions:

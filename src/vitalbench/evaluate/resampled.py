@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from copy import copy
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,23 +9,17 @@ from numpy.typing import NDArray
 from vitalbench.evaluate.bootstrap import Resamples, interval, patient_index, redraw, resample
 from vitalbench.evaluate.predictions import Predictions
 from vitalbench.evaluate.ranking import Ranking
-from vitalbench.evaluate.subset import FEW_PATIENTS, Support, stream
+from vitalbench.evaluate.subset import Support, stream
+from vitalbench.evaluate.value import Value, clopper_pearson, few_patients
 
 Array = NDArray[np.float64]
 _AT_ONCE = 64  # resamples whose weights are held
 
 
-@dataclass(frozen=True)
-class Value:
-    """A number with its 95 % interval over patients; None where too few patients vary it, or where it is not defined."""
-
-    value: float | None
-    low: float | None = None
-    high: float | None = None
-
-    def named(self, name: str) -> dict[str, float | None]:
-        """As columns of a table."""
-        return {name: self.value, f"{name}_low": self.low, f"{name}_high": self.high}
+def _alike(series: Array) -> bool:
+    """Whether all resamples that have a value have the same one, so that they say nothing of what another sample would give."""
+    known = series[1:][~np.isnan(series[1:])]
+    return bool(len(known)) and float(np.ptp(known)) <= 1e-12
 
 
 class Resampled:
@@ -93,19 +86,52 @@ class Resampled:
         """Patients of some records."""
         return len(np.unique(self.index[rows]))
 
-    def ratio(self, above: Array, below: Array, thin: bool = False) -> Value:
+    def ratio(self, above: Array, below: Array, thin: str = "") -> Value:
         """A ratio of two sums, (1 + resamples,) each; `thin` as of `told`."""
-        series = np.divide(above, below, out=np.full(len(above), np.nan), where=below > 0)
-        return self.told(series, thin)
+        return self.told(_divided(above, below), thin)
 
-    def told(self, series: Array, thin: bool = False) -> Value:
+    def rate(self, above: Array, below: Array, rows: NDArray[np.bool_], whose: str = "{}") -> Value:
+        """The share that some records are of others, sums of both (1 + resamples,), with the interval that its patients allow.
+
+        Of fewer than five patients none. Where all or none of the records count, so do all or none in every resample: then it is
+        the exact one, if each patient has one record, of one weight; several of a patient are no independent units: none is told.
+
+        Args:
+            rows: (records,) those that the share is of.
+            whose: what their patients are, such as `positive {}`.
+        """
+        rows = rows & (self.data.weights > 0)
+        series, patients = _divided(above, below), self.holders(rows)
+        if not patients:
+            return Value(None, why=f"no {whose.format('patient')}")
+        if thin := few_patients(patients, whose):
+            return self.told(series, thin)
+        if not _alike(series):
+            return self.told(series)
+        if rows.sum() > patients or np.ptp(self.data.weights[rows]) > 0:
+            said = (
+                f"all {patients} {whose.format('patients')} alike, several records or weights of them, so no exact one"
+            )
+            return Value(float(series[0]), why=said)
+        return Value(float(series[0]), *clopper_pearson(round(float(series[0]) * patients), patients), exact=True)
+
+    def told(self, series: Array, thin: str = "") -> Value:
         """A value and its replicates, (1 + resamples,), as a number with an interval.
 
         Args:
-            thin: no interval, since too few patients vary it.
+            thin: why there is no interval, such as that too few patients vary it.
         """
         if np.isnan(series[0]):
             return Value(None)
-        if thin or self.patients < FEW_PATIENTS or np.isnan(series[1:]).all():
-            return Value(float(series[0]))
+        if why := thin or few_patients(self.patients):
+            return Value(float(series[0]), why=why)
+        if np.isnan(series[1:]).all():
+            return Value(float(series[0]), why="no resample has a value")
+        if _alike(series):
+            return Value(float(series[0]), why="all resamples alike")
         return Value(float(series[0]), *interval(series[1:]))
+
+
+def _divided(above: Array, below: Array) -> Array:
+    quotient: Array = np.divide(above, below, out=np.full(len(above), np.nan), where=below > 0)
+    return quotient

@@ -12,6 +12,7 @@ from vitalbench import layout
 from vitalbench.config.plan import SearchPlace
 from vitalbench.config.schema import MACRO
 from vitalbench.evaluate.operating import SHOWN_RULE
+from vitalbench.evaluate.value import exact_ones
 from vitalbench.privacy.pictures import withheld
 from vitalbench.report.examined_figures import examined_panels
 from vitalbench.report.figures import Panel
@@ -54,12 +55,14 @@ class Examined:
     disparity_note: str
     ensemble: str
     pointing: Table
+    pointing_note: str
     pictures: list[Picture]
     gallery_note: str
 
 
 def _interval(row: Row, name: str) -> Any:
-    return score(*(number(row[key]) for key in (name, f"{name}_low", f"{name}_high")))
+    mean, low, high = (number(row[key]) for key in (name, f"{name}_low", f"{name}_high"))
+    return score(mean, low, high, name in exact_ones(row["interval"]))
 
 
 def _mean(rows: list[Row], name: str) -> str:
@@ -140,7 +143,9 @@ def _subgroup(row: Row) -> str:
 
 def _disparity_note(rows: list[Row]) -> str:
     """Which subgroups are not compared, and why."""
-    without = sorted((row for row in rows if row["reason"]), key=lambda row: in_order(row["subgroup"]))
+    without = sorted(
+        (row for row in rows if row["reason"] and not row["value"]), key=lambda row: in_order(row["subgroup"])
+    )
     if not without:
         return ""
     reasons = "; ".join(dict.fromkeys(row["reason"] for row in without))
@@ -184,7 +189,7 @@ def _pointing(rows: list[Row]) -> Table:
         [
             "all" if row["label"] == MACRO else row["label"],
             _interval(row, "accuracy"),
-            f"{float(row['chance']):.3f}",
+            f"{float(row['chance']):.3f}" if row["chance"] else "",
             _interval(row, "gain"),
             _interval(row, "inside"),
             row["n_records"],
@@ -240,7 +245,7 @@ def examined_section(results: Results, place: SearchPlace) -> Examined | None:
 
     source = results.suite["sources"][place.dataset]
     why_not = withheld(results.dataset(place.dataset), source)
-    operating, gallery, disparity = read("operating"), read("gallery"), read("disparity")
+    operating, gallery, disparity, pointing = map(read, ("operating", "gallery", "disparity", "pointing"))
     runs = [run for run in results.examined[place] if run.measured]
     seeds = "all seeds together" if len(runs) > 1 else f"seed {runs[0].cell.seed}" if runs else "no run"
     fold = f", fold {place.fold}" if place.fold else ""
@@ -248,7 +253,8 @@ def examined_section(results: Results, place: SearchPlace) -> Examined | None:
         title=f"{place.design} examined",
         folder=layout.EXAMINED.format(**place.keys),
         note=f"{seeds[0].upper()}{seeds[1:]}{fold}: thresholds and maps are chosen on the validation records, "
-        "what is told is of the test records.",
+        "what is told is of the test records. Intervals are of resamples of the patients; those called exact are Clopper and "
+        "Pearson's, where all records or none count.",
         calibration=_calibration(read("calibration")),
         panels=examined_panels("-".join(map(str, place.keys.values())), pd.read_csv(folder / "curves.csv"), _METHODS),
         operating=(
@@ -264,7 +270,8 @@ def examined_section(results: Results, place: SearchPlace) -> Examined | None:
         disparity=_disparity(disparity),
         disparity_note=_disparity_note(disparity),
         ensemble=_ensemble(read("ensemble")),
-        pointing=_pointing(read("pointing")),
+        pointing=_pointing(pointing),
+        pointing_note="; ".join(f"{row['label']}: {row['reason']}" for row in pointing if row["reason"]),
         pictures=_pictures(gallery, folder, why_not),
         gallery_note=_gallery_note(gallery, source == "generated", why_not, bool(runs)),
     )

@@ -58,11 +58,11 @@ def seconds(value: float | None) -> str:
     return f"{value:.3g} s" if value < 120 else f"{value / 60:.1f} min"
 
 
-def score(mean: float | None, low: float | None, high: float | None) -> Markup | str:
-    """A value with its interval."""
+def score(mean: float | None, low: float | None, high: float | None, exact: bool = False) -> Markup | str:
+    """A value with its interval; `exact` where it is none of resamples."""
     if mean is None:
         return "none"
-    around = "no interval" if low is None or high is None else f"{low:.3f} to {high:.3f}"
+    around = "no interval" if low is None or high is None else f"{low:.3f} to {high:.3f}{' exact' * exact}"
     return Markup('{} <span class="range">{}</span>').format(f"{mean:.3f}", around)
 
 
