@@ -100,6 +100,7 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "n_patients | of the test records that are labelled for the class",
             "reason | why a value has no interval",
             _INTERVAL,
+            "fit | fitted; lowest-slope: the map says the class's share alone; highest-slope; unfitted: validation lacks a truth",
         ),
     ),
     "conformal": (

@@ -117,6 +117,21 @@ def test_calibration_undoes_a_shift_on_the_test_records_and_ranks_as_before():
     assert roc_auc_score(found.y[:, 0], p[:, 0]) == pytest.approx(roc_auc_score(found.y[:, 0], found.p[:, 0]))
 
 
+def test_a_map_that_is_no_fit_says_so():
+    """A ranks validation the wrong way round, so the slope ends at its bound; validation has no B: its map is none."""
+    found = predictions(400)
+    found.p[:, 0] = 1 - found.p[:, 0]
+    found.y[found.split == "val", 1] = 0
+    rows = {(row["method"], row["label"]): row for row in calibration_rows(found, 5, 0)}
+    assert rows["platt", "A"]["fit"] == rows["temperature", "A"]["fit"] == "lowest-slope"
+    assert rows["platt", "A"]["slope"] == pytest.approx(np.exp(-4))
+    assert rows["platt", "B"]["fit"] == "unfitted"
+    assert (rows["platt", "B"]["slope"], rows["platt", "B"]["shift"]) == (1.0, 0.0)
+    assert rows["raw", "A"]["fit"] == ""
+    straight = {(row["method"], row["label"]): row["fit"] for row in calibration_rows(predictions(400), 5, 0)}
+    assert {straight[method, label] for method in ("platt", "temperature") for label in "AB"} == {"fitted"}
+
+
 def test_a_line_between_the_truths_has_a_map_of_finite_slope():
     found = predictions(100)
     found.p[:] = np.where(found.y > 0, 0.9, 0.1)

@@ -178,6 +178,10 @@ def test_the_page_says_which_thresholds_were_not_chosen_and_what_is_covered_by_c
         write_table(name, [], results.examination(place) / f"{name}.csv")
     found = examined_section(results, place)
     assert found.operating_note == "Of 1 of 5 classes validation lacks a truth, so the threshold is fixed at 0.5: CD."
+    assert found.calibration_note == (
+        "With a slope and a shift a class, of 1 of 5 classes validation lacks a truth, so the map leaves it as it stands: CD. "
+        "The means hold these too."
+    )
     assert found.disparity == (found.disparity[0], [])
     assert found.disparity_note == (
         "Not compared: sex: female, sex: male, sex: other: no class has 5 positive and 5 negative patients on both sides."

@@ -5,6 +5,7 @@
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,9 +21,36 @@ from vitalbench.evaluate.value import told_columns
 
 Array = NDArray[np.float64]
 _EDGE = 1e-7  # probabilities nearer to 0 or 1 have the logit of this one
-_WIDEST = (
-    4.0  # slopes from e^-4 to e^4: beyond them the validation records are split by a line, and no slope is the best
-)
+_WIDEST = 4.0  # slopes from e^-4 to e^4: beyond, validation is split by a line, or ranked no better than chance
+
+
+FITTED, LOWEST, STEEPEST, UNFITTED = "fitted", "lowest-slope", "highest-slope", "unfitted"
+
+
+@dataclass(frozen=True)
+class Line:
+    """What a class's logits are mapped by.
+
+    Attributes:
+        fit: how it was found: `fitted`; `lowest-slope`, where validation ranks the class no better than chance, so that the map
+            says its share and hardly anything of the record; `highest-slope`, where a line splits it; `unfitted`, as it stands,
+            where validation lacks a truth; empty where no map is asked for.
+    """
+
+    slope: float
+    shift: float
+    fit: str
+
+    @classmethod
+    def found(cls, slope: float, shift: float = 0.0) -> "Line":
+        """As a fit left it.
+
+        >>> Line.found(np.exp(-4)).fit, Line.found(0.5).fit
+        ('lowest-slope', 'fitted')
+        """
+        at = float(np.log(slope))
+        near = abs(at) > _WIDEST - 1e-3  # a bounded search stops short of its bounds
+        return cls(slope, shift, (STEEPEST if at > 0 else LOWEST) if near else FITTED)
 
 
 def logits(p: Array) -> Array:
@@ -61,30 +89,32 @@ def fit_platt(y: Array, z: Array, w: Array) -> tuple[float, float]:
     return float(np.exp(best.x[0])), float(best.x[1])
 
 
-def calibrated(predictions: Predictions) -> dict[str, tuple[Array, list[tuple[float, float]]]]:
-    """By method, probabilities (records, classes) of all records, and each class's slope and shift of the logits.
+def calibrated(predictions: Predictions) -> dict[str, tuple[Array, list[Line]]]:
+    """By method, probabilities (records, classes) of all records, and what each class's logits are mapped by.
 
     A class whose validation records lack a truth keeps its probabilities under `platt`.
     """
     val = predictions.take(predictions.split == CHOSEN_ON)
     z, classes = logits(predictions.p), range(len(predictions.classes))
-    same = [(1.0, 0.0) for _ in classes]
-    maps = {"raw": same, "temperature": same, "platt": same}
+    same, unfitted = ([Line(1.0, 0.0, fit) for _ in classes] for fit in ("", UNFITTED))
+    maps = {"raw": same, "temperature": unfitted, "platt": unfitted}
     usable = [both(val.y[:, k]) for k in classes]
     if any(rows.any() for rows in usable):
         truth, pooled = (
             np.concatenate([part[rows, k] for k, rows in enumerate(usable)]) for part in (val.y, logits(val.p))
         )
         weight = np.concatenate([val.weights[rows] for rows in usable])
-        maps["temperature"] = [(1 / fit_temperature(truth, pooled, weight), 0.0)] * len(same)
+        maps["temperature"] = [Line.found(1 / fit_temperature(truth, pooled, weight))] * len(same)
         maps["platt"] = [
-            fit_platt(val.y[rows, k], logits(val.p[rows, k]), val.weights[rows]) if rows.any() else (1.0, 0.0)
+            Line.found(*fit_platt(val.y[rows, k], logits(val.p[rows, k]), val.weights[rows]))
+            if rows.any()
+            else unfitted[k]
             for k, rows in enumerate(usable)
         ]
     found = {}
-    for method, by_class in maps.items():
-        slope, shift = np.array(by_class).T
-        found[method] = (predictions.p if method == "raw" else expit(z * slope + shift), by_class)
+    for method, lines in maps.items():
+        slope, shift = np.array([(line.slope, line.shift) for line in lines]).T
+        found[method] = (predictions.p if method == "raw" else expit(z * slope + shift), lines)
     return found
 
 
@@ -93,7 +123,7 @@ def calibration_rows(predictions: Predictions, resamples: int, seed: int) -> Ite
     tested = predictions.split == SPLIT
     test = predictions.take(tested)
     over = Resampled(test, resamples, seed, SPLIT)
-    for method, (p, maps) in calibrated(predictions).items():
+    for method, (p, lines) in calibrated(predictions).items():
         for k, name in enumerate(predictions.classes):
             known = ~np.isnan(test.y[:, k])
             if not known.any():
@@ -107,8 +137,9 @@ def calibration_rows(predictions: Predictions, resamples: int, seed: int) -> Ite
             yield {
                 "label": name,
                 "method": method,
-                "slope": maps[k][0],
-                "shift": maps[k][1],
+                "slope": lines[k].slope,
+                "shift": lines[k].shift,
+                "fit": lines[k].fit,
                 **told_columns(
                     {
                         "ece": over.ratio(np.abs(sums[:, 3:]).sum(axis=1), sums[:, 0], on.thin),

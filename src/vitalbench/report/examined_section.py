@@ -11,6 +11,7 @@ import pandas as pd
 from vitalbench import layout
 from vitalbench.config.plan import SearchPlace
 from vitalbench.config.schema import MACRO
+from vitalbench.evaluate.calibration import LOWEST, STEEPEST, UNFITTED
 from vitalbench.evaluate.operating import SHOWN_RULE
 from vitalbench.evaluate.value import exact_ones
 from vitalbench.privacy.pictures import withheld
@@ -46,6 +47,7 @@ class Examined:
     folder: str
     note: str
     calibration: Table
+    calibration_note: str
     panels: list[Panel]
     operating: Table
     operating_note: str
@@ -79,6 +81,25 @@ def _calibration(rows: list[Row]) -> Table:
             at_worst = [worst["label"], _interval(worst, "ece")]
             found.append([told, *(_mean(mine, name) for name in ("ece", "brier", "log_loss")), *at_worst])
     return ["Probabilities", "#ECE", "#Brier score", "#log loss", "worst class", "#its ECE"], found
+
+
+_FITS = {
+    UNFITTED: "validation lacks a truth, so the map leaves it as it stands",
+    LOWEST: "the slope is at its lower bound: the map says the class's share alone, so its error says nothing of the model",
+    STEEPEST: "the slope is at its upper bound: a line splits validation",
+}
+
+
+def _calibration_note(rows: list[Row]) -> str:
+    """Which classes' maps are no fit, though the means hold them."""
+    of = len({row["label"] for row in rows})
+    told = [
+        f"With {_METHODS[method]}, of {len(names)} of {of} classes {why}: {', '.join(names)}."
+        for method in _METHODS
+        for fit, why in _FITS.items()
+        if (names := [row["label"] for row in rows if (row["method"], row["fit"]) == (method, fit)])
+    ]
+    return " ".join([*told, "The means hold these too."]) if told else ""
 
 
 _POINTS = ["#threshold", "#TP", "#FP", "#FN", "#TN", "#sensitivity", "#specificity", "#PPV", "#NPV"]
@@ -245,7 +266,8 @@ def examined_section(results: Results, place: SearchPlace) -> Examined | None:
 
     source = results.suite["sources"][place.dataset]
     why_not = withheld(results.dataset(place.dataset), source)
-    operating, gallery, disparity, pointing = map(read, ("operating", "gallery", "disparity", "pointing"))
+    operating, calibration, gallery = map(read, ("operating", "calibration", "gallery"))
+    disparity, pointing = read("disparity"), read("pointing")
     runs = [run for run in results.examined[place] if run.measured]
     seeds = "all seeds together" if len(runs) > 1 else f"seed {runs[0].cell.seed}" if runs else "no run"
     fold = f", fold {place.fold}" if place.fold else ""
@@ -255,7 +277,8 @@ def examined_section(results: Results, place: SearchPlace) -> Examined | None:
         note=f"{seeds[0].upper()}{seeds[1:]}{fold}: thresholds and maps are chosen on the validation records, "
         "what is told is of the test records. Intervals are of resamples of the patients; those called exact are Clopper and "
         "Pearson's, where all records or none count.",
-        calibration=_calibration(read("calibration")),
+        calibration=_calibration(calibration),
+        calibration_note=_calibration_note(calibration),
         panels=examined_panels("-".join(map(str, place.keys.values())), pd.read_csv(folder / "curves.csv"), _METHODS),
         operating=(
             ["Class", *_POINTS],
