@@ -8,8 +8,8 @@ from shlex import quote
 from snakemake.settings.types import DeploymentMethod
 from vitalbench import layout
 from vitalbench.config.index_tables import index_tables
-from vitalbench.config.places import apptainer_options
 from vitalbench.config.workflow import (
+    apptainer_told,
     load,
     refuse_forgotten_arrays,
     refuse_images,
@@ -24,7 +24,7 @@ if workflow.is_main_process:
     for line in [*PLAN.absent(), *PLAN.drawn_instead()]:
         print(line, file=sys.stderr)
 # What a rule's image has to see, said again in a job's own process, which may find a GPU where this one found none.
-workflow.deployment_settings.apptainer_args = apptainer_options(
+workflow.deployment_settings.apptainer_args = apptainer_told(
     PLAN, workflow.deployment_settings.apptainer_args
 )
 IN_IMAGES = DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from vitalbench import __version__
-from vitalbench.errors import ConfigError, VitalbenchError, choices
+from vitalbench.errors import ConfigError, VitalbenchError, choices, told_as_line
 from vitalbench.privacy.access_log import acting
 from vitalbench.progress import say
 
@@ -90,9 +90,10 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except OSError as error:
-        if error.filename is None:
+        told = told_as_line(error)
+        if told is None:
             raise  # nothing the user could act on: a defect, and its traceback is wanted
-        print(f"error: {error.filename}: {(error.strerror or str(error)).lower()}", file=sys.stderr)
+        print(f"error: {told}", file=sys.stderr)
         code = 2
     except KeyboardInterrupt:
         code = 130

@@ -1,7 +1,10 @@
 """The errors a user may meet, each with the exit code it ends a command with."""
 
 import difflib
+import errno
+import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 
 class VitalbenchError(Exception):
@@ -47,6 +50,43 @@ def choices(value: object, allowed: Iterable[object]) -> str:
     near = difflib.get_close_matches(str(value), names, n=1, cutoff=0.5)
     shown = ", ".join(names if len(names) <= 24 else [*names[:24], f"... ({len(names)} in all)"])
     return f"allowed: {shown}" + (f"; nearest: {near[0]}" if near else "")
+
+
+# What a write ends with that the disk has no room for, or that reaches no disk.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_WRITE = (*FULL, errno.EROFS, errno.EIO)
+
+
+def told_as_line(error: OSError) -> str | None:
+    """What the system refused, as a line for who can act on it: the file and why; None of what is rather a defect.
+
+    Libraries tell of a full disk without a file, and some without its number.
+
+    >>> told_as_line(FileNotFoundError(2, "No such file or directory", "a.csv"))
+    'a.csv: no such file or directory'
+    >>> told_as_line(OSError(28, "No space left on device"))
+    'no space left on device; next: df -h . results "${TMPDIR:-/tmp}"'
+    >>> told_as_line(OSError("cannot"))
+    """
+    full = error.errno in FULL or os.strerror(errno.ENOSPC) in str(error)
+    why = (error.strerror or str(error)).lower()
+    # Of a copy or a rename the first name is its source, and what has no room is the second.
+    name = (error.filename2 or error.filename) if full else error.filename
+    if name is not None:
+        return f"{os.fsdecode(name) if not isinstance(name, int) else name}: {why}"
+    if full or error.errno in _NO_WRITE:
+        return f'{os.strerror(errno.ENOSPC).lower() if full else why}; next: df -h . results "${{TMPDIR:-/tmp}}"'
+    if error.errno == errno.ENOENT and _no_folder_here():
+        return "the folder that this was started in is gone; next: cd to one that is there"
+    return None
+
+
+def _no_folder_here() -> bool:
+    try:
+        Path.cwd()
+    except OSError:
+        return True
+    return False
 
 
 def refuse_beside(said: str, others: Mapping[str, object]) -> None:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from vitalbench.errors import GateError, InputError, choices
+from vitalbench.errors import FULL, GateError, InputError, choices
 
 
 @contextmanager
@@ -30,8 +30,9 @@ def atomic(path: Path, mode: int = 0o644) -> Iterator[Path]:
         temporary.chmod(mode)  # mkstemp makes it private; results are meant to be shared
         temporary.replace(path)
     except OSError as error:
-        if error.filename is None:  # a full disk does not say which file it had no room for
-            error.filename = str(path)
+        # A full disk does not say which file it had no room for; where it was copied it says which one it was copied from.
+        if error.filename is None or error.errno in FULL:
+            error.filename, error.filename2 = str(path), None
         raise
     finally:
         temporary.unlink(missing_ok=True)

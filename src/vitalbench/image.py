@@ -13,16 +13,42 @@ from vitalbench.files import digest, file_digest, read_json
 FACTS = Path("/opt/vitalbench/image.json")  # within an image: what it was built from
 SOURCE_LABEL = "org.vitalbench.source"
 LOCK_LABEL = "org.vitalbench.lock"
+TITLE_LABEL = "org.opencontainers.image.title"
+# By the name of an image's file, what its definition calls it: so the image for a GPU and the one without are not taken for one another.
+TITLES = {"cpu.sif": "vitalbench", "cuda.sif": "vitalbench-cuda", "cloud.sif": "vitalbench-cloud"}
 LOCK = "envs/lock.txt"
+_RELEASES = "https://github.com/apptainer/apptainer/releases"
+_RELEASE = "1.4.5"  # the one tried here
 _SOURCE = (".py", ".c", ".csv", ".html", ".css", ".js")
 
 
 def starter() -> str | None:
-    """The program that builds and starts images, by its name: Apptainer, or where only that is here Singularity; None without either.
+    """The program that builds and starts images: Apptainer's or, where only that is here, Singularity's; None without either.
 
     In the order in which Snakemake looks for them (9.27.1, `deployment/singularity.py`).
     """
     return next((name for name in ("apptainer", "singularity") if shutil.which(name)), None)
+
+
+def installs(system: Path = Path("/etc/os-release")) -> str:
+    """The command that installs Apptainer on this system, from where its project says (apptainer.org/docs/admin, installation).
+
+    >>> installs(Path("none"))
+    "sed -n '/^## Apptainer/,/^## /p' docs/CONTAINERS.md"
+    """
+    text = system.read_text(encoding="utf-8", errors="replace") if system.is_file() else ""
+    told = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    kinds = f"{told.get('ID', '')} {told.get('ID_LIKE', '')}".replace('"', "").split()
+    if "ubuntu" in kinds:
+        return "sudo add-apt-repository -y ppa:apptainer/ppa && sudo apt-get install -y apptainer"
+    if "debian" in kinds:
+        package = f"apptainer_{_RELEASE}_$(dpkg --print-architecture).deb"
+        return f"wget {_RELEASES}/download/v{_RELEASE}/{package} && sudo apt-get install -y ./{package}"
+    if "fedora" in kinds and told["ID"] == "fedora":
+        return "sudo dnf install -y apptainer"
+    if {"rhel", "fedora", "centos"} & set(kinds):
+        return "sudo dnf install -y epel-release && sudo dnf install -y apptainer"
+    return "sed -n '/^## Apptainer/,/^## /p' docs/CONTAINERS.md"
 
 
 def receipt_of(image: Path) -> Path:
@@ -39,11 +65,19 @@ def lock_digest(root: Path) -> str:
     return file_digest(root / LOCK)[:16]
 
 
-def otherwise(labels: Mapping[str, str], project: Path) -> str | None:
-    """What an image's labels say that it holds otherwise than a checkout: its source, its packages; None where it is the same.
+def otherwise(labels: Mapping[str, str], project: Path, name: str = "") -> str | None:
+    """What an image's labels say that it is otherwise than here: its kind, its source, its packages; None where it is the same.
+
+    Args:
+        labels: of the image.
+        project: the checkout.
+        name: of the file that it is to be, which says its kind.
 
     A project without a lock file, such as a copy of what a user edits, leaves the packages unasked.
     """
+    wanted, title = TITLES.get(name), labels.get(TITLE_LABEL)
+    if wanted and title and title != wanted:
+        return f"is titled {title}, and {name} is {wanted}"
     if labels.get(SOURCE_LABEL) is None:
         return "has no label of its source"
     if labels[SOURCE_LABEL] != source_digest():

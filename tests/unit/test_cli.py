@@ -1,5 +1,6 @@
 """The command line as a user meets it: one line of error, the right exit code, no traceback."""
 
+import errno
 import subprocess
 import sys
 
@@ -164,3 +165,42 @@ def test_the_matrix_says_where_repeats_are_too_few_for_a_noise_floor(project):
     suite.write_text(suite.read_text().replace("repeats: 22", "repeats: 2"))
     said = "protocol: 2 repeats; with fewer than 22 a phase has no noise floor, and a ratio of its times no verdict"
     assert said in run("matrix", cwd=project).stdout.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "error: no space left on device; next: df -h"),
+        (OSError("Can't write data (No space left on device)"), "error: no space left on device; next: df -h"),
+        (OSError(errno.ENOSPC, "No space left on device", "from", None, "to"), "error: to: no space left on device"),
+        (PermissionError(errno.EACCES, "Permission denied", "here"), "error: here: permission denied"),
+    ],
+)
+def test_what_the_system_refuses_to_write_is_a_line(monkeypatch, capsys, error, said):
+    def refused(arguments):
+        raise error
+
+    monkeypatch.setattr(cli, "run", refused)
+    with pytest.raises(SystemExit, match="2"):
+        cli.main()
+    assert capsys.readouterr().err.startswith(said)
+
+
+def test_an_error_of_the_system_that_names_nothing_is_a_defect(monkeypatch):
+    def refused(arguments):
+        raise OSError("odd")
+
+    monkeypatch.setattr(cli, "run", refused)
+    with pytest.raises(OSError, match="odd"):
+        cli.main()
+
+
+def test_a_folder_that_is_gone_is_told(tmp_path):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    line = f"cd {gone} && rmdir {gone} && exec {sys.executable} -m vitalbench.cli doctor --configs {ROOT}/configs"
+    found = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
+    assert found.returncode == 2
+    assert found.stderr.splitlines() == [
+        "error: the folder that this was started in is gone; next: cd to one that is there"
+    ]

@@ -2,10 +2,16 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import ROOT
 from vitalbench.compiled import missing
+from vitalbench.config.workflow import refuse_without_apptainer
+from vitalbench.containers import inspect
 from vitalbench.doctor import machine, surroundings
 from vitalbench.doctor.finding import answer, complaint
+from vitalbench.image import installs, starter
+from vitalbench.measure.device import cuda_names
 
 
 def test_a_program_that_is_missing_fails_or_hangs_has_no_answer(tool):
@@ -46,6 +52,59 @@ def test_without_apptainer_and_slurm_it_says_what_still_runs(monkeypatch, tmp_pa
     monkeypatch.setenv("PATH", str(tmp_path))
     assert not surroundings.apptainer().works
     assert "jobs run on this machine" in surroundings.slurm().told
+
+
+def test_an_apptainer_that_does_not_start_is_told_from_one_that_is_not_there(tool):
+    tool("apptainer", "echo 'no such library' >&2; exit 3")
+    found = surroundings.apptainer()
+    assert (found.works, found.next) == (False, "apptainer --version")
+    assert found.told == "apptainer is in the path and does not start: no such library"
+
+
+def test_singularity_alone_is_taken_as_snakemake_takes_it(tool, monkeypatch, tmp_path):
+    tool("singularity", "echo singularity-ce version 4.1.0")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert starter() == "singularity"
+    assert surroundings.apptainer().told.startswith("singularity-ce version 4.1.0")
+    refuse_without_apptainer()
+    tool("apptainer", "echo apptainer version 1.4.5")
+    assert starter() == "apptainer"
+
+
+@pytest.mark.parametrize(
+    ("system", "command"),
+    [
+        ("ID=debian\n", "wget https://github.com/apptainer/apptainer/releases/download/v1.4.5/"),
+        ("ID=ubuntu\nID_LIKE=debian\n", "sudo add-apt-repository -y ppa:apptainer/ppa"),
+        ('ID="rocky"\nID_LIKE="rhel centos fedora"\n', "sudo dnf install -y epel-release && "),
+        ("ID=fedora\n", "sudo dnf install -y apptainer"),
+        ("ID=arch\n", "sed -n '/^## Apptainer/"),
+    ],
+)
+def test_what_installs_apptainer_is_a_command_of_this_system(tmp_path, system, command):
+    (tmp_path / "os-release").write_text(system)
+    told = installs(tmp_path / "os-release")
+    assert told.startswith(command)
+    said = (ROOT / "docs/CONTAINERS.md").read_text()
+    assert "\n## Apptainer\n" in said
+    assert all(part.strip() in said for part in told.split("&&") if "dpkg" not in part and "sed" not in part)
+
+
+def test_what_a_program_says_in_no_encoding_of_ours_is_no_defect(tool):
+    tool("says", r"printf 'caf\351\n'; printf 'm\344rz\n' >&2; exit ${1:-0}")
+    assert answer("says") == "caf\N{REPLACEMENT CHARACTER}"
+    assert complaint("says", "1") == "m\N{REPLACEMENT CHARACTER}rz"
+    assert inspect.answer("says").startswith("caf")
+    tool("nvidia-smi", r"printf 'NVIDIA \377\n'")
+    cuda_names.cache_clear()
+    assert cuda_names() == ("NVIDIA \N{REPLACEMENT CHARACTER}",)
+    cuda_names.cache_clear()
+
+
+def test_what_apptainer_tells_in_another_form_is_no_label(tool, tmp_path):
+    for said in ("[]", "{}", '{"data": {"attributes": {"labels": 5}}}', "words"):
+        tool("apptainer", f"echo '{said}'")
+        assert inspect.labels(tmp_path) is None
 
 
 def test_a_controller_that_does_not_answer_is_told_from_one_that_is_not_there(tool):

@@ -12,7 +12,7 @@ from vitalbench.containers.sif import fault
 from vitalbench.doctor import images
 from vitalbench.errors import InputError
 from vitalbench.files import file_digest, to_json, write_json
-from vitalbench.image import LOCK, LOCK_LABEL, SOURCE_LABEL, lock_digest, receipt_of, source_digest
+from vitalbench.image import LOCK, LOCK_LABEL, SOURCE_LABEL, TITLE_LABEL, lock_digest, receipt_of, source_digest
 from vitalbench.layout import CPU_IMAGE, CUDA_IMAGE
 
 AGAIN = "snakemake --cores 1 containers --forcerun cpu_image"
@@ -61,6 +61,7 @@ def test_an_image_that_is_not_built_is_told_with_what_builds_it(tool, tmp_path):
     ("held", "told"),
     [
         ({}, "has no label of its source"),
+        (HELD | {TITLE_LABEL: "vitalbench-cuda"}, "cpu.sif is titled vitalbench-cuda, and cpu.sif is vitalbench"),
         (HELD | {SOURCE_LABEL: "abc"}, "holds source abc, and this checkout is"),
         (HELD | {LOCK_LABEL: "abc"}, "holds the packages of lock file abc, and envs/lock.txt here is"),
     ],
@@ -158,6 +159,8 @@ def test_a_header_is_held_against_the_files_length(tmp_path):
 def test_what_is_no_image_is_not_shown(tool, tmp_path, capsys):
     with pytest.raises(InputError, match=r"Makefile: no image of Apptainer's \(SIF\)"):
         cli.run(["image", "show", str(ROOT / "Makefile")])
+    with pytest.raises(InputError, match="this is a folder, no image"):
+        cli.run(["image", "show", str(tmp_path)])
     path = write_sif(tmp_path / "a.sif")
     tool("apptainer", "exit 1")
     with pytest.raises(InputError, match="reads no labels of it"):

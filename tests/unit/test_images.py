@@ -151,6 +151,17 @@ wait""",
     assert {path.name for path in tmp_path.glob("*cpu*")} == {"cpu.sif", ".cpu.sif.attempt"}
 
 
+@pytest.mark.parametrize("content", [b"\x7fELF\xff\xfe", None])
+def test_a_definition_that_is_no_text_or_not_there_is_told_and_nothing_is_made(tmp_path, tool, content):
+    tool("apptainer", "true")
+    if content:
+        (tmp_path / "x.def").write_bytes(content)
+    before = set(tmp_path.iterdir())
+    with pytest.raises(InputError, match=r"x\.def: (no such file|no definition of an image: it is not text)"):
+        build.build(tmp_path / "x.def", tmp_path / "x.sif", tmp_path / "x.json")
+    assert set(tmp_path.iterdir()) == before
+
+
 def test_an_image_sees_releases_to_read_and_the_backup_to_write(configs, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     release, backup = tmp_path.parent / f"{tmp_path.name} release", tmp_path.parent / f"{tmp_path.name}-backup"
@@ -189,6 +200,13 @@ def test_jobs_start_in_no_image_that_is_not_there_or_holds_other_code(configs, t
         check_images(plan, tmp_path)
     write_json(receipt_of(path), {"labels": {"org.vitalbench.source": "abc"}})
     with pytest.raises(InputError, match=f"holds source abc, and this checkout is {source_digest()}; next: "):
+        check_images(plan, tmp_path)
+    for labels in (5, ["a"], "x"):
+        write_json(receipt_of(path), {"labels": labels})
+        with pytest.raises(InputError, match=r"cpu\.json: damaged: key 'labels' is .*, not a mapping; next: "):
+            check_images(plan, tmp_path)
+    write_json(receipt_of(path), {"labels": {"org.opencontainers.image.title": "vitalbench-cuda"}})
+    with pytest.raises(InputError, match=r"it is titled vitalbench-cuda, and cpu\.sif is vitalbench; next: "):
         check_images(plan, tmp_path)
     held = {"org.vitalbench.source": source_digest(), "org.vitalbench.lock": "abc"}
     write_json(receipt_of(path), {"labels": held, "bytes": 8})

@@ -1,11 +1,12 @@
 """Where a scheduler places the jobs: what they ask for, and which process decides what runs."""
 
+import errno
 import sys
 
 import pytest
 import yaml
 
-from vitalbench.config import planning
+from vitalbench.config import planning, workflow
 from vitalbench.config.planning import make_plan
 from vitalbench.config.workflow import load, refuse_forgotten_arrays
 
@@ -73,3 +74,47 @@ def test_arrays_with_a_limit_on_jobs_are_refused(capsys):
     with pytest.raises(SystemExit, match="2"):
         refuse_forgotten_arrays("audit", 200)
     assert "allowed: --jobs unlimited" in capsys.readouterr().err
+
+
+def ended(capsys, call, *arguments) -> str:
+    with pytest.raises(SystemExit, match="2"):
+        call(*arguments)
+    (line,) = capsys.readouterr().err.splitlines()
+    return line
+
+
+def test_results_that_can_hold_nothing_are_told_in_a_line(project, monkeypatch, capsys):
+    monkeypatch.chdir(project)
+    results = project / "results"
+    results.write_text("a file")
+    assert "results: a file, and results go to a folder of that name; next: mv results" in ended(
+        capsys, load, {}, project / "configs"
+    )
+    results.unlink()
+    results.symlink_to(project / "gone")
+    told = ended(capsys, load, {}, project / "configs")
+    assert (
+        told == f"error: results: leads to {project}/gone, and no folder is there; next: mkdir -p $(readlink results)"
+    )
+    results.unlink()
+    for error, said in (
+        (OSError(errno.ENOSPC, "No space left on device"), "error: no space left on device; next: df"),
+        (
+            PermissionError(errno.EACCES, "Permission denied", "results/quick"),
+            "error: results/quick: permission denied",
+        ),
+        (OSError(errno.EROFS, "Read-only file system", "results"), "error: results: read-only file system"),
+    ):
+
+        def refused(*arguments, why=error, **named):
+            raise why
+
+        monkeypatch.setattr(workflow, "write_slices", refused)
+        assert ended(capsys, load, {}, project / "configs").startswith(said)
+
+
+def test_what_cannot_be_read_as_apptainers_arguments_is_told_in_a_line(configs, capsys):
+    plan = make_plan(configs, configs.knobs({}))
+    told = ended(capsys, workflow.apptainer_told, plan, "--bind '")
+    assert told == "error: --apptainer-args: \"--bind '\" cannot be read as a shell's words: no closing quotation"
+    assert workflow.apptainer_told(plan, "--nvccli").startswith("--nvccli ")

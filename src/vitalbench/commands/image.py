@@ -14,7 +14,7 @@ from vitalbench.containers.debian import differences
 from vitalbench.containers.facts import LABELS, facts, label_lines
 from vitalbench.containers.inspect import labels
 from vitalbench.containers.sif import fault
-from vitalbench.containers.take import take
+from vitalbench.containers.take import refuse_place, take
 from vitalbench.errors import InputError
 from vitalbench.files import file_digest, write_json
 from vitalbench.image import LOCK, otherwise, receipt_of
@@ -50,6 +50,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Build, tell or show."""
     if args.action == "build":
+        refuse_place(args.out)
         made = build(args.definition, args.out, receipt_of(args.out), args.mirror)
         size = shown_size(made["bytes"])
         say(f"{args.out}: {size}, sha256 {made['sha256']}, built in {made['build_seconds']:.0f} s")
@@ -69,6 +70,8 @@ def run(args: argparse.Namespace) -> None:
 
 def _show(image: Path) -> None:
     if not image.is_file():
+        if image.is_dir():
+            raise InputError(f"{image}: this is a folder, no image")
         raise InputError(f"{image}: no such file; `snakemake --cores 1 containers` builds containers/cpu.sif")
     if why := fault(image):
         raise InputError(f"{image}: {why}")
@@ -81,7 +84,7 @@ def _show(image: Path) -> None:
     print(f"{'sha256':<10}{file_digest(image)}")
     for name, label in LABELS.items():
         print(f"{name:<10}{found.get(label, 'not labelled')}")
-    if why := otherwise(found, Path.cwd()):
+    if why := otherwise(found, Path.cwd(), image.name):
         print(f"{'here':<10}it {why}: build it again before results are compared")
     else:
         print(f"{'here':<10}the same source" + (" and packages" if Path(LOCK).is_file() else ""))

@@ -73,13 +73,22 @@ def folders(plan: Plan, environment: Mapping[str, str] = os.environ) -> dict[Pat
 
 
 def apptainer_options(plan: Plan, said: str, driver: Path = DRIVER) -> str:
-    """What Apptainer is told beside what the user said: the folders to bind, and the driver's libraries where there is a driver."""
+    """What Apptainer is told beside what the user said: the folders to bind, and the driver's libraries where there is a driver.
+
+    Raises:
+        ConfigError: what the user said has a quote without an end.
+    """
     wanted = [
         f"--bind {quote(f'{path}:{path}:{mode}')}" for path, mode in sorted(folders(plan).items()) if path.exists()
     ]
     wanted += ["--nv"] if driver.exists() else []
     wanted += _NOT_THE_HOSTS
-    told = split(said)
+    try:
+        told = split(said)
+    except ValueError as error:
+        raise ConfigError(
+            f"--apptainer-args: {said!r} cannot be read as a shell's words: {str(error).lower()}"
+        ) from None
     new = [option for option in wanted if not _holds(told, split(option))]
     return " ".join([*([said] if said else []), *new])
 
@@ -106,7 +115,10 @@ def check_images(plan: Plan, project: Path) -> None:
                 f"{image}: it has no receipt {receipt.name} beside it; next: {take}, or {builds(image, again=True)}"
             )
         told = read_json(receipt)
-        if why := otherwise(told.get("labels") or {}, project):
+        labels = told.get("labels") or {}
+        if not isinstance(labels, dict):
+            raise InputError(f"{receipt}: damaged: key 'labels' is {labels!r}, not a mapping; {again}")
+        if why := otherwise(labels, project, path.name):
             raise InputError(f"{image}: it {why}; {again}")
         if told.get("bytes", path.stat().st_size) != path.stat().st_size:
             size = f"{path.stat().st_size} bytes, not {told['bytes']}"

@@ -1,7 +1,6 @@
 """What the Snakefile asks for: the plan, validated before the DAG is built, its slices written."""
 
 import os
-import shutil
 import sys
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -10,11 +9,12 @@ from typing import Any, NoReturn
 
 from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.knobs import Knobs
-from vitalbench.config.places import check_images
+from vitalbench.config.places import apptainer_options, check_images
 from vitalbench.config.plan import Plan
 from vitalbench.config.planning import make_plan
 from vitalbench.config.slices import write_slices
-from vitalbench.errors import ConfigError, VitalbenchError
+from vitalbench.errors import ConfigError, InputError, VitalbenchError, told_as_line
+from vitalbench.image import installs, starter
 from vitalbench.layout import DATA, RESULTS
 from vitalbench.unfinished import miss_parts
 
@@ -34,6 +34,18 @@ def refuse_forgotten_arrays(arrays: str | None, jobs: int | None) -> None:
         _end(ConfigError(f"{told}; allowed: --jobs unlimited, or --slurm-array-jobs ''"))
 
 
+def apptainer_told(plan: Plan, said: str) -> str:
+    """What Apptainer is told beside what the user said; ends with exit code 2 and one line where that cannot be read.
+
+    Args:
+        said: `--apptainer-args`.
+    """
+    try:
+        return apptainer_options(plan, said)
+    except VitalbenchError as error:
+        _end(error)
+
+
 def refuse_images(plan: Plan, project: Path) -> None:
     """End with exit code 2 and one line where jobs cannot start in their images, or would run other code than is here."""
     try:
@@ -44,9 +56,9 @@ def refuse_images(plan: Plan, project: Path) -> None:
 
 def refuse_without_apptainer() -> None:
     """End with exit code 2 and one line where jobs are to run in images and nothing here starts one."""
-    if shutil.which("apptainer") is None and shutil.which("singularity") is None:
+    if starter() is None:
         told = "--sdm apptainer: neither apptainer nor singularity is in the path"
-        _end(ConfigError(f"{told}; install one (docs/CONTAINERS.md), or leave out --sdm: the numbers are the same"))
+        _end(ConfigError(f"{told}; next: {installs()}, or leave out --sdm: the numbers are the same"))
 
 
 # Each is one half of a key, as Amazon's tools and as Snakemake's plugin read it.
@@ -105,6 +117,7 @@ def load(config: Mapping[str, Any], configs: Path, main: bool = True) -> Plan:
     Ends the process with exit code 2 and one line on a wrong configuration: a workflow has nothing to say beyond it.
     """
     try:
+        _refuse_no_folder(Path(RESULTS))
         folder = ConfigFolder(configs)
         plan = make_plan(folder, folder.knobs(dict(config)))
         write_slices(plan, folder, Path(RESULTS), missing_only=not main)
@@ -113,4 +126,19 @@ def load(config: Mapping[str, Any], configs: Path, main: bool = True) -> Plan:
                 miss_parts(Path(RESULTS) / DATA.format(dataset=name, source=source))
     except VitalbenchError as error:
         _end(error)
+    except OSError as error:
+        told = told_as_line(error)
+        if told is None:
+            raise
+        _end(InputError(told))
     return plan
+
+
+def _refuse_no_folder(results: Path) -> None:
+    if results.is_dir() or not (results.exists() or results.is_symlink()):
+        return
+    if results.is_symlink():
+        raise InputError(
+            f"{results}: leads to {results.readlink()}, and no folder is there; next: mkdir -p $(readlink {results})"
+        )
+    raise InputError(f"{results}: a file, and results go to a folder of that name; next: mv {results} {results}.old")

@@ -21,7 +21,7 @@ from vitalbench.containers.receipt import told_of
 from vitalbench.containers.started import exit_code
 from vitalbench.errors import InputError
 from vitalbench.files import atomic, write_json
-from vitalbench.image import starter
+from vitalbench.image import installs, starter
 from vitalbench.measure.clock import Stopwatch
 from vitalbench.progress import say
 from vitalbench.train.interrupt import Interrupt
@@ -134,7 +134,7 @@ def _built(definition: Path, image: Path, folder: Path, mirror: str | None, sign
     """What the receipt says of an image that was built and tested in a file that has not its name yet."""
     program = starter()
     if program is None:
-        raise InputError(f"{definition}: building an image needs Apptainer, which is not here; see docs/CONTAINERS.md")
+        raise InputError(f"{definition}: building an image needs Apptainer, which is not here; next: {installs()}")
     site, watch, system = site_here(), Stopwatch(), None
     if from_debian(definition):
         source = archive(definition, mirror or os.environ.get(MIRROR_VARIABLE), site.archive)

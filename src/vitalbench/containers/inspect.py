@@ -4,11 +4,13 @@ import json
 import subprocess
 from pathlib import Path
 
+from vitalbench.image import starter
+
 
 def answer(*command: str) -> str:
     """What a program prints; nothing where it is not there, does not end within a minute or fails."""
     try:
-        found = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        found = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False, timeout=60)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return found.stdout if found.returncode == 0 else ""
@@ -16,5 +18,8 @@ def answer(*command: str) -> str:
 
 def labels(image: Path) -> dict[str, str] | None:
     """An image's labels; None where Apptainer is not here or cannot read them."""
-    text = answer("apptainer", "inspect", "--json", str(image))
-    return dict(json.loads(text)["data"]["attributes"].get("labels") or {}) if text else None
+    text = answer(starter() or "apptainer", "inspect", "--json", str(image))
+    try:
+        return dict(json.loads(text)["data"]["attributes"].get("labels") or {})
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None

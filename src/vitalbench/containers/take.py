@@ -10,7 +10,8 @@ from vitalbench.containers.receipt import told_of
 from vitalbench.containers.sif import fault
 from vitalbench.errors import InputError
 from vitalbench.files import atomic, file_digest, read_json, write_json
-from vitalbench.image import otherwise, receipt_of
+from vitalbench.image import TITLE_LABEL, TITLES, otherwise, receipt_of
+from vitalbench.layout import CPU_IMAGE
 
 _HEX = re.compile(r"(?:sha256:)?([0-9a-f]{64})")
 
@@ -35,8 +36,32 @@ def expected(said: str) -> tuple[str, dict[str, Any]]:
     if "image" in told and not isinstance(told["image"], str):  # a receipt names the file there
         if told["image"] is None:
             raise InputError(f"{path}: this run was on the bare machine, in no image")
-        return str(told["image"]["sha256"]), {}
-    return str(told["sha256"]), dict(told)
+        if not isinstance(told["image"], dict):
+            raise InputError(f"{path}: damaged: key 'image' is {told['image']!r}, neither a name nor what a run says")
+        return _digest(told["image"].get("sha256"), f"{path}: key 'image.sha256'"), {}
+    return _digest(told["sha256"], f"{path}: key 'sha256'"), dict(told)
+
+
+def _digest(said: object, where: str) -> str:
+    found = _HEX.fullmatch(said.lower()) if isinstance(said, str) else None
+    if found is None:
+        raise InputError(f"{where} is {said!r}, no SHA-256 (64 hex digits)")
+    return found[1]
+
+
+def refuse_place(out: Path) -> None:
+    """Refuse a place that an image and the receipt beside it cannot have, or that would be another file's.
+
+    Raises:
+        InputError: it is no name that ends in .sif, or a folder, or in no folder that is there.
+    """
+    if out.suffix != ".sif":
+        raise InputError(f"--out {out if out.name else repr('')}: an image's name ends in .sif, such as {CPU_IMAGE}")
+    if out.is_dir():
+        raise InputError(f"--out {out}: this is a folder")
+    if not out.parent.is_dir():
+        told = f"--out {out}: there is no folder {out.parent} here ({Path.cwd()})"
+        raise InputError(f"{told}; next: cd to the project's folder, or mkdir {out.parent}")
 
 
 def take(image: Path, said: str, out: Path, project: Path) -> dict[str, Any]:
@@ -45,14 +70,16 @@ def take(image: Path, said: str, out: Path, project: Path) -> dict[str, Any]:
     Args:
         image: the file that came from elsewhere; it may lie at `out` already.
         said: what `expected` reads.
-        out: one of the layout's images.
+        out: where it is to lie, one of the layout's images; the receipt takes its place beside it.
         project: whose source and packages it has to hold.
 
     Raises:
-        InputError: the file is damaged or another one, cannot be read here, or holds other source or packages.
+        InputError: `out` is no place for it; or the file is damaged or another one, of another kind, source or packages than are to be
+            there, or cannot be read here.
     """
+    refuse_place(out)
     if not image.is_file():
-        raise InputError(f"{image}: no such file")
+        raise InputError(f"{image}: {'a folder, no image' if image.is_dir() else 'no such file'}")
     digest, told = expected(said)
     if why := fault(image):
         raise InputError(f"{image}: {why}; fetch it again")
@@ -62,7 +89,9 @@ def take(image: Path, said: str, out: Path, project: Path) -> dict[str, Any]:
     held = labels(image)
     if held is None:
         raise InputError(f"{image}: `apptainer inspect --json` reads no labels of it; see `vitalbench doctor`")
-    if why := otherwise(held, project):
+    if why := otherwise(held, project, out.name):
+        if held.get(TITLE_LABEL) in set(TITLES.values()) - {TITLES.get(out.name)}:
+            raise InputError(f"{image}: it {why}; next: another --out, or the image that this is to be")
         raise InputError(
             f"{image}: it {why}; check out what it was built from (its label `version` is {_version(held)})"
         )

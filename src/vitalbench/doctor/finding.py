@@ -4,6 +4,15 @@ import subprocess
 from dataclasses import dataclass
 
 
+def plain(text: str) -> str:
+    """A text with what would break its line, or mean something to a terminal, written as Python writes it.
+
+    >>> plain("a\\nb\\x1b[2J")
+    'a\\\\nb\\\\x1b[2J'
+    """
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
 @dataclass(frozen=True)
 class Finding:
     """One thing of a machine: whether it works, what was seen, and the next command to type where it does not."""
@@ -19,15 +28,15 @@ class Finding:
         >>> Finding("apptainer", False, "not in the path", "apt install apptainer").line()
         'apptainer     no   not in the path; next: apt install apptainer'
         """
-        return f"{self.what:<14}{'yes' if self.works else 'no':<5}{self.told}" + (
-            f"; next: {self.next}" if self.next else ""
-        )
+        line = f"{self.what:<14}{'yes' if self.works else 'no':<5}{self.told}"
+        # A name of a file may hold an end of a line, and a program's words anything.
+        return plain(line + (f"; next: {self.next}" if self.next else ""))
 
 
 def complaint(*command: str, seconds: float = 60) -> str | None:
     """The last line that a program which fails says of it, or None where it ends well."""
     try:
-        found = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
+        found = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=seconds, check=False)
     except OSError as error:
         return f"{command[0]}: {(error.strerror or str(error)).lower()}"
     except subprocess.TimeoutExpired:
@@ -41,7 +50,7 @@ def complaint(*command: str, seconds: float = 60) -> str | None:
 def answer(*command: str, seconds: float = 30) -> str | None:
     """What a program prints, or None where it is not there, does not end in time or fails."""
     try:
-        found = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
+        found = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=seconds, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return None
     return found.stdout.strip() if found.returncode == 0 else None

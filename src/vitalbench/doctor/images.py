@@ -1,7 +1,6 @@
 """The images that rules run in, and what a job in one sees of the machine: each tried, not only looked at."""
 
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from vitalbench.containers.sif import fault
 from vitalbench.doctor.finding import Finding, complaint
 from vitalbench.errors import InputError
 from vitalbench.files import file_digest, read_json
-from vitalbench.image import otherwise, receipt_of
+from vitalbench.image import installs, otherwise, receipt_of, starter
 from vitalbench.layout import CPU_IMAGE, CUDA_IMAGE
 
 _WHAT = {CPU_IMAGE: "image", CUDA_IMAGE: "CUDA image"}
@@ -34,7 +33,7 @@ def image(project: Path, name: str) -> Finding:
     Args:
         name: its path below the project, one of the layout's.
     """
-    path, here = project / name, shutil.which("apptainer")
+    path, here = project / name, starter()
     if not path.is_file():
         return Finding(_WHAT[name], False, f"{name} is not built; {_NEEDED_FOR[name]}", builds(name) if here else "")
     try:
@@ -44,14 +43,14 @@ def image(project: Path, name: str) -> Finding:
     if why:
         return Finding(_WHAT[name], False, f"{name}: {why}", builds(name, again=True))
     if not here:
-        return Finding(_WHAT[name], False, f"{name} is here, and Apptainer is not", "see docs/CONTAINERS.md")
+        return Finding(_WHAT[name], False, f"{name} is here, and Apptainer is not", installs())
     held = labels(path) or {}
-    if why := otherwise(held, project):
+    if why := otherwise(held, project, path.name):
         return Finding(_WHAT[name], False, f"{name} {why}", builds(name, again=True))
-    if why := complaint("apptainer", "exec", str(path), "true"):
-        return Finding(_WHAT[name], False, f"{name} does not start: {why}", f"apptainer exec {path} true")
+    if why := complaint(here, "exec", str(path), "true"):
+        return Finding(_WHAT[name], False, f"{name} does not start: {why}", f"{here} exec {path} true")
     if name == CUDA_IMAGE and DRIVER.exists():
-        look = ("apptainer", "exec", "--nv", str(path), "python", "-c")
+        look = (here, "exec", "--nv", str(path), "python", "-c")
         if why := complaint(*look, _SEES_A_GPU, seconds=120):
             return Finding(_WHAT[name], False, f"{name}: {why}", " ".join((*look, "'import torch; torch.cuda.init()'")))
     # Taken with a switch turned, so it is told and stops nothing.
@@ -73,9 +72,10 @@ def _not_the_receipts(path: Path) -> str | None:
 
 def binds(project: Path, knobs: Knobs, environment: Mapping[str, str] = os.environ) -> list[Finding]:
     """What jobs use outside the project: whether it is there for this user and, where an image starts, in the image too."""
-    there = [name for name in (CPU_IMAGE, CUDA_IMAGE) if (project / name).is_file()]
-    starts = (name for name in there if complaint("apptainer", "exec", str(project / name), "true") is None)
-    within = next(starts, None) if shutil.which("apptainer") else None
+    there, here = [name for name in (CPU_IMAGE, CUDA_IMAGE) if (project / name).is_file()], starter()
+    within = next(
+        (name for name in there if here and complaint(here, "exec", str(project / name), "true") is None), None
+    )
     roots = [Path(knobs.data_root).expanduser()] if knobs.data_root else []
     return [_bind(place, project / within if within else None) for place in outside(roots, knobs, environment)]
 
@@ -89,7 +89,7 @@ def _bind(place: Place, image: Path | None) -> Finding:
         return Finding(place.said, False, f"{path} can be {verb}, not in an image: {why}", "give it another name")
     if image is None:
         return Finding(place.said, True, f"{path} can be {verb}; no image starts here to try it in")
-    within = ("apptainer", "exec", "--bind", place.bind(), str(image))
+    within = (starter() or "apptainer", "exec", "--bind", place.bind(), str(image))
     if why := complaint(*within, "sh", "-c", tried, "sh", str(path)):
         return Finding(
             place.said,

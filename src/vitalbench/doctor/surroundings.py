@@ -6,7 +6,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from vitalbench.compiled import missing
-from vitalbench.doctor.finding import Finding, answer
+from vitalbench.doctor.finding import Finding, answer, complaint
+from vitalbench.image import installs, starter
 
 _SLURM_PLUGIN = "snakemake-executor-plugin-slurm"
 
@@ -21,12 +22,15 @@ def loops() -> Finding:
 
 
 def apptainer() -> Finding:
-    """Apptainer."""
-    told = answer("apptainer", "--version")
-    if told is None:
+    """Apptainer, or Singularity where only that is here."""
+    program = starter()
+    if program is None:
+        return Finding("apptainer", False, "not in the path; nothing but --sdm apptainer needs it", installs())
+    if why := complaint(program, "--version"):
         return Finding(
-            "apptainer", False, "not in the path; nothing but --sdm apptainer needs it", "see docs/CONTAINERS.md"
+            "apptainer", False, f"{program} is in the path and does not start: {why}", f"{program} --version"
         )
+    told = answer(program, "--version") or program
     return Finding("apptainer", True, f"{told.removeprefix('apptainer version ')}: snakemake --sdm apptainer")
 
 

@@ -52,7 +52,7 @@ def cuda_names() -> tuple[str, ...]:
         return ()
     query = [tool, "--query-gpu=name", "--format=csv,noheader"]
     try:
-        answer = subprocess.run(query, capture_output=True, text=True, timeout=30, check=False)
+        answer = subprocess.run(query, capture_output=True, text=True, errors="replace", timeout=30, check=False)
     except (OSError, subprocess.TimeoutExpired):  # a driver that hangs has no device to offer
         return ()
     return tuple(line.strip() for line in answer.stdout.splitlines() if line.strip()) if answer.returncode == 0 else ()
