@@ -14,7 +14,7 @@ FACTS = Path("/opt/vitalbench/image.json")  # within an image: what it was built
 SOURCE_LABEL = "org.vitalbench.source"
 LOCK_LABEL = "org.vitalbench.lock"
 TITLE_LABEL = "org.opencontainers.image.title"
-# By the name of an image's file, what its definition calls it: so the image for a GPU and the one without are not taken for one another.
+# By the name of an image's file, what its definition calls it: neither the CPU nor the CUDA image is taken for the other.
 TITLES = {"cpu.sif": "vitalbench", "cuda.sif": "vitalbench-cuda", "cloud.sif": "vitalbench-cloud"}
 LOCK = "envs/lock.txt"
 _RELEASES = "https://github.com/apptainer/apptainer/releases"

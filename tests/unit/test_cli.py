@@ -64,7 +64,8 @@ def test_doctor_says_what_runs_here(project):
     assert "cpu: runs here" in found.stdout
     looked = {line[:14].strip(): line[14:19].strip() for line in found.stdout.splitlines()}
     assert {
-        looked[what] for what in ("free memory", "free disk", "GPU", "steady clock", "apptainer", "image", "SLURM")
+        looked[what]
+        for what in ("free memory", "free disk", "results", "GPU", "steady clock", "apptainer", "image", "SLURM")
     } <= {"yes", "no"}
 
 

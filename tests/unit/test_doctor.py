@@ -1,14 +1,17 @@
 """The doctor: what works, what does not, and the next command to type."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT
+from vitalbench.commands import doctor
 from vitalbench.compiled import missing
+from vitalbench.config.knobs import Knobs
 from vitalbench.config.workflow import refuse_without_apptainer
 from vitalbench.containers import inspect
-from vitalbench.doctor import machine, surroundings
+from vitalbench.doctor import disks, machine, surroundings
 from vitalbench.doctor.finding import answer, complaint
 from vitalbench.image import installs, starter
 from vitalbench.measure.device import cuda_names
@@ -126,10 +129,100 @@ def test_a_registry_that_does_not_answer_is_told(monkeypatch):
     assert not surroundings.registry().works
 
 
-def test_a_disk_that_is_full_says_so(monkeypatch):
-    monkeypatch.setattr(machine.shutil, "disk_usage", lambda folder: type("Usage", (), {"free": 1e9}))
-    found = machine.disk(Path("/"))
-    assert (found.works, found.told) == (False, "1 GB free in /")
+def devices(monkeypatch, free: dict[Path, float]) -> None:
+    """Let each of these folders lie on a disk of its own, with what is free on it in gigabytes."""
+    numbers = {path.resolve(): number for number, path in enumerate(free)}
+    usage = {path.resolve(): amount * 1e9 for path, amount in free.items()}
+    monkeypatch.setattr(disks, "_device", lambda path: numbers.get(path.resolve(), 0))
+    monkeypatch.setattr(disks.shutil, "disk_usage", lambda path: type("Usage", (), {"free": usage[path.resolve()]}))
+
+
+def test_each_disk_that_a_run_writes_to_is_looked_at_once(monkeypatch, tmp_path):
+    here, full, backup = tmp_path / "here", tmp_path / "full", tmp_path / "backup"
+    for folder in (here, full, backup):
+        folder.mkdir()
+    (here / "results").symlink_to(full)
+    (full / "quick").mkdir()
+    devices(monkeypatch, {here: 50, full: 0.1, full / "quick": 0.1, backup: 3})
+    found = disks.disks(here, Knobs(backup=str(backup)))
+    assert [finding.works for finding in found] == [True, False, False, True]
+    assert found[0].told == f"50 GB free in {here}"
+    assert found[1].told == f"0.1 GB free in {here}/results ({full}), and 2 are needed"
+    assert found[1].next == "cp -a results/. FOLDER && ln -sfn FOLDER results"
+    assert found[2].next == "mv results/quick FOLDER && ln -s FOLDER/quick results/quick"
+
+
+def test_what_puts_results_elsewhere_works_whether_or_not_there_are_any(monkeypatch, tmp_path):
+    here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
+    here.mkdir()
+    elsewhere.mkdir()
+    devices(monkeypatch, {here: 1})
+
+    def follow() -> None:
+        (found,) = disks.disks(here, Knobs())
+        command = found.next.replace("FOLDER", str(elsewhere))
+        assert subprocess.run(["sh", "-c", command], cwd=here, check=False).returncode == 0, command
+
+    follow()
+    assert (here / "results").readlink() == elsewhere
+    (here / "results").unlink()
+    (here / "results").mkdir()
+    (here / "results/kept").touch()
+    follow()
+    assert (here / "results").readlink() == elsewhere / "results"
+    assert (here / "results/kept").is_file()
+
+
+def test_results_that_take_no_file_are_told(tmp_path, monkeypatch):
+    found = disks.results(tmp_path)
+    assert (found.what, found.works) == ("results", True)
+    path = tmp_path / "results"
+    path.touch()
+    found = disks.results(tmp_path)
+    assert (found.works, found.next) == (False, "mv results results.old")
+    path.unlink()
+    path.symlink_to(tmp_path / "gone")
+    found = disks.results(tmp_path)
+    assert (found.works, found.next) == (False, 'mkdir -p "$(readlink results)"')
+    path.unlink()
+    path.mkdir()
+    assert disks.results(tmp_path).told == f"{path} can be written"
+    monkeypatch.setattr(disks, "complaint", lambda *command: "Read-only file system")
+    found = disks.results(tmp_path)
+    assert (found.works, found.told) == (False, f"{path} cannot be written: Read-only file system")
+    assert not list(path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("- executor: slurm\n", "is no mapping, `key: value`, but a list: snakemake cannot use it"),
+        ("executor: [x, y]\n", "key 'executor' is ['x', 'y'], not the name of one: snakemake cannot use it"),
+        ("executor: [x\n", "line 2: "),
+        ("", "--profile profiles/site; jobs run on this machine"),
+    ],
+)
+def test_a_profile_that_is_none_is_told_in_its_line(tmp_path, text, said):
+    profile = tmp_path / "profiles/site/config.yaml"
+    profile.parent.mkdir(parents=True)
+    profile.write_text(text)
+    assert said in doctor._where_jobs_run(profile, tmp_path)
+
+
+def test_a_plugin_that_the_clouds_own_environment_has_is_one_activation_away(tmp_path):
+    profile = tmp_path / "profiles/site/config.yaml"
+    profile.parent.mkdir(parents=True)
+    profile.write_text("executor: kubernetes\n")
+    plugin = "snakemake-executor-plugin-kubernetes"
+    assert doctor._where_jobs_run(profile, tmp_path).endswith(
+        f"needs {plugin}, which is not installed; next: make cloud"
+    )
+    info = tmp_path / f".venv-cloud/lib/python3.11/site-packages/{plugin.replace('-', '_')}-0.5.1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {plugin}\nVersion: 0.5.1\n")
+    assert doctor._where_jobs_run(profile, tmp_path).endswith(
+        f"needs {plugin}, which .venv-cloud has (0.5.1); next: . .venv-cloud/bin/activate"
+    )
 
 
 def test_a_torch_that_sees_no_gpu_is_made_anew_without_touching_results(monkeypatch):

@@ -137,9 +137,25 @@ def test_a_place_that_is_not_there_is_told_whether_or_not_there_is_an_image(tmp_
     found = images.binds(tmp_path, knobs, {"VITALBENCH_KEY_FILE": str(tmp_path / "no-key")})
     assert [finding.works for finding in found] == [False] * 3
     assert found[0].line().endswith(f"none is nothing that can be read; next: ls -ld {tmp_path}/none")
-    assert "nothing that can be written" in found[1].told
+    assert found[1].told == f"{tmp_path}/file is no folder"
     (told,) = images.binds(tmp_path, Knobs(data_root=str(tmp_path)), {})
     assert (told.works, told.told) == (True, f"{tmp_path} can be read; no image starts here to try it in")
+
+
+def test_a_place_of_another_kind_is_none_whatever_a_shell_makes_of_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "two\nlines").touch()
+    found = images.binds(tmp_path, Knobs(data_root="-"), {"VITALBENCH_KEY_FILE": str(tmp_path)})
+    assert [(finding.works, finding.told) for finding in found] == [
+        (False, f"{tmp_path}/- is nothing that can be read"),
+        (False, f"{tmp_path} is no file"),
+    ]
+    (tmp_path / "-").touch()
+    (found,) = images.binds(tmp_path, Knobs(data_root="-"), {})
+    assert (found.works, found.told) == (False, f"{tmp_path}/- is no folder")
+    (found,) = images.binds(tmp_path, Knobs(data_root=str(tmp_path / "two\nlines")), {})
+    assert found.line().count("\n") == 0
+    assert r"two\nlines is no folder" in found.line()
 
 
 def test_a_path_that_apptainer_cannot_be_told_of_is_named(tmp_path):

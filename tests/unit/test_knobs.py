@@ -181,3 +181,11 @@ def test_the_command_line_stands_above_the_file(project):
 def test_a_backup_names_a_folder(project):
     (project / "configs/config.yaml").write_text('backup: " "\n')
     assert "key 'backup' is ' ': names no folder" in refusal(project)
+
+
+@pytest.mark.parametrize("key", ["backup", "data_root"])
+def test_a_home_of_nobody_is_told(project, key):
+    (project / "configs/config.yaml").write_text(f"{key}: ~no-such-user/x\n")
+    assert f"key '{key}' is '~no-such-user/x': begins with ~no-such-user, and there is no such user here" in refusal(
+        project
+    )

@@ -4,32 +4,52 @@ Ends with 0 whatever it found, since it tells and refuses nothing; with 2 where 
 """
 
 import argparse
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, distributions, version
 from pathlib import Path
 
 from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.yaml_file import read_yaml
-from vitalbench.doctor import images, machine, surroundings
+from vitalbench.doctor import disks, images, machine, surroundings
+from vitalbench.doctor.finding import plain
+from vitalbench.errors import ConfigError
 from vitalbench.layout import CPU_IMAGE, CUDA_IMAGE
 from vitalbench.measure.device import cpu_count, cpu_name, mismatch, total_memory_gb
 
-_MAKE = {"slurm": "make slurm"} | dict.fromkeys(("kubernetes", "aws-batch", "googlebatch"), "make cloud")
 _PACKAGES = ("torch", "accelerate", "wfdb", "h5py", "scikit-learn")
+_CLOUD = ".venv-cloud"  # beside the project's environment; `make cloud` makes it
+_CLOUDS = ("kubernetes", "aws-batch", "googlebatch")
 
 
-def _where_jobs_run(profile: Path) -> str:
-    settings = read_yaml(profile) or {}
-    executor = settings.get("executor", "local")
+def _where_jobs_run(profile: Path, project: Path) -> str:
+    try:
+        settings = read_yaml(profile)
+    except ConfigError as error:
+        return f"{error}: snakemake cannot use it"
     used = "used by itself" if profile.parent.name == "default" else f"--profile profiles/{profile.parent.name}"
+    if settings is not None and not isinstance(settings, dict):
+        return f"{profile} is no mapping, `key: value`, but a {type(settings).__name__}: snakemake cannot use it"
+    executor = (settings or {}).get("executor", "local")
+    if not isinstance(executor, str):
+        return f"{profile}: key 'executor' is {executor!r}, not the name of one: snakemake cannot use it"
     if executor == "local":
         return f"{used}; jobs run on this machine"
     plugin = f"snakemake-executor-plugin-{executor}"
     try:
         return f"{used}; jobs run through {plugin} {version(plugin)}"
     except PackageNotFoundError:
-        return f"{used}; needs {plugin}, which is not installed" + (
-            f"; next: {_MAKE[executor]}" if executor in _MAKE else ""
-        )
+        return f"{used}; needs {plugin}, " + _how_to_have(plugin, executor, project)
+
+
+def _how_to_have(plugin: str, executor: str, project: Path) -> str:
+    if executor == "slurm":
+        return "which is not installed; next: make slurm"
+    if executor not in _CLOUDS:
+        return "which is not installed"
+    packages = sorted((project / _CLOUD).glob("lib/python3*/site-packages"))
+    there = next(distributions(name=plugin, path=[str(path) for path in packages]), None) if packages else None
+    if there is None:
+        return "which is not installed; next: make cloud"
+    return f"which {_CLOUD} has ({there.version}); next: . {_CLOUD}/bin/activate"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,7 +70,8 @@ def run(args: argparse.Namespace) -> None:
         except PackageNotFoundError:
             print(f"{package:<14}MISSING: run make demo, or pip install -e .")
     project = folder.path.resolve().parent
-    looked = [machine.memory(), machine.disk(Path.cwd()), machine.gpu(), machine.clock()]
+    here = Path.cwd()
+    looked = [machine.memory(), *disks.disks(here, knobs), disks.results(here), machine.gpu(), machine.clock()]
     looked += [surroundings.loops(), surroundings.apptainer()]
     looked += [images.image(project, name) for name in (CPU_IMAGE, CUDA_IMAGE)]
     looked += images.binds(project, knobs)
@@ -59,9 +80,9 @@ def run(args: argparse.Namespace) -> None:
     for finding in looked:
         print(finding.line())
     for profile in sorted((project / "profiles").glob("*/config.yaml")):
-        print(f"profile       {profile.parent.name}: {_where_jobs_run(profile)}")
+        print(plain(f"profile       {profile.parent.name}: {_where_jobs_run(profile, project)}"))
     for name in folder.names("targets"):
         target = folder.target(name)
         why = mismatch(target.device, target.match)
         print(f"target        {name}: {'runs here' if why is None else f'does not run here: {why}'}")
-    print("make demo needs none of what says `no` but disk and memory")
+    print("make demo needs none of what says `no` but disk, results and memory")

@@ -6,13 +6,13 @@ from pydantic import AfterValidator
 from pydantic_core import PydanticCustomError
 
 from vitalbench.config.strict import Strict
-from vitalbench.config.values import Positive
+from vitalbench.config.values import Positive, of_a_user
 
 
 def _named(folder: str | None) -> str | None:
     if folder is not None and not folder.strip():
         raise PydanticCustomError("folder", "names no folder; leave it out, or null, for no second copy")
-    return folder
+    return folder and of_a_user(folder)
 
 
 class Checkpointing(Strict):

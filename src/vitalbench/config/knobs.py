@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from vitalbench.config.checkpointing import Checkpointing
 from vitalbench.config.publisher import plain_address, plain_url
-from vitalbench.config.values import Name, each_once
+from vitalbench.config.values import Name, each_once, of_a_user
 from vitalbench.config.watching import Watching
 
 # `snakemake --config` hands on YAML's true, false and null as text, and whatever stands in a list.
@@ -32,7 +32,7 @@ class Knobs(Checkpointing, Watching):
     suite: Name = "quick"
     targets: Annotated[list[Name], Field(min_length=1)] | None = None
     seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(each_once)] | None = None
-    data_root: str | None = None
+    data_root: Annotated[str | None, AfterValidator(lambda path: path and of_a_user(path))] = None
     download: Switch = False
     mirror: str | None = None
     streams: Annotated[int, Field(ge=1, le=32)] = 8

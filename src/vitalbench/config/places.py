@@ -22,11 +22,12 @@ _BUILT_BY = {CPU_IMAGE: ("containers", "cpu_image"), CUDA_IMAGE: ("cuda_image", 
 
 @dataclass(frozen=True)
 class Place:
-    """A file or folder outside the project that its jobs use: what names it, where it is, whether they may write there."""
+    """What lies outside the project and its jobs use: what names it, where it is, whether they may write, if it is a folder."""
 
     said: str
     path: Path
     mode: str
+    folder: bool = True
 
     def bind(self) -> str:
         """As Apptainer is told of it."""
@@ -54,7 +55,7 @@ def outside(roots: Iterable[Path], knobs: Knobs, environment: Mapping[str, str] 
     if knobs.backup:
         said.append(Place("backup", Path(knobs.backup).expanduser(), "rw"))
     if environment.get(KEY_FILE):
-        said.append(Place("key file", Path(environment[KEY_FILE]), "ro"))
+        said.append(Place("key file", Path(environment[KEY_FILE]), "ro", folder=False))
     if Path(RESULTS).is_symlink():
         said.append(Place(RESULTS, Path(RESULTS).resolve(), "rw"))
     return said

@@ -2,6 +2,7 @@
 
 import re
 from calendar import monthrange
+from pathlib import Path
 from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, Field
@@ -35,6 +36,17 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+
+
+def of_a_user(folder: str) -> str:
+    """Refuse a path that begins with the home of a user who is not there."""
+    try:
+        Path(folder).expanduser()
+    except RuntimeError:
+        raise PydanticCustomError(
+            "user", "begins with {user}, and there is no such user here", {"user": folder.split("/")[0]}
+        ) from None
+    return folder
 
 
 def each_once(values: list[T]) -> list[T]:

@@ -74,8 +74,8 @@ def take(image: Path, said: str, out: Path, project: Path) -> dict[str, Any]:
         project: whose source and packages it has to hold.
 
     Raises:
-        InputError: `out` is no place for it; or the file is damaged or another one, of another kind, source or packages than are to be
-            there, or cannot be read here.
+        InputError: `out` is no place for it; or the file is damaged or another one, cannot be read here,
+            or is of another kind, source or packages than are to be there.
     """
     refuse_place(out)
     if not image.is_file():

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from shlex import quote
 
 from vitalbench.config.knobs import Knobs
 from vitalbench.config.places import DRIVER, Place, builds, outside, unbindable
@@ -10,6 +11,7 @@ from vitalbench.containers.debian import told
 from vitalbench.containers.facts import LABELS
 from vitalbench.containers.inspect import labels
 from vitalbench.containers.sif import fault
+from vitalbench.doctor.disks import WRITE
 from vitalbench.doctor.finding import Finding, complaint
 from vitalbench.errors import InputError
 from vitalbench.files import file_digest, read_json
@@ -22,9 +24,8 @@ _NEEDED_FOR = {
     CUDA_IMAGE: "only a GPU's jobs with --sdm apptainer need it",
 }
 _SEES_A_GPU = "import torch, sys; sys.exit(None if torch.cuda.is_available() else 'its torch sees no GPU')"
-# What is tried in an image: to read a file or a folder, to write a file into a folder and take it away again.
+# What is tried in an image: to read a file or a folder.
 _READ = 'if [ -d "$1" ]; then ls -A "$1"; else head -c 1 "$1"; fi >/dev/null'
-_WRITE = 'new=$(mktemp "$1/.vitalbench-XXXXXX") && rm "$new"'
 
 
 def image(project: Path, name: str) -> Finding:
@@ -81,10 +82,12 @@ def binds(project: Path, knobs: Knobs, environment: Mapping[str, str] = os.envir
 
 
 def _bind(place: Place, image: Path | None) -> Finding:
-    path, verb, tried = place.path, *(("written", _WRITE) if place.mode == "rw" else ("read", _READ))
-    seen = Finding(place.said, False, f"{path} is nothing that can be {verb}", f"ls -ld {path}")
-    if (place.mode == "rw" and not path.is_dir()) or complaint("sh", "-c", tried, "sh", str(path)):
-        return seen
+    path, verb, tried = place.path.absolute(), *(("written", WRITE) if place.mode == "rw" else ("read", _READ))
+    kind = "folder" if place.folder else "file"
+    if path.exists() and not (path.is_dir() if place.folder else path.is_file()):
+        return Finding(place.said, False, f"{path} is no {kind}", f"ls -ld {quote(str(path))}")
+    if not path.exists() or complaint("sh", "-c", tried, "sh", str(path)):
+        return Finding(place.said, False, f"{path} is nothing that can be {verb}", f"ls -ld {quote(str(path))}")
     if why := unbindable(path):
         return Finding(place.said, False, f"{path} can be {verb}, not in an image: {why}", "give it another name")
     if image is None:
@@ -95,6 +98,6 @@ def _bind(place: Place, image: Path | None) -> Finding:
             place.said,
             False,
             f"{path} can be {verb}, not in {image.name}: {why}",
-            " ".join((*within, "ls", "-ld", str(path))),
+            " ".join(map(quote, (*within, "ls", "-ld", str(path)))),
         )
     return Finding(place.said, True, f"{path} can be {verb}, in {image.name} too")

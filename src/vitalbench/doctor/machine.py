@@ -1,6 +1,5 @@
-"""The machine itself: memory and disk, the GPU and its driver, the clock."""
+"""The machine itself: memory, the GPU and its driver, the clock."""
 
-import shutil
 import statistics
 from pathlib import Path
 
@@ -10,7 +9,6 @@ from vitalbench.doctor.finding import Finding, answer
 from vitalbench.measure.clock import Stopwatch
 from vitalbench.measure.device import cuda_names
 
-_NEEDED_GB = 10  # what the environment, the image and the default suite take together
 _QUICK_GB = 4
 _STEADY = 0.05  # the share of the median that the spread of one piece of work may be
 _CLOCK = Path("/sys/devices/system/clocksource/clocksource0/current_clocksource")
@@ -24,13 +22,6 @@ def memory() -> Finding:
     return Finding(
         "free memory", free >= _QUICK_GB, told, "" if free >= _QUICK_GB else "end what else runs, or set `threads: 1`"
     )
-
-
-def disk(folder: Path) -> Finding:
-    """Disk that is free where results go."""
-    free = shutil.disk_usage(folder).free / 1e9
-    told = f"{free:.0f} GB free in {folder}"
-    return Finding("free disk", free >= _NEEDED_GB, told, "" if free >= _NEEDED_GB else "ln -s FOLDER results")
 
 
 def gpu() -> Finding:
