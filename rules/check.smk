@@ -13,7 +13,8 @@ rule ended:
         "vitalbench check --results {params.suite} --cells-only 2>&1 | tee {log}"
 
 
-# Takes the machine for itself, since what did not pass is measured again.
+# A timing job like those of measure.smk, since what did not pass is measured again: the machine alone, and what the targets declare. It
+# confirms a failure itself; a profile's retries would give it further chances to pass.
 rule check:
     input:
         rules.ended.output,
@@ -23,7 +24,15 @@ rule check:
     log:
         in_suite("log/check.txt"),
         json=in_suite("log/check.json"),
-    threads: lambda wildcards: workflow.resource_settings.cores or 1
+    retries: 0
+    container:
+        image_of_all()
+    threads: cores_of_all()
+    resources:
+        mem_mb=needed_by_all("mem_mb"),
+        runtime=needed_by_all("runtime"),
+        gpu=needed_by_all("gpu"),
+        gpu_model=needed_by_all("gpu_model"),
     params:
         suite=subpath(output[0], parent=True),
     shell:

@@ -92,6 +92,23 @@ def needed(resource):
     ).get(resource)
 
 
+def needed_by_all(resource):
+    """What a job that measures on all targets of the plan asks of a scheduler, or nothing."""
+    return lambda wildcards, attempt: PLAN.needs_of_all(attempt).get(resource)
+
+
+def image_of_all():
+    """The image of a job that measures on all targets of the plan: the CUDA image where one is a GPU, since it measures on processors too."""
+    devices = {PLAN.targets[name].device for name in PLAN.timed_on}
+    return layout.CUDA_IMAGE if "cuda" in devices else layout.CPU_IMAGE
+
+
+def cores_of_all():
+    """On this machine every core; where another scheduler places the job, the most that one of its targets declares."""
+    declared = (PLAN.targets[name].cores for name in PLAN.timed_on)
+    return workflow.resource_settings.cores or max(declared, default=1)
+
+
 def image_of(wildcards):
     """The image of a job that runs on a target."""
     device = PLAN.targets[wildcards.target].device

@@ -1,11 +1,13 @@
 """Where a scheduler places the jobs: what they ask for, and which process decides what runs."""
 
 import errno
+import re
 import sys
 
 import pytest
 import yaml
 
+from tests.conftest import ROOT
 from vitalbench.config import planning, workflow
 from vitalbench.config.planning import make_plan
 from vitalbench.config.workflow import load, refuse_forgotten_arrays
@@ -33,6 +35,34 @@ def test_a_job_asks_for_what_its_target_declares(configs):
     plan = make_plan(configs, configs.knobs({"targets": ["h100", "cpu"]}))
     assert plan.needs("s4d", "h100") == {"mem_mb": 32000, "runtime": 720, "gpu": 1, "gpu_model": "h100"}
     assert plan.needs("s4d", "cpu") == {"mem_mb": 6000, "runtime": 240}
+
+
+def test_a_job_that_measures_on_all_targets_asks_for_the_most_of_each(configs, no_gpu):
+    plan = make_plan(configs, configs.knobs({"targets": ["cpu", "h100"], "scheduled": "true"}))
+    assert plan.needs_of_all() == {"mem_mb": 32000, "runtime": 720, "gpu": 1, "gpu_model": "h100"}
+    assert plan.needs_of_all(attempt=2)["runtime"] == 1440
+    assert plan.timed_on == ["cpu", "h100"]
+    processor = make_plan(configs, configs.knobs({}))
+    assert processor.needs_of_all() == {"mem_mb": 6000, "runtime": 240}  # what it projects to asks for nothing
+    assert processor.timed_on == ["cpu"]
+
+
+def test_every_rule_that_measures_has_its_node_and_what_its_targets_declare():
+    profile = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())
+    alone = {name for name, asked in profile["set-resources"].items() if asked == {"slurm_extra": "'--exclusive'"}}
+    text = "\n".join(path.read_text() for path in sorted((ROOT / "rules").glob("*.smk")))
+    rules = dict(re.findall(r"^(?:use )?rule (?:\w+ as )?(\w+)[^\n]*:\n(.*?)(?=^\S|\Z)", text, re.M | re.S))
+    measuring = {
+        name
+        for name, rule in rules.items()
+        if re.search(r"vitalbench (measure|efficiency|check) (?!.*--cells-only)", rule)
+    }
+    assert measuring | {"measure_searched"} == alone == {"measure_design", "measure_searched", "efficiency", "check"}
+    for name in measuring:
+        assert all(
+            word in rules[name] for word in ("container:", "threads:", "mem_mb=", "runtime=", "gpu=", "gpu_model=")
+        )
+    assert "retries: 0" in rules["check"]
 
 
 def test_a_job_that_ran_out_of_time_asks_for_more(configs):

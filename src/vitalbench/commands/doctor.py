@@ -46,7 +46,7 @@ def _how_to_have(plugin: str, executor: str, project: Path) -> str:
     if executor not in _CLOUDS:
         return "which is not installed"
     packages = sorted((project / _CLOUD).glob("lib/python3*/site-packages"))
-    there = next(distributions(name=plugin, path=[str(path) for path in packages]), None) if packages else None
+    there = next(iter(distributions(name=plugin, path=[str(path) for path in packages])), None) if packages else None
     if there is None:
         return "which is not installed; next: make cloud"
     return f"which {_CLOUD} has ({there.version}); next: . {_CLOUD}/bin/activate"

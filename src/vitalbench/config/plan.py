@@ -118,6 +118,25 @@ class Plan:
             found |= {"gpu_model": own.gpu_model} if own.gpu_model else {}
         return found
 
+    @property
+    def timed_on(self) -> list[str]:
+        """The targets of the cells that will be started: where a job that measures all designs side by side is at home."""
+        return list(dict.fromkeys(cell.target for cell in self.running))
+
+    def needs_of_all(self, attempt: int = 1) -> dict[str, int | str]:
+        """What one job that measures on all these targets asks of a scheduler: of each the most, and the GPUs of one target.
+
+        Where several targets have GPUs, those of the one with most: a job has one kind, and measures on the targets it finds.
+        """
+        asked = [
+            self.needs(*pair, attempt) for pair in dict.fromkeys((cell.design, cell.target) for cell in self.running)
+        ]
+        found: dict[str, int | str] = {}
+        for needs in asked:
+            found |= {key: max(int(found.get(key, 0)), int(needs[key])) for key in ("mem_mb", "runtime")}
+        with_gpus = max(asked, key=lambda needs: int(needs.get("gpu", 0)), default={})
+        return found | {key: with_gpus[key] for key in ("gpu", "gpu_model") if key in with_gpus}
+
     @cached_property
     def searches(self) -> list[SearchPlace]:
         """The searches that cells which will be started wait for."""
