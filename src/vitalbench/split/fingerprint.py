@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from vitalbench.errors import InputError
+from vitalbench.split.gaps import bridged, gaps_of, recorded
 
 COMMON_RATE_HZ = 50.0  # records are compared at this rate, or at their own where it is lower
 _TOP = 0.4  # of the common rate: the band ends at 20 Hz, inside what any resampling of an ECG keeps
@@ -29,7 +30,8 @@ def prepare(signals: Floats, rate_hz: float) -> Floats:
     """Band-limit, resample and standardise: (records, leads, samples) to (records, leads, samples at the common rate).
 
     Amplitudes are weighted by the root of the frequency, so that steep waves count as much as slow ones. Every lead has mean 0 and
-    deviation 1, so offset and scale, of a record or of a lead, are gone; a flat lead is 0.
+    deviation 1, so offset and scale, of a record or of a lead, are gone. A flat lead is 0, and so are the gaps of one
+    (split/gaps.py), and nothing else is: whoever compares knows by the zeros what was not recorded.
 
     Raises:
         InputError: no axis of the records is time.
@@ -39,12 +41,20 @@ def prepare(signals: Floats, rate_hz: float) -> Floats:
     samples = signals.shape[-1]
     rate = min(COMMON_RATE_HZ, rate_hz)
     kept = max(int(samples * rate / rate_hz) // 2 * 2, 2)
-    spectrum = fft.rfft(signals.astype(np.float32, copy=False), axis=-1)[..., : kept // 2 + 1]
+    gaps = gaps_of(signals, rate_hz / rate)
+    whole = signals if gaps is None else bridged(signals, gaps)
+    spectrum = fft.rfft(whole.astype(np.float32, copy=False), axis=-1)[..., : kept // 2 + 1]
     hz = np.arange(spectrum.shape[-1]) * (rate_hz / samples)
     bottom, top = _BOTTOM * rate, _TOP * rate
     rise, fall = (2 * hz / bottom - 1).clip(0, 1), ((1 + _SLOPE - hz / top) / _SLOPE).clip(0, 1)
     banded: Floats = fft.irfft(spectrum * (rise * fall * np.sqrt(hz)).astype(np.float32), kept, axis=-1)
     spread = banded.std(axis=-1, keepdims=True)
+    if gaps is not None:
+        some = gaps.any(axis=(1, 2))
+        clear = recorded(gaps[some], kept)
+        banded[some] *= clear
+        energy = np.square(banded[some]).sum(axis=-1, keepdims=True)
+        spread[some] = np.sqrt(energy / clear.sum(axis=-1, keepdims=True).clip(1))
     flat = spread < 1e-6 * np.abs(signals).max(initial=1e-3)
     banded /= np.where(flat, 1, spread)
     banded *= ~flat

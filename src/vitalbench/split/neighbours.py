@@ -32,7 +32,7 @@ from vitalbench.split.fingerprint import Floats, Projection, describe, prepare
 from vitalbench.split.scratch import SampleFile
 
 COLUMNS = ["record_a", "record_b", "similarity", "concentration", "lag_s", "copy"]
-METHOD = "4"  # of the search; pairs found by another are looked for again
+METHOD = "5"  # of the search; pairs found by another are looked for again
 PER_RECORD = 16  # records aligned with each, at first
 _SAMPLE = 2048  # records the description is fitted on
 _READ, _COMPARE, _ALIGN = 128, 512, 256  # records read, records compared, pairs aligned at once

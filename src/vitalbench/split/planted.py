@@ -62,6 +62,26 @@ def _noisy(decibel: float) -> Change:
     return change
 
 
+def _filled(start: float, end: float) -> Change:
+    """One value from one share of a record to another: 0, as what a source left out is filled up with."""
+
+    def change(x: Floats, _: float, __: np.random.Generator) -> Floats:
+        out = x.copy()
+        out[..., int(x.shape[-1] * start) : int(x.shape[-1] * end)] = 0
+        return out
+
+    return change
+
+
+def _exchanged(x: Floats, _: float, rng: np.random.Generator) -> Floats:
+    """Two leads, each under the other's name."""
+    out = x.copy()
+    for record in out:
+        pair = rng.permutation(x.shape[1])[:2]
+        record[pair] = record[pair[::-1]]
+    return out
+
+
 CHANGES: dict[str, tuple[Change, ...]] = {
     "renamed": (_moved(0),),
     "moved by 25 %": (_moved(0.25),),
@@ -72,6 +92,10 @@ CHANGES: dict[str, tuple[Change, ...]] = {
     "noise at 20 dB": (_moved(0), _noisy(20)),
     "noise at 10 dB": (_moved(0), _noisy(10)),
     "noise at 6 dB": (_moved(0), _noisy(6)),
+    "last 30 % at 0": (_moved(0), _filled(0.7, 1)),
+    "15 % in its middle at 0": (_moved(0), _filled(0.4, 0.55)),
+    "moved by 25 %, last 20 % at 0, 10 dB": (_moved(0.25), _noisy(10), _filled(0.8, 1)),
+    "two leads exchanged": (_moved(0), _exchanged),
     "moved by 25 %, leads rescaled, resampled, 20 dB": (_moved(0.25), _rescaled(True), _resampled, _noisy(20)),
     "moved by 25 %, leads rescaled, resampled, 6 dB": (_moved(0.25), _rescaled(True), _resampled, _noisy(6)),
     "moved by 50 %, leads rescaled, resampled, 10 dB": (_moved(0.5), _rescaled(True), _resampled, _noisy(10)),
