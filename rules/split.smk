@@ -7,13 +7,15 @@ rule assign:
     output:
         in_suite(layout.SPLIT),
         in_suite(layout.CLASSES),
+        in_suite(layout.UNMADE),
     log:
         in_suite("log/split/{dataset}.{task}.fold{fold}.txt"),
     params:
         suite=subpath(input.task, ancestor=3),
     shell:
+        # A split that cannot be made does not end the run here: its cells fail and say why, the other cells' tables are made.
         "vitalbench split --results {params.suite} --dataset {wildcards.dataset} --task {wildcards.task}"
-        " --fold {wildcards.fold} 2>&1 | tee {log}"
+        " --fold {wildcards.fold} --report-only 2>&1 | tee {log}"
 
 
 # Records that are copies of one another are looked for once a store, whatever the split and the task.
@@ -36,6 +38,7 @@ rule neighbours:
 rule audit:
     input:
         split=in_suite(layout.SPLIT),
+        unmade=in_suite(layout.UNMADE),
         store=store_of,
         neighbours=neighbours_of,
         fitted_on=fitted_on,
@@ -48,7 +51,8 @@ rule audit:
         options=audit_options,
     shell:
         # A leak does not end the run here: the receipt says so, no cell trains on it, the tables show it, the last gate fails.
-        "vitalbench audit --records {input.split} --store {input.store} {params.options} --receipt {output} --report-only"
+        "vitalbench audit --records {input.split} --store {input.store} --unmade {input.unmade} {params.options}"
+        " --receipt {output} --report-only"
         " 2>&1 | tee {log}"
 
 

@@ -37,6 +37,7 @@ PICTURES_SLICE = "config/pictures/{dataset}.json"  # what decides whether its re
 RESOLVED = "config/resolved.json"  # the knobs the suite was resolved with, for people: no job depends on it
 SPLIT = "splits/{dataset}/{task}/fold{fold}.csv"
 CLASSES = "splits/{dataset}/{task}/classes-fold{fold}.csv"  # how many training patients carry each, and which are asked
+UNMADE = "splits/{dataset}/{task}/unmade-fold{fold}.txt"  # why the split could not be made; empty where it was
 RECEIPT = "splits/{dataset}/{task}/audit-fold{fold}.json"
 RUN = "runs/{dataset}/{task}/{design}/{target}/seed{seed}-fold{fold}"
 CHECKPOINTS = "checkpoints"  # below RUN, a folder a run_id; and below the backup's RUN

@@ -112,6 +112,10 @@ class Results:
         """How many training patients of a split carry each class of the task, and which classes it asks."""
         return self.folder / layout.CLASSES.format(dataset=dataset, task=task, fold=fold)
 
+    def unmade(self, dataset: str, task: str, fold: int) -> Path:
+        """Why a split could not be made; empty where it was."""
+        return self.folder / layout.UNMADE.format(dataset=dataset, task=task, fold=fold)
+
     def receipt(self, dataset: str, task: str, fold: int) -> Path:
         """The audit's receipt for a split."""
         return self.folder / layout.RECEIPT.format(dataset=dataset, task=task, fold=fold)

@@ -17,7 +17,7 @@ from vitalbench.layout import NEIGHBOURS
 from vitalbench.measure.device import cpu_count
 from vitalbench.progress import say
 from vitalbench.split import neighbours
-from vitalbench.split.audit import Check, audit, read_table, receipt
+from vitalbench.split.audit import UNMADE, Check, audit, read_table, receipt
 from vitalbench.split.fitted import fitted_records
 
 
@@ -41,6 +41,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pairs", type=Path, metavar="OUT", help="write what crosses, a row a pair")
     parser.add_argument("--receipt", type=Path, metavar="OUT", help="write the receipt that training asks for")
     parser.add_argument("--report-only", action="store_true", help="exit 0 on a leak too; the receipt still says leak")
+    parser.add_argument(
+        "--unmade", type=Path, metavar="FILE", help="says why the split could not be made; empty where it was"
+    )
     parser.add_argument(
         "--price-the-leak",
         type=Path,
@@ -92,6 +95,16 @@ def _grouped(
     return table, groups
 
 
+def _unmade(said: Path | None) -> str:
+    """Why there is nothing to audit; empty where there is."""
+    if said is None:
+        return ""
+    try:
+        return said.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{said}: not readable: {error}") from None
+
+
 def _tell(checks: list[Check], verdict: str) -> None:
     for check in checks:
         if check.found:
@@ -110,6 +123,14 @@ def run(args: argparse.Namespace) -> None:
         raise ConfigError(f"--threads is {args.threads}; allowed: 1 or more")
     if args.price_the_leak and not (args.store and args.labels):
         raise ConfigError("--price-the-leak needs --store FILE, whose records it scores, and --labels SET")
+    if why := _unmade(args.unmade):
+        if args.receipt:
+            content = neighbours.store_content(args.store) if args.store else None
+            write_json(args.receipt, receipt([], file_digest(args.records), content, why))
+        if not args.report_only:
+            raise GateError(f"{args.records}: the split cannot be made: {why}")
+        print(f"{UNMADE}: {why}")
+        return
     table = read_table(args.records)
     stored, content, copies = None, None, None
     if args.store:

@@ -23,6 +23,7 @@ from vitalbench.progress import say
 from vitalbench.search.fence import Fenced
 from vitalbench.search.objective import objective
 from vitalbench.search.trial_job import RESULT, TIMING, VALIDATED_ON, TrialJob
+from vitalbench.split.audit import barred
 from vitalbench.train.among import among
 from vitalbench.train.cell import labels_of
 from vitalbench.train.checkpoints import Checkpoints, under_way
@@ -69,9 +70,8 @@ def _trained(trial: TrialJob, log: RunLog, keeper: Keeper, observer: Unobserved)
     wrong_device = mismatch(job.target.device, job.target.match, job.target.processes)
     if wrong_device:
         return _left(trial, "refused", wrong_device)
-    verdict = read_json(job.receipt)
-    if verdict["verdict"] != "clean":
-        return _left(trial, "not-allowed", f"the split leaks: {verdict['reason']}")
+    if (bar := barred(read_json(job.receipt))) is not None:
+        return _left(trial, *bar)
     keeper.checkpoints.open()
     records = trial.records
     why = f"among the {len(records)} training and validation records of this search"

@@ -79,7 +79,8 @@ class TrialJob:
     def identity(self) -> str:
         """The hash of all that its course depends on; of the records, those it may see."""
         config = self.job.config() | {"dataset": self.job.dataset.model_dump(include={"module", "signal"})}
-        labels = [sorted(carried) for carried in self.records[f"labels:{self.job.task.labels}"]]
+        # A split that could not be made, for want of the label set perhaps, leaves no records: its trials end with that reason.
+        labels = [sorted(carried) for carried in self.records.get(f"labels:{self.job.task.labels}", ())]
         seen = self.records[["record_id", "patient_id", "split", "digest"]].to_dict("list") | {"labels": labels}
         return digest({"config": config, "metric": self.metric, "data": digest(seen)})
 

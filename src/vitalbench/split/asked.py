@@ -41,6 +41,12 @@ def asked_classes(records: pd.DataFrame, split: pd.Series, task: TaskData) -> pd
     return rows[COLUMNS]
 
 
+def none_asked(task: TaskData) -> pd.DataFrame:
+    """The same of a split that could not be made: nobody is trained on, no class is asked."""
+    rows = {"class": task.classes, "train_patients": 0, "of_patients": 0, "share": 0.0, "asked": False}
+    return pd.DataFrame(rows)[COLUMNS]
+
+
 def of_split(path: Path, task: TaskData) -> TaskData:
     """A task with the classes that a split asks.
 

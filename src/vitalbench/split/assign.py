@@ -102,6 +102,11 @@ def _fewer(patients: pd.Series, split: NDArray[np.object_], wanted: int) -> NDAr
     return np.where(out, "unused", split).astype(object)
 
 
+def all_unused(records: pd.DataFrame) -> pd.DataFrame:
+    """What stands in the place of a split that could not be made: record_id, patient_id, split, of records that are in none."""
+    return records[["record_id", "patient_id"]].assign(split="unused")
+
+
 def assign(records: pd.DataFrame, task: TaskData, fold: int, copies: pd.Series | None = None) -> pd.DataFrame:
     """Assign every record to a split.
 

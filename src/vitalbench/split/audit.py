@@ -4,6 +4,7 @@ Every check is a row with what was found and what is allowed; a row over its all
 the table it audited, so that a trainer can hold it against the split it is about to use.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from numbers import Number
 from pathlib import Path
@@ -28,6 +29,7 @@ from vitalbench.split.crossing import (
 from vitalbench.split.id_writing import in_plain_writing
 
 FATAL, NOTICE = "fatal", "notice"
+UNMADE = "unmade"  # the verdict of a receipt on a split that could not be made
 
 
 @dataclass(frozen=True)
@@ -165,11 +167,24 @@ def leaks_of(checks: list[Check]) -> str:
     return "; ".join(f"{check.check} {check.split}: {check.found}" for check in checks if check.verdict == "leak")
 
 
-def receipt(checks: list[Check], table_digest: str, content: str | None) -> dict[str, Any]:
-    """What training needs to see: the verdict, and which table and store content it was reached on."""
-    reason = leaks_of(checks)
+def barred(receipt: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The status that a receipt leaves to the cells of its split, and why; None where they may be trained."""
+    if receipt["verdict"] == "clean":
+        return None
+    if receipt["verdict"] == UNMADE:
+        return "failed", f"the split cannot be made: {receipt['reason']}"
+    return "not-allowed", f"the split leaks: {receipt['reason']}"
+
+
+def receipt(checks: list[Check], table_digest: str, content: str | None, unmade: str = "") -> dict[str, Any]:
+    """What training needs to see: the verdict, and which table and store content it was reached on.
+
+    Args:
+        unmade: why there is no split to audit, where it could not be made.
+    """
+    reason = unmade or leaks_of(checks)
     return {
-        "verdict": "leak" if reason else "clean",
+        "verdict": UNMADE if unmade else "leak" if reason else "clean",
         "split_sha256": table_digest,
         "store_content": content,
         "checks": [asdict(check) for check in checks],

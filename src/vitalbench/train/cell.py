@@ -23,7 +23,7 @@ from vitalbench.measure.device import device_here, mismatch
 from vitalbench.measure.phases import Phase
 from vitalbench.progress import say
 from vitalbench.provenance import environment, provenance
-from vitalbench.split.audit import leaks_of
+from vitalbench.split.audit import barred, leaks_of
 from vitalbench.split.fitted import rows_hash
 from vitalbench.train.among import among
 from vitalbench.train.checkpoints import under_way
@@ -193,8 +193,8 @@ def _bytes_of(store: Path) -> int:
 def _run(job: Job, run_id: str, log: RunLog, keeper: Keeper, observer: Unobserved) -> tuple[str, str]:
     """Run a cell; returns status and reason."""
     manifest, receipt = read_json(job.store.with_name("manifest.json")), read_json(job.receipt)
-    if receipt["verdict"] != "clean":
-        return "not-allowed", f"the split leaks: {receipt['reason']}"
+    if (bar := barred(receipt)) is not None:
+        return bar
     wrong_device = mismatch(job.target.device, job.target.match, job.target.processes)
     if wrong_device:
         return "refused", wrong_device
