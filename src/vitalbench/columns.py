@@ -577,6 +577,7 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "projected | what a projection comes to; nothing was measured of it | unit",
             "reported_to | where the document reports a range, its upper end | unit",
             "found_to | where what was found is a range, its upper end | unit",
+            "beside | <data set>.<label set>.<class, or macro>: whose AUROC on test records the document reports",
         ),
     ),
     "search": (

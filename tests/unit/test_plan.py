@@ -31,6 +31,23 @@ def test_what_is_measured_is_projected_to_targets_that_a_suite_names_and_control
     assert {(planned.status, planned.projected_from) for planned in found} == {("projected", ("cpu",))}
 
 
+def test_the_whole_release_of_radiographs_is_planned_at_full_size_and_says_what_is_missing(configs, tmp_path):
+    found = plan(configs, suite="chestxray14-release").cells
+    assert {(planned.cell.dataset, planned.status) for planned in found} == {("chestxray14", "not-run")}
+    assert all("pass data_root=FOLDER that holds chestxray14/" in planned.reason for planned in found)
+    (tmp_path / "chestxray14").mkdir()
+    (tmp_path / "chestxray14/Data_Entry_2017_v2020.csv").write_text("")
+    there = plan(configs, suite="chestxray14-release", data_root=str(tmp_path))
+    assert {planned.status for planned in there.cells} == {""}
+    assert there.suite.size == "full"
+    options = configs.design("resnet50", "full").model.options
+    assert options["layers"] == [3, 4, 6, 3]
+    assert configs.dataset("chestxray14").image.height == 224
+    away = plan(configs, suite="chestxray14-release", data_root=str(tmp_path), targets=["h200"]).cells
+    assert {planned.status for planned in away} == {"not-run"}
+    assert all("target h200 is not here" in planned.reason for planned in away)
+
+
 def test_without_a_cell_that_is_measured_nothing_is_projected(configs):
     alone = [planned for planned in plan(configs, targets=["h100"]).cells if planned.cell.design == "s4d"]
     assert {planned.status for planned in alone} == {"not-run"}

@@ -127,5 +127,6 @@ def claim_rows(documents: dict[str, Document], facts: Facts) -> Iterator[dict[st
                 "unit": claim.unit,
                 "tolerance": claim.tolerance,
                 "relation": claim.relation,
+                "beside": claim.beside,
                 **judge(claim, known),
             }

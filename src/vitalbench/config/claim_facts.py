@@ -9,7 +9,7 @@ from vitalbench.config.claims_file import Claim, Document
 from vitalbench.config.dataset import Dataset
 from vitalbench.config.expression import facts_named
 from vitalbench.config.prices import Price
-from vitalbench.config.schema import Task
+from vitalbench.config.schema import MACRO, Task
 from vitalbench.config.target import Target
 from vitalbench.errors import ConfigError, choices
 
@@ -117,6 +117,14 @@ def _check_side_by_side(name: _Name, known: Known, projected: bool) -> None:
     name.last((*columns, times), "column of the table efficiency")
 
 
+def _label_sets(known: Known) -> dict[str, list[str]]:
+    """The classes of each label set that a task asks for."""
+    sets: dict[str, list[str]] = {}
+    for task in map(known.task, known.tasks):
+        sets.setdefault(task.labels, task.classes)
+    return sets
+
+
 def _check_measured(name: _Name, known: Known, dataset: str) -> None:
     kind = name.take(MEASURED, "measured fact")
     if kind == AUROC:
@@ -133,9 +141,7 @@ def _check_measured(name: _Name, known: Known, dataset: str) -> None:
         name.take(known.tasks, "task")
         name.last(_PARTS, "split")
     elif kind == LABELS:
-        sets: dict[str, list[str]] = {}
-        for task in map(known.task, known.tasks):
-            sets.setdefault(task.labels, task.classes)
+        sets = _label_sets(known)
         name.last(sets[name.take(sets, "label set")], "class")
     elif name.rest:
         raise ConfigError(f"'{name.fact}': '{kind}' of data set '{dataset}' is one number, without '.{name.rest}'")
@@ -165,6 +171,18 @@ def _check_fact(fact: str, known: Known, document: Document, declared: Callable[
             _check_side_by_side(name, known, projected=True)
 
 
+def _check_beside(beside: str, known: Known) -> None:
+    """Refuse a score of a data set, a label set or a class that there is not."""
+    dataset, labels, label = beside.split(".")
+    if dataset not in known.datasets:
+        raise ConfigError(f"beside: no data set is named {dataset!r}; {choices(dataset, known.datasets)}")
+    sets = _label_sets(known)
+    if labels not in sets:
+        raise ConfigError(f"beside: no task asks for the labels {labels!r}; {choices(labels, sets)}")
+    if label not in (every := [*sets[labels], MACRO]):
+        raise ConfigError(f"beside: '{labels}' has no class {label!r}; {choices(label, every)}")
+
+
 def _check_method(claim: Claim) -> None:
     """What a claim says of its method is what its checks name: something projected, something measured, or neither."""
     if not claim.checks:
@@ -188,6 +206,8 @@ def _check_claim(claim: Claim, known: Known, document: Document, declared: Calla
         except ConfigError as error:
             raise ConfigError(f"{key}: {error}") from None
     _check_method(claim)
+    if claim.beside is not None:
+        _check_beside(claim.beside, known)
     return {fact for _, fact in claim.facts}
 
 

@@ -46,7 +46,8 @@ class Claim(Strict):
     or names what it `waits_for`; `projection` on what is projected from that, or from a target's declared rates; `untestable` has a
     `reason` instead. docs/METHODS.md lists the facts. `definition` says what the number is of where its words leave that open;
     `relation` is the document's: "< 100 ms" is `at-most`. A range goes from `reported` to `reported_to`; `check_to` is the upper
-    end of what is found, where that is a range too. `reason` and `waits_for` may hold expressions in braces.
+    end of what is found, where that is a range too. `reason` and `waits_for` may hold expressions in braces. `beside`, as
+    `<data set>.<label set>.<class, or macro>`, says whose AUROC it reports, of whatever network: the page shows it beside ours.
     """
 
     id: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
@@ -63,6 +64,7 @@ class Claim(Strict):
     check_to: str | None = None
     waits_for: Said | None = None
     reason: str = ""
+    beside: Annotated[str, Field(pattern=r"^[^.]+\.[^.]+\.[^.]+$")] | None = None
 
     @property
     def checks(self) -> list[str]:

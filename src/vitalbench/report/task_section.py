@@ -9,6 +9,7 @@ from vitalbench.report.examined_section import Examined, examined_section
 from vitalbench.report.figures import Panel
 from vitalbench.report.pareto import front
 from vitalbench.report.pick import Pick, pick
+from vitalbench.report.published import published
 from vitalbench.report.search_rows import searched_rows
 from vitalbench.report.task_data import TaskData
 from vitalbench.report.task_figures import more_panels, roc_panels, score_panels, test_predictions
@@ -35,6 +36,7 @@ class TaskSection:
     searches: list[list[Any]]
     pairs: list[list[Any]]
     classes: tuple[list[str], list[list[Any]]]
+    classes_note: str
     groups: tuple[list[str], list[list[Any]]]
     score_panels: list[Panel]
     roc_panels: list[Panel]
@@ -148,7 +150,7 @@ def _pick(data: TaskData) -> Pick:
 def task_section(results: Results, dataset: str, task: str, target: str, *, figures: bool = True) -> TaskSection:
     """Gather a task's section from the tables and, for its figures, the runs."""
     data = TaskData(results, dataset, task, target)
-    scored = test_predictions(data) if figures else []
+    scored, others = test_predictions(data) if figures else [], published(data)
     several = len(results.suite["targets"]) > 1
     return TaskSection(
         title=f"{results.suite['datasets'][dataset]['title']}: {task}" + (f" on {target}" if several else ""),
@@ -162,7 +164,8 @@ def task_section(results: Results, dataset: str, task: str, target: str, *, figu
         main=main_table(data),
         searches=searched_rows(results, dataset, task, target),
         pairs=pair_rows(data),
-        classes=class_table(data),
+        classes=class_table(data, others),
+        classes_note=others.note,
         groups=group_table(data),
         score_panels=score_panels(data) if figures else [],
         roc_panels=roc_panels(data, scored) if figures else [],

@@ -4,6 +4,8 @@ from typing import Any
 
 from markupsafe import Markup
 
+from vitalbench.config.schema import MACRO
+from vitalbench.report.published import Published
 from vitalbench.report.task_data import Row, TaskData
 from vitalbench.report.wording import badge, count, in_order, metric_name, score, seconds
 from vitalbench.tables import number
@@ -88,14 +90,17 @@ def pair_rows(data: TaskData) -> list[list[Any]]:
     return rows
 
 
-def class_table(data: TaskData) -> tuple[list[str], list[list[Any]]]:
-    """The primary metric of every class, a column a design."""
-    primary = data.task.primary
+def class_table(data: TaskData, others: Published) -> tuple[list[str], list[list[Any]]]:
+    """The primary metric of every class, a column a design; then, with their mean, what others published of the release."""
+    primary, told = data.task.primary, others.values.values()
+    mean = [(MACRO, "mean", "")] if others.values else []
     rows = [
-        [label, found, *(_shown(data.score(design, primary, label)) for design in data.designs)]
-        for label, found in data.positives.items()
+        [name, found, *(_shown(data.score(design, primary, label)) for design in data.designs)]
+        + [of.get(label, "") for of in told]
+        for label, name, found in [*((label, label, found) for label, found in data.positives.items()), *mean]
     ]
-    return ["Class", "#positives", *(f"#{design}" for design in data.designs)], rows
+    heads = [*(f"#{design}" for design in data.designs), *(f"#published: {source}" for source in others.values)]
+    return ["Class", "#positives", *heads], rows
 
 
 def group_table(data: TaskData) -> tuple[list[str], list[list[Any]]]:
