@@ -9,6 +9,7 @@ from vitalbench.claims.counted import add_counted, add_saving
 from vitalbench.claims.facts import Facts
 from vitalbench.claims.ledger import judge
 from vitalbench.claims.side_by_side import add_efficiency
+from vitalbench.claims.sources import declared_facts
 from vitalbench.config.claims_file import Claim
 from vitalbench.config.published import parse_published, published_texts
 from vitalbench.cost.projector import Projector
@@ -127,6 +128,17 @@ def test_the_generated_records_of_a_set_that_is_nothing_else_are_counted(configs
     assert judge(claim, facts)["verdict"] == "reproduced"
     facts.add("measured.synthetic-ecg.records", 19999)
     assert judge(claim, facts)["verdict"] == "refuted"
+
+
+def test_how_many_classes_a_release_has_is_declared_with_their_counts(configs):
+    facts = declared_facts(configs)
+    assert facts.numbers["declared.chestxray14.classes.findings"] == 14
+    assert facts.numbers["declared.chestxray14.labels.findings.Hernia"] == 227
+    claim = next(of for of in configs.documents["003-imaging"].claims if of.id == "003-xray-findings")
+    row = judge(claim, facts)
+    assert (row["published"], row["verdict"]) == (14, "not-run")  # as published; nothing was counted here
+    assert row["reason"].startswith("those of the publisher's whole table, 112,120 images")
+    assert judge(claim.model_copy(update={"reported": 15}), facts)["verdict"] == "refuted"
 
 
 def test_scores_on_a_whole_release_are_told_for_the_mean_and_for_each_class(tmp_path):

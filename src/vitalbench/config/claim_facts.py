@@ -37,8 +37,10 @@ def flat(prefix: str, value: Any) -> Iterator[tuple[str, float]]:
 
 def declared_by(name: str, dataset: Mapping[str, Any]) -> dict[str, float]:
     """The facts a data set's configuration declares of its whole release, by `declared.<data set>.<fact>`."""
+    expected = dataset["expected"] or {}
     shape = {key: dataset.get(key) for key in ("signal", "image")}
-    return dict(flat(f"declared.{name}", dataset["expected"] or {})) | dict(flat(f"declared.{name}", shape))
+    classes = {"classes": {labels: len(counts) for labels, counts in (expected.get("labels") or {}).items()}}
+    return {fact: value for told in (expected, shape, classes) for fact, value in flat(f"declared.{name}", told)}
 
 
 def target_facts(name: str, target: Mapping[str, Any]) -> dict[str, float]:
