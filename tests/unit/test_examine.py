@@ -427,6 +427,56 @@ def test_predictions_of_other_records_are_not_taken_together(tmp_path):
     assert found[1].record_id.tolist() == shuffled.record_id.tolist()
 
 
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"patient_id": "q7"}, "another patient of record r7"),
+        ({"group:site": "c"}, "another group 'site' of record r7"),
+        ({"weight": 2.0}, "another weight of record r7"),
+        ({"y_true:B": None}, "another truth of record r7"),
+        ({"split": "val"}, "another split of record r7"),
+    ],
+)
+def test_members_that_say_otherwise_of_a_record_are_refused(tmp_path, changed, said):
+    found = predictions(40)
+    found.split[7], found.y[7, 1] = "test", 1
+    table = pd.read_csv(written(found, tmp_path / "one.csv")).assign(weight=1.0)
+    table.to_csv(tmp_path / "one.csv", index=False)
+    for column, value in changed.items():
+        table[column] = table[column].astype(object)
+        table.loc[7, column] = value
+    table.sample(frac=1, random_state=0).to_csv(tmp_path / "two.csv", index=False)
+    members = {tmp_path / name: read_predictions(tmp_path / name, "multilabel") for name in ("one.csv", "two.csv")}
+    with pytest.raises(InputError, match=rf"two\.csv: {said} than .*one\.csv"):
+        aligned(members)
+
+
+def test_a_group_that_one_member_does_not_tell_is_no_contradiction(tmp_path):
+    one = written(predictions(40), tmp_path / "one.csv")
+    pd.read_csv(one).drop(columns="group:site").to_csv(tmp_path / "two.csv", index=False)
+    assert len(aligned({path: read_predictions(path, "multilabel") for path in (one, tmp_path / "two.csv")})) == 2
+
+
+def test_a_file_that_is_named_twice_is_refused(tmp_path):
+    one = written(predictions(40), tmp_path / "one.csv")
+    (tmp_path / "link.csv").symlink_to(one)
+    for again in (one, tmp_path / "link.csv"):
+        with pytest.raises(InputError, match=r"the file is named twice, as .*one\.csv too"):
+            cli.run(["examine", str(one), str(again), "--task", "multilabel", "--out", str(tmp_path / "out")])
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_table_of_several_files_does_not_outlast_them(tmp_path):
+    one, other = (written(predictions(80, shift=shift), tmp_path / f"{shift}.csv") for shift in (0.0, 0.5))
+    out = tmp_path / "out"
+    rest = ["--task", "multilabel", "--bootstrap", "5", "--out", str(out)]
+    assert cli.run(["examine", str(one), str(other), *rest]) == 0
+    assert (out / "ensemble.csv").is_file()
+    assert cli.run(["examine", str(one), *rest]) == 0
+    assert not (out / "ensemble.csv").exists()
+    assert (out / "operating.csv").is_file()
+
+
 def test_a_patient_of_both_splits_is_refused(tmp_path):
     found = predictions(100)
     found.patient_id[:50:2] = found.patient_id[1:51:2]

@@ -64,6 +64,17 @@ def _of_suite(results: Results, place: SearchPlace, level: float, failures: int)
     say(f"{out}: {len(members)} of {len(results.examined[place])} runs")
 
 
+def _each_once(paths: list[Path]) -> None:
+    """Raise an InputError where a file is named twice: it would count as one member and say nothing of the others."""
+    seen: dict[Path, Path] = {}
+    for path in paths:
+        if (file := path.resolve()) in seen:
+            raise InputError(
+                f"{path}: the file is named twice, as {seen[file]} too; members are predictions of their own"
+            )
+        seen[file] = path
+
+
 def _apart(found: Predictions, path: Path) -> None:
     """Raise an InputError where there is nothing to choose or tell on, or a patient is in both. A suite's splits are audited."""
     for split in (CHOSEN_ON, SPLIT):
@@ -93,10 +104,13 @@ def run(args: argparse.Namespace) -> None:
         raise ConfigError(f"--task is {args.task!r}; {choices(str(args.task), EXAMINED)}")
     if args.out is None:
         raise ConfigError("vitalbench examine: needs --out, the folder that the tables go to")
+    _each_once(args.files)
     members = aligned({path: read_predictions(path, args.task) for path in args.files})
     _apart(members[0], args.files[0])
     tables = examined(members, args.task, args.level, args.bootstrap, args.seed, args.failures)
     written = [name for name in TABLES if name != "ensemble" or len(members) > 1]
     for name in written:
         write_table(name, tables[name], args.out / f"{name}.csv")
+    for stale in set(TABLES) - set(written):
+        (args.out / f"{stale}.csv").unlink(missing_ok=True)  # of several files that an earlier command took together
     say(f"{args.out}: {', '.join(f'{name}.csv' for name in written)}")

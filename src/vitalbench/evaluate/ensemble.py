@@ -29,7 +29,7 @@ def aligned(members: dict[Path, Predictions]) -> list[Predictions]:
     """The members' predictions in the first one's order of records.
 
     Raises:
-        InputError: they are not of the same records, classes, splits and truths.
+        InputError: they are not of the same records and classes, or say otherwise of them: patient, split, truth, weight or group.
     """
     (first_path, first), *others = members.items()
     order = {record: at for at, record in enumerate(first.record_id)}
@@ -45,10 +45,27 @@ def aligned(members: dict[Path, Predictions]) -> list[Predictions]:
             p=other.p[rows], groups=other.groups.iloc[rows].reset_index(drop=True),
             weight=None if other.weight is None else other.weight[rows],
         )  # fmt: skip
-        if not (np.array_equal(mine.split, first.split) and np.array_equal(mine.y, first.y, equal_nan=True)):
-            raise InputError(f"{path}: other splits or truths than {first_path}")
+        _check_alike(mine, first, path, first_path)
         found.append(mine)
     return found
+
+
+def _check_alike(mine: Predictions, first: Predictions, path: Path, first_path: Path) -> None:
+    """Raise an InputError where two files say otherwise of a record; a group that only one of them tells is no contradiction."""
+    told = {
+        "patient": (mine.patient_id, first.patient_id),
+        "split": (mine.split, first.split),
+        "weight": (mine.weights, first.weights),
+        **{
+            f"group '{name}'": tuple(of.groups[name].to_numpy(dtype=object) for of in (mine, first))
+            for name in mine.groups.columns.intersection(first.groups.columns)
+        },
+    }
+    other = {what: mine_of != first_of for what, (mine_of, first_of) in told.items()}
+    other["truth"] = ~((mine.y == first.y) | (np.isnan(mine.y) & np.isnan(first.y))).all(axis=1)
+    for what, rows in other.items():
+        if rows.any():
+            raise InputError(f"{path}: another {what} of record {mine.record_id[rows.argmax()]} than {first_path}")
 
 
 def together(members: list[Predictions]) -> Predictions:
