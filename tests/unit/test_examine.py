@@ -214,6 +214,28 @@ def test_whose_group_is_unknown_is_neither_a_subgroup_nor_among_the_rest():
     )
 
 
+@pytest.mark.parametrize(
+    ("values", "subgroup", "patients", "why"),
+    [
+        (["one"], "dev=one", 200, "nobody else's is another and known"),
+        (["one", "unknown"], "dev=one", 100, "nobody else's is another and known"),
+        (["unknown", None], "dev=unknown", 200, "no test record tells it"),
+    ],
+)
+def test_a_grouping_with_nobody_to_compare_says_so(values, subgroup, patients, why):
+    found = predictions(400)
+    column = np.array([values[i // 2 % len(values)] for i in range(400)], dtype=object)
+    (row,) = disparity_rows(replace(found, groups=pd.DataFrame({"dev": column}, dtype=object)), "multilabel", 10, 0)
+    assert (row["subgroup"], row["n_patients"], row["n_rest"], row["value"]) == (subgroup, patients, 0, None)
+    assert row["reason"] == why
+
+
+def test_an_ece_leans_upward_under_resampling_as_the_documents_say():
+    found = predictions(300, seed=2)
+    rows = [row for row in calibration_rows(found, 200, 0) if row["method"] == "raw"]
+    assert all((row["ece_low"] + row["ece_high"]) / 2 > row["ece"] for row in rows)
+
+
 def test_a_subgroup_of_few_patients_is_not_compared():
     found = predictions(400)
     groups = found.groups["site"].to_numpy(copy=True)

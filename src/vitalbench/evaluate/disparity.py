@@ -40,7 +40,8 @@ def disparity_rows(predictions: Predictions, kind: Kind, resamples: int, seed: i
     """A row a subgroup, metric and class, then their mean: the subgroup, the rest, and their difference with its interval.
 
     Thresholds are those of the best F1 on the validation records. A class is compared where it has five positive and five negative
-    patients on either side; a subgroup without such a class has one row that says so. p is how rarely resamples put the difference
+    patients on either side; a subgroup without such a class, and a grouping of which fewer than two values are known, has one row
+    that says so. p is how rarely resamples put the difference
     on the other side of 0, corrected by Holm over the subgroups, all groupings together, of a metric and class.
     """
     chosen = choose_thresholds(predictions, kind).value
@@ -50,6 +51,8 @@ def disparity_rows(predictions: Predictions, kind: Kind, resamples: int, seed: i
     for grouping in test.groups.columns:
         column = test.groups[grouping].to_numpy(dtype=object)
         values = sorted({value for value in column if value not in _NOT_KNOWN})
+        if len(values) < 2:
+            rows.append(_alone(over, grouping, column, values))
         if len(values) < 3:  # of two, the one beside the other says it all
             values = values[: len(values) - 1]
         for value in values:
@@ -65,6 +68,22 @@ def disparity_rows(predictions: Predictions, kind: Kind, resamples: int, seed: i
         for row, p in zip(family, holm([row["p_value"] for row in family]), strict=True):
             row["p_corrected"] = p
     yield from rows
+
+
+def _not_compared(on: dict[str, Any], why: str) -> dict[str, Any]:
+    """The one row of a subgroup that is not compared."""
+    nothing = dict.fromkeys(
+        ("value", "rest", "difference", "difference_low", "difference_high", "p_value", "p_corrected")
+    )
+    return {**on, "metric": METRICS[0], "label": MACRO, **nothing, "n_labels": 0, "reason": why}
+
+
+def _alone(over: Resampled, grouping: str, column: NDArray[np.object_], values: list[str]) -> dict[str, Any]:
+    """The row of a grouping with nobody to compare: a value that all have who tell one, or none that is told."""
+    of = values[0] if values else _NOT_KNOWN[-1]
+    mine = np.asarray([value == of or (not values and value in _NOT_KNOWN) for value in column])
+    why = "nobody else's is another and known" if values else "no test record tells it"
+    return _not_compared({"subgroup": f"{grouping}={of}", "n_patients": over.holders(mine), "n_rest": 0}, why)
 
 
 def _compared(
@@ -84,8 +103,7 @@ def _compared(
             yield {**on, "metric": metric, "label": name, **_row(over, here[metric], there[metric])}
     if not any(kept.values()):
         few = f"no class has {FEW_PATIENTS} positive and {FEW_PATIENTS} negative patients on both sides"
-        nothing = dict.fromkeys(("value", "rest", "difference", "difference_low", "difference_high", "p_value"))
-        yield {**on, "metric": METRICS[0], "label": MACRO, **nothing, "n_labels": 0, "p_corrected": None, "reason": few}
+        yield _not_compared(on, few)
     for metric, pairs in kept.items():
         if pairs:
             here_mean, there_mean = (np.mean([pair[side] for pair in pairs], axis=0) for side in (0, 1))

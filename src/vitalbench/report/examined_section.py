@@ -169,8 +169,10 @@ def _disparity_note(rows: list[Row]) -> str:
     )
     if not without:
         return ""
-    reasons = "; ".join(dict.fromkeys(row["reason"] for row in without))
-    return f"Not compared: {', '.join(_subgroup(row) for row in without)}: {reasons}."
+    told: dict[str, list[str]] = {}
+    for row in without:
+        told.setdefault(row["reason"], []).append(_subgroup(row))
+    return "Not compared: " + "; ".join(f"{', '.join(of)}: {why}" for why, of in told.items()) + "."
 
 
 def _ensemble(rows: list[Row]) -> str:
