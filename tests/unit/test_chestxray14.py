@@ -150,10 +150,64 @@ def test_boxes_are_shares_of_the_image_and_are_held_to_it(release, dataset, tmp_
     assert name in chest.NAMES
     assert 0 <= x < x + width <= 1.001
     assert 0 <= y < y + height <= 1.001
+
+
+@pytest.mark.parametrize(
+    ("cells", "why"),
+    [
+        ((None, None, None, None, None, "2000"), "its place lies outside of 1024 pixels"),
+        ((None, None, "-1", None, None, None), "its place lies outside of 1024 pixels"),
+        ((None, None, None, None, "0", None), "its place has no size"),
+        ((None, None, "left", None, None, None), "its place is no four numbers"),
+        ((None, "Masse", None, None, None, None), "its finding is not one of the fourteen"),
+        (("00099999_000.png", None, None, None, None, None), "its image is in no row of the table of entries"),
+    ],
+)
+def test_a_box_at_fault_is_left_out_and_its_image_stays(release, dataset, tmp_path, cells, why, capsys):
+    before = chestxray14.read_index(release, dataset)
     line = (release / "BBox_List_2017.csv").read_text().splitlines()[1]
-    wrong = line.rpartition(",")[0] + ",2000"
-    with pytest.raises(InputError, match=r"BBox_List_2017.csv: row 1: no box"):
-        chestxray14.read_index(altered(release, tmp_path, line, wrong, "BBox_List_2017.csv"), dataset)
+    told = line.split(",")
+    wrong = ",".join(new or old for new, old in zip(cells, told, strict=False))
+    index = chestxray14.read_index(altered(release, tmp_path, line, wrong, "BBox_List_2017.csv"), dataset)
+    count = {name: index["boxes:findings"].map(len).sum() for name, index in (("before", before), ("after", index))}
+    assert count["before"] - count["after"] == 1
+    assert (index["fault"] == "").all()
+    assert index["labels:findings"].equals(before["labels:findings"])
+    assert f"1 of {count['before']} boxes left out: {why}, such as row 1\n" in capsys.readouterr().err
+
+
+def test_boxes_most_of_which_are_at_fault_are_refused(release, dataset, tmp_path):
+    root = altered(release, tmp_path, "", "", "BBox_List_2017.csv")
+    boxes = pd.read_csv(root / "BBox_List_2017.csv")
+    boxes.iloc[:, 2] = 5000
+    boxes.to_csv(root / "BBox_List_2017.csv", index=False)
+    with pytest.raises(InputError, match=r"BBox_List_2017\.csv: row 1: its place lies outside of 1024 pixels"):
+        chestxray14.read_index(root, dataset)
+
+
+@pytest.mark.parametrize(
+    ("other", "fault"), [("", ""), ("same", ""), ("other", "Patient Gender and Patient Sex say otherwise")]
+)
+def test_of_two_columns_of_sex_neither_wins_silently(release, dataset, tmp_path, other, fault):
+    root = altered(release, tmp_path, "", "", TABLE)
+    table = pd.read_csv(root / TABLE, dtype=str)
+    mine = next(name for name in ("Patient Gender", "Patient Sex") if name in table)
+    told = table[mine].to_numpy(copy=True)
+    told[0] = {"": "", "same": told[0], "other": "F" if told[0] == "M" else "M"}[other]
+    table["Patient Sex" if mine == "Patient Gender" else "Patient Gender"] = told
+    table.to_csv(root / TABLE, index=False)
+    index = chestxray14.read_index(root, dataset)
+    assert index["fault"].iloc[0] == fault
+    assert (index["fault"].iloc[1:] == "").all()
+
+
+def test_spaces_around_a_finding_are_none(release, dataset, tmp_path):
+    row = first_row(release)
+    cells = row.split(",")
+    cells[1] = " Mass | Nodule"
+    index = chestxray14.read_index(altered(release, tmp_path, row, ",".join(cells)), dataset)
+    assert index["fault"].iloc[0] == ""
+    assert index["labels:findings"].iloc[0] == ["Mass", "Nodule"]
 
 
 def test_the_file_of_a_row_at_fault_is_no_stray_and_one_without_a_row_is(release, dataset, tmp_path, capsys):

@@ -35,16 +35,20 @@ _YEARS = {"": 1.0, "Y": 1.0, "M": 1 / 12, "D": 1 / 365.25}
 _OLDEST = 120  # years; the first release has ages up to 414
 _LISTS = {"train_val_list.txt": "train", "test_list.txt": "test"}
 _BOXES = "BBox_List_2017.csv"
+_PLACE = ("Bbox [x", "y", "w", "h]")
 _CALLED = {"Infiltrate": "Infiltration"}  # findings that the boxes call otherwise
 _VALIDATED = 8  # of so many patients of the training list one is validated on
 
 
 def _sexes(rows: Rows) -> pd.Series:
-    column = next((name for name in _SEX if name in rows.table.columns), None)
-    if column is None:
+    columns = [name for name in _SEX if name in rows.table.columns]
+    if not columns:
         raise InputError(f"{rows.path}: column '{_SEX[0]}' is missing; found: {', '.join(rows.table.columns)}")
-    cells = rows.table[column]
-    rows.refuse(~cells.isin(["M", "F", ""]), f"{column} is not M, F or empty")
+    for column in columns:
+        rows.refuse(~rows.table[column].isin(["M", "F", ""]), f"{column} is not M, F or empty")
+    cells, last = rows.table[columns[0]], rows.table[columns[-1]]
+    rows.refuse((cells != last) & (cells != "") & (last != ""), f"{' and '.join(columns)} say otherwise")
+    cells = cells.where(cells != "", last)
     return cells.map({"M": "male", "F": "female"}).fillna("unknown")
 
 
@@ -71,7 +75,7 @@ def _follow_ups(rows: Rows) -> pd.Series:
 
 def _findings(rows: Rows) -> list[list[str]]:
     cells = rows.table["Finding Labels"]
-    split = cells.str.split("|")
+    split = cells.map(lambda names: [name.strip() for name in names.split("|")])
     rows.refuse(cells == "", "has no Finding Labels")
     rows.refuse(split.map(lambda names: len(set(names)) < len(names)), "Finding Labels names a finding twice")
     rows.refuse(split.map(lambda names: _NONE in names and len(names) > 1), f"Finding Labels has {_NONE} beside others")
@@ -119,26 +123,35 @@ def _official(root: Path, rows: Rows, patients: pd.Series) -> pd.Series:
     return none.mask(held["train"], "train").mask(held["train"] & validated, "val").mask(held["test"], "test")
 
 
-def read_boxes(path: Path) -> dict[str, list[str]]:
+def read_boxes(path: Path, images: pd.Series) -> dict[str, list[str]]:
     """By image, "<finding> <x> <y> <width> <height>" in shares of the image's sides.
 
+    A row at fault tells no place, and how many there are is told; the image and its findings stay.
+
+    Args:
+        images: those of the table of entries.
+
     Raises:
-        InputError: a finding that is not of the fourteen, or a place that is no number or outside the image.
+        InputError: a column is missing, or most rows are at fault.
     """
-    cells = read_cells(path, ("Image Index", "Finding Label", "Bbox [x", "y", "w", "h]"))
+    rows = Rows(read_cells(path, ("Image Index", "Finding Label", *_PLACE)), path)
+    cells = rows.table
     names = cells["Finding Label"].replace(_CALLED)
-    sizes = cells[["Bbox [x", "y", "w", "h]"]].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=float) / GRID
-    inside = (
-        np.isfinite(sizes).all(axis=1) & (sizes >= 0).all(axis=1) & (sizes[:, :2] + sizes[:, 2:] <= 1.001).all(axis=1)
-    )
-    wrong = ~names.isin(NAMES).to_numpy() | ~inside
-    if wrong.any():
-        raise InputError(
-            f"{path}: row {int(wrong.argmax()) + 1}: no box of one of the fourteen findings within {GRID} pixels"
-        )
+    sizes = cells[[*_PLACE]].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=float) / GRID
+    inside = (sizes >= 0).all(axis=1) & (sizes[:, :2] + sizes[:, 2:] <= 1.001).all(axis=1)
+    rows.refuse(~names.isin(NAMES), "its finding is not one of the fourteen")
+    rows.refuse(pd.Series(~np.isfinite(sizes).all(axis=1)), "its place is no four numbers")
+    rows.refuse(pd.Series(~inside), f"its place lies outside of {GRID} pixels")
+    rows.refuse(pd.Series(~(sizes[:, 2:] > 0).all(axis=1)), "its place has no size")
+    rows.hold()
+    rows.refuse(~cells["Image Index"].isin(images), "its image is in no row of the table of entries")
+    for why, number in rows.fault[rows.fault != ""].value_counts().items():
+        first = int((rows.fault == why).to_numpy().argmax()) + 1
+        say(f"{path}: {number} of {len(cells)} boxes left out: {why}, such as row {first}")
     found: dict[str, list[str]] = {}
-    for image, name, box in zip(cells["Image Index"], names, sizes, strict=True):
-        found.setdefault(image, []).append(f"{name} " + " ".join(f"{size:.4f}" for size in box))
+    for image, name, box, fault in zip(cells["Image Index"], names, sizes, rows.fault, strict=True):
+        if not fault:
+            found.setdefault(image, []).append(f"{name} " + " ".join(f"{size:.4f}" for size in box))
     return found
 
 
@@ -166,7 +179,7 @@ def read_index(root: Path, config: DatasetBuild) -> pd.DataFrame:
     where = _where(root)
     sound = rows.fault == ""
     boxes = table_at(root, _BOXES)
-    boxed = read_boxes(boxes) if boxes.is_file() else {}
+    boxed = read_boxes(boxes, images) if boxes.is_file() else {}
     row = pd.Series([f"row-{number}" for number in range(1, len(images) + 1)], index=images.index)
     index = pd.DataFrame(
         {
