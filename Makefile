@@ -29,6 +29,7 @@ lint: $(READY)
 	$(RUN) ruff check . && ruff format --check . && snakefmt --check Snakefile rules && mypy && snakemake --lint
 
 lock: $(READY)  ## resolve envs/*.in anew; what is installed beside lock.txt keeps to its versions
+	$(RUN) $(COMPILE) envs/bootstrap.in -o envs/bootstrap.txt
 	$(RUN) $(COMPILE) --no-emit-package torch envs/requirements.in envs/requirements-dev.in -o envs/lock.txt
 	$(RUN) UV_FIND_LINKS= $(COMPILE) --python-platform x86_64-manylinux_2_28 --constraint envs/lock.txt envs/torch.txt -o envs/torch-cuda.txt
 	$(RUN) $(COMPILE) --constraint envs/lock.txt --no-emit-package numpy --no-emit-package pandas envs/slurm.in -o envs/slurm.txt

@@ -10,6 +10,8 @@ HEAD = """\
 # Generated from torch.txt and lock.txt by `make lock`: the same versions, for conda and its relatives. From the project's root:
 #     conda env create --file envs/environment.yml && conda activate vitalbench
 #     pip install --no-deps --no-build-isolation --editable .
+# On Linux, torch's own metadata brings the CUDA libraries of its build, which this file does not name. On x86-64 what the lock
+# names, by hash, takes the place of both with: pip install --no-deps --require-hashes -r envs/torch-cuda.txt
 name: vitalbench
 channels:
   - conda-forge

@@ -14,7 +14,7 @@ from tests.workflow.test_killed import left_by, run_folder
 from vitalbench import layout
 from vitalbench.containers.facts import installed
 from vitalbench.files import file_digest, read_json
-from vitalbench.image import source_digest
+from vitalbench.image import TITLE_LABEL, TITLES, source_digest
 
 pytestmark = [
     pytest.mark.machines,
@@ -34,6 +34,8 @@ def test_the_receipt_says_what_the_image_is(image):
     assert told["labels"]["org.vitalbench.lock"] == file_digest(ROOT / "envs/lock.txt")[:16]
     assert told["labels"]["org.vitalbench.torch"] == installed("torch")  # the bare machine's build of it
     assert told["labels"]["org.vitalbench.debian"] == "as listed"
+    assert told["labels"][TITLE_LABEL] == TITLES[image.name]
+    assert told["base"] == {"image": "base.sif", "sha256": file_digest(ROOT / layout.BASE_IMAGE)}
 
 
 def test_nobody_can_start_it_and_nothing_writes_to_it(image, tmp_path):

@@ -86,6 +86,22 @@ def test_torch_is_taken_by_hash_but_where_a_site_has_builds_of_its_own(tmp_path)
     assert all("envs/lock.txt" in told for told in (registry, site, asked))
 
 
+def test_what_is_installed_by_hash_has_one_for_every_package():
+    """All but torch, which has a build of its own where a site keeps wheels (torch.txt)."""
+    for name in ("bootstrap.txt", "lock.txt", "slurm.txt", "cloud.txt", "torch-cuda.txt"):
+        text = (ROOT / "envs" / name).read_text().replace("\\\n", " ")
+        pins = [line for line in text.splitlines() if re.match(r"[A-Za-z0-9]", line)]
+        assert pins, name
+        assert [pin for pin in pins if "--hash=sha256:" not in pin] == [], name
+    assert '--require-hashes -r "$here/bootstrap.txt"' in (ROOT / "envs/setup.sh").read_text()
+
+
+def test_conda_users_are_told_where_the_cuda_libraries_stand():
+    written = (ROOT / "envs/environment.yml").read_text()
+    assert "pip install --no-deps --require-hashes -r envs/torch-cuda.txt" in written
+    assert "torch" in locked("torch-cuda.txt")
+
+
 def test_a_fresh_environment_leaves_the_results():
     """By what make would run: no line of it names them, and torch's build is handed on."""
     told = subprocess.run(

@@ -120,6 +120,19 @@ def test_the_receipt_is_of_the_image_that_was_built(image, tool, monkeypatch):
     assert attempt(image) == ""
 
 
+def test_the_receipt_says_which_image_it_stands_on(image, tmp_path, tool, monkeypatch):
+    monkeypatch.setattr(build, "site_here", Site)
+    monkeypatch.chdir(tmp_path)
+    tool("apptainer", """[ "$1" != build ] || while [ $# -gt 2 ]; do shift; done; [ "$1" = test ] || echo new >"$1" """)
+    (tmp_path / "containers").mkdir()
+    base = tmp_path / "containers/base.sif"
+    base.write_bytes(b"a base")
+    for name in ("cpu", "cuda", "cloud"):
+        told = build.build(ROOT / f"containers/{name}.def", image, receipt_of(image))
+        assert told["base"] == {"image": "base.sif", "sha256": file_digest(base)}
+    assert build.base_of(ROOT / "containers/base.def", tmp_path) is None
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_build_that_a_signal_ends_leaves_no_process_and_no_file(image, tmp_path, tool, monkeypatch, number):
     """Of Apptainer's too, where what it has started is in a group of its own."""

@@ -1,6 +1,7 @@
 """Build an image from its definition, whole or not at all, and say what came out."""
 
 import os
+import re
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from vitalbench.containers.inspect import answer
 from vitalbench.containers.receipt import told_of
 from vitalbench.containers.started import exit_code
 from vitalbench.errors import InputError
-from vitalbench.files import atomic, write_json
+from vitalbench.files import atomic, file_digest, write_json
 from vitalbench.image import installs, starter
 from vitalbench.measure.clock import Stopwatch
 from vitalbench.progress import say
@@ -28,6 +29,7 @@ from vitalbench.train.interrupt import Interrupt
 from vitalbench.unfinished import at_work
 
 _WHEELS = "/mnt/wheels"  # where a definition makes room for a site's own wheels
+_LOCAL = re.compile(r"^Bootstrap: *localimage\nFrom: *(\S+)$", re.M)
 _TOLD = "/mnt/told"  # and where it leaves the list of the system's packages for the one who builds
 # An eighth of the processor time of the default, gzip, and files 3 to 8 % smaller; Linux reads it since 4.14.
 _PACKED = "-comp zstd -Xcompression-level 6"
@@ -88,6 +90,17 @@ def from_debian(definition: Path) -> bool:
     return "{{ mirror }}" in read_definition(definition)
 
 
+def base_of(definition: Path, project: Path) -> Path | None:
+    """The image that a definition stands on, where it is a file here; Apptainer reads its name from where it is started.
+
+    Args:
+        project: from where that is.
+    """
+    found = _LOCAL.search(read_definition(definition))
+    path = project / found[1] if found else None
+    return path if path is not None and path.is_file() else None
+
+
 def command(definition: Path, image: Path, site: Site, system: System | None = None) -> list[str]:
     """Apptainer's command line. A definition takes what the site sets up where it names the argument in double braces."""
     line = [starter() or "apptainer", "build", "--fakeroot", "--force", "--notest", "--mksquashfs-args", _PACKED]
@@ -108,7 +121,7 @@ def _own_temporary(folder: Path) -> dict[str, str]:
 
 
 def build(definition: Path, image: Path, receipt: Path, mirror: str | None = None) -> dict[str, Any]:
-    """Build and test an image, then write its receipt: SHA-256, size, seconds, labels, and where Debian's packages came from.
+    """Build and test an image, then write its receipt: SHA-256, size, seconds, labels, the image it stands on, Debian's archive.
 
     Until both are whole the image and the receipt that were there before stay as they are.
 
@@ -136,6 +149,9 @@ def _built(definition: Path, image: Path, folder: Path, mirror: str | None, sign
     if program is None:
         raise InputError(f"{definition}: building an image needs Apptainer, which is not here; next: {installs()}")
     site, watch, system = site_here(), Stopwatch(), None
+    # Before it is read: another that takes its place meanwhile is not the one this image stands on.
+    base = base_of(definition, Path.cwd())
+    stands_on = {"base": {"image": base.name, "sha256": file_digest(base)}} if base else {}
     if from_debian(definition):
         source = archive(definition, mirror or os.environ.get(MIRROR_VARIABLE), site.archive)
         told = folder / "told"
@@ -151,7 +167,7 @@ def _built(definition: Path, image: Path, folder: Path, mirror: str | None, sign
     seconds = watch.lap()
     if exit_code([program, "test", str(image)], signals):
         raise InputError(f"{definition}: the image was built, but its %test failed; the lines above say where")
-    content = told_of(image) | {"build_seconds": round(seconds, 1)}
+    content = told_of(image) | {"build_seconds": round(seconds, 1)} | stands_on
     if system:
         said = {"archive": system.archive.url, "archive_is": system.archive.what, "versions": system.versions}
         content["debian"] = said | {"differences": differing}
