@@ -10,7 +10,7 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from vitalbench import __version__
 from vitalbench.errors import ConfigError, VitalbenchError, choices, told_as_line
@@ -25,9 +25,20 @@ _FOLDER = Path(__file__).parent / "commands"
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line with what is allowed and what comes nearest."""
 
+    _given: tuple[str, ...] = ()
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse does, and keep what was given: an option that is misspelt leaves another one missing."""
+        self._given = tuple(args or ())
+        return super().parse_known_args(args, namespace)
+
     def error(self, message: str) -> NoReturn:
         """Raise instead of printing the whole usage."""
         options = [option for action in self._actions for option in action.option_strings]
+        if message.startswith("the following arguments are required"):
+            typed = (word.split("=", 1)[0] for word in self._given if word.startswith("--") and word != "--")
+            unknown = next((word for word in typed if word not in options), None)
+            message = f"unrecognized arguments: {unknown}" if unknown else message
         chosen = re.fullmatch(r"argument (\S+): invalid choice: '(.*)' \(choose from (.*)\)", message)
         if chosen:
             name, value, listed = chosen.groups()

@@ -7,6 +7,7 @@ the main thread's seconds of the processor, without the reading of records, whic
 training (start, imports, records, model, scores, files) is told apart, of a process of its own.
 """
 
+import argparse
 import copy
 import os
 import sys
@@ -21,7 +22,9 @@ from typing import Any
 import torch
 
 from tests.benchmarks.resume_cost import cell_of, prepare
+from tests.conftest import ROOT
 from tests.workflow.conftest import BIN, copy_project
+from vitalbench.config.folder import ConfigFolder
 from vitalbench.results import Results
 from vitalbench.train import engine
 from vitalbench.train.cell import run_cell
@@ -169,5 +172,18 @@ def main(epochs: int, design: str, size: str) -> None:
 
 
 if __name__ == "__main__":
-    given = sys.argv[1:] + ["10", "xresnet1d101", "small"][len(sys.argv) - 1 :]
-    main(int(given[0]), given[1], given[2])
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.loop_overhead", description=__doc__)
+    parser.add_argument(
+        "epochs",
+        type=int,
+        nargs="?",
+        default=10,
+        choices=range(2, 1000),
+        metavar="EPOCHS",
+        help="2 or more; default: 10",
+    )
+    designs = ConfigFolder(ROOT / "configs").names("designs")
+    parser.add_argument("design", nargs="?", default="xresnet1d101", choices=designs, metavar="DESIGN")
+    parser.add_argument("size", nargs="?", default="small", choices=["small", "full"])
+    given = parser.parse_args()
+    main(given.epochs, given.design, given.size)

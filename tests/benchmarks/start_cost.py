@@ -4,6 +4,7 @@ A process of its own imports the module of each command and ends: the least of s
 memory it had. Beside them python by itself, and torch, which training imports once it knows that it needs it.
 """
 
+import argparse
 import os
 import sys
 from subprocess import Popen
@@ -33,4 +34,8 @@ def main(times: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.start_cost", description=__doc__)
+    parser.add_argument(
+        "times", type=int, nargs="?", default=5, choices=range(1, 1000), metavar="TIMES", help="default: 5"
+    )
+    main(parser.parse_args().times)

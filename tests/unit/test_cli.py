@@ -25,6 +25,12 @@ def run(*arguments: str, cwd=None) -> subprocess.CompletedProcess:
         (["matrx"], "nearest: matrix"),
         (["matrix", "--siute", "quick"], "nearest: --suite"),
         (
+            ["image", "build", "--definiton", "a", "--out", "b.sif"],
+            "error: vitalbench image build: unrecognized arguments: --definiton; ",
+        ),
+        (["image", "build", "--definiton=a", "--out", "b.sif"], "nearest: --definition"),
+        (["image", "build", "--out", "b.sif"], "the following arguments are required: --definition"),
+        (
             ["matrix", "--suite", "quikc"],
             f"error: --suite: no suite is named 'quikc'; allowed: {SUITES}; nearest: quick",
         ),
