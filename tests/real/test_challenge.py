@@ -9,7 +9,7 @@ import wfdb
 
 from tests.conftest import build
 from vitalbench.data.datasets import challenge, combined
-from vitalbench.data.snomed import vocabulary
+from vitalbench.data.snomed import from_statements, vocabulary
 from vitalbench.split.audit import audit
 
 pytestmark = pytest.mark.slow
@@ -93,6 +93,52 @@ def test_the_numbers_of_the_challenges_ptbxl_are_those_of_the_release(configs, r
         rhythm = {counted[name] for name in ast.literal_eval(release["rhythm"])}
         assert rhythm <= set(findings)
         assert ("IRBBB" in findings) == ("IRBBB" in release["sub_class"])
+
+
+@pytest.fixture(scope="module")
+def codes_of_statements(real_data):
+    """By ecg_id, the abbreviations of the codes of PTB-XL's statements; of diagnoses its index has the subclasses alone."""
+    every = pd.read_csv(real_data / "ptbxl/index_all_21799.csv.gz").set_index("ecg_id")
+    said = every[["sub_class", "form", "rhythm"]].map(ast.literal_eval).sum(axis=1)
+    known = set(vocabulary()["scp"].str.split().explode())
+    own = vocabulary()["abbreviation"]
+    return said.map(lambda names: {own[c] for c in from_statements([n if n in known else f"{n}_" for n in names])})
+
+
+def test_the_codes_of_statements_are_those_that_the_challenge_gave_its_copies(configs, root, codes_of_statements):
+    index = challenge.read_index(root, configs.dataset("ptbxl-challenge"))
+    assert len(index) == 10
+    for record, codes in index[["record_id", "labels:snomed"]].itertuples(index=False):
+        assert codes_of_statements[int(combined.ecg_id(record))] == set(codes), record
+
+
+def test_the_codes_of_all_statements_come_to_the_challenges_counts(codes_of_statements):
+    """Of 21,799 records; it counted 21,837, of which 38 were taken back."""
+    counted = codes_of_statements.explode().value_counts()
+    stated = vocabulary().set_index("abbreviation")["ptb-xl"]
+    exactly = [
+        "AF",
+        "AFL",
+        "PAC",
+        "abQRS",
+        "SA",
+        "SB",
+        "STach",
+        "SVPB",
+        "LPR",
+        "QAb",
+        "LQRSV",
+        "TInv",
+        "VBig",
+        "VTrig",
+        "STD",
+        "STE",
+    ]
+    assert counted[exactly].to_dict() == stated[exactly].to_dict()
+    assert (counted["NSR"], stated["NSR"]) == (18058, 18092)
+    assert (counted["VEB"], stated["VEB"]) == (1151, 1154)
+    assert (counted["TAb"], stated["TAb"]) == (2341, 2345)
+    assert "LVHV" not in counted
 
 
 def test_the_combined_set_has_ptbxls_own_records_and_the_others(configs, real_data, tmp_path):

@@ -142,13 +142,20 @@ def test_an_age_that_is_not_known_is_no_fault(stores):
 )
 def test_a_header_at_fault_quarantines_its_record_alone(georgia, old, new, told):
     dataset, root = georgia
-    before = challenge.read_index(root, dataset)["fault"]  # statements without a code leave some Dx empty
+    before = challenge.read_index(root, dataset)["fault"]  # one of its own is planted
     file = header(root)
     file.write_text(file.read_text().replace(old, new))
     index = challenge.read_index(root, dataset).set_index("record_id")
     assert index.loc["E00011", "fault"] == told
     assert (index["fault"] != "").sum() == (before != "").sum() + 1
     assert set(before) <= {"", "Dx is empty: nobody says what it shows, nor that it shows nothing"}
+
+
+def test_the_one_record_that_says_nothing_is_kept_out(stores):
+    told = findings(stores["georgia"][1]).query("check == 'bad-row'")
+    assert told[["record_id", "detail"]].to_numpy().tolist() == [
+        ["georgia/E00078", "Dx is empty: nobody says what it shows, nor that it shows nothing"]
+    ]
 
 
 def test_no_header_is_no_release(configs, tmp_path):

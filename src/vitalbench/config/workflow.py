@@ -71,7 +71,7 @@ _KEYS = (
 def refuse_without_store(
     knobs: Knobs, plugin: str = "snakemake_storage_plugin_s3", environment: Mapping[str, str] = os.environ
 ) -> None:
-    """End with exit code 2 and one line where a knob names an object store and what reads and writes one is not here, or half a key.
+    """End with exit code 2 and one line where a knob names an object store and what reads and writes one is missing, or half a key.
 
     Args:
         plugin: the module of Snakemake's storage plugin.
