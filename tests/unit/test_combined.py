@@ -13,6 +13,7 @@ from vitalbench.config.sources import local_release
 from vitalbench.data.datasets import challenge, combined, ptbxl
 from vitalbench.data.origins import origins_in
 from vitalbench.data.release import index_digests
+from vitalbench.data.standardise import standardise
 from vitalbench.data.store import Store
 from vitalbench.files import write_json
 from vitalbench.report.source_rows import source_rows
@@ -80,6 +81,47 @@ def test_a_record_has_the_codes_of_its_copy_and_without_one_those_of_its_stateme
     finally:
         (tmp_path / header.name).unlink(missing_ok=True)
         header.write_text(text)
+
+
+@pytest.mark.parametrize("how", ["of another", "damaged", "noise"])
+def test_a_record_of_its_number_that_is_no_copy_of_it_gives_it_no_label(built, root, index, how, tmp_path):
+    """One file at fault: another record's samples under its name with their own checksums, a byte that is not as summed, noise."""
+    for name in ("ptbxl", "challenge2021"):
+        shutil.copytree(root / name, tmp_path / name)
+    folder = next((tmp_path / "challenge2021/training/ptb-xl").rglob("HR00007.hea")).parent
+    text, samples = (folder / "HR00007.hea").read_text(), folder / "HR00007.mat"
+    if how == "of another":
+        other = (folder / "HR00009.hea").read_text().partition("#")[0]
+        text = other.replace("HR00009", "HR00007") + "#" + text.partition("#")[2]
+        shutil.copy(folder / "HR00009.mat", samples)
+    elif how == "damaged":
+        content = bytearray(samples.read_bytes())
+        content[5000] ^= 1
+        samples.write_bytes(content)
+    else:
+        samples.write_bytes(np.random.default_rng(0).bytes(samples.stat().st_size))
+    dx = next(line for line in text.splitlines() if line.startswith("# Dx: "))
+    (folder / "HR00007.hea").write_text(text.replace(dx, "# Dx: 164889003,59118001"))
+    found = combined.read_index(tmp_path, built[0]).set_index("record_id")
+    assert found.loc["ptbxl-7", "labels:snomed"] == index.set_index("record_id").loc["ptbxl-7", "labels:snomed"]
+    assert found.loc["ptbxl-7", "notice"].startswith("copy-differs: the Challenge's record of its number is no copy: ")
+    assert "HR00007" not in found.loc["ptbxl-7", "notice"]
+    assert (found["notice"] != "").sum() == 1
+    told = combined.left_out(tmp_path, built[0], found.reset_index())
+    whole = combined.left_out(root, built[0], index)
+    assert told[combined.DIFFERS] == (1, 0)
+    assert combined.DIFFERS not in whole
+    assert told[combined.COPIES][1] == whole[combined.COPIES][1] - 1
+
+
+def test_what_is_to_be_told_of_a_record_is_a_finding_and_no_column_of_the_store(built, index, tmp_path):
+    rows = index.head(2).assign(part=0, patient_id=index["patient_id"].head(2), notice=["copy-differs: it is not", ""])
+    standardise(rows, built[0], "generated", built[2] / "release", tmp_path / "part-0000.h5")
+    told = pd.read_csv(tmp_path / "part-0000.findings.csv")
+    assert told[["record_id", "check", "detail", "action"]].to_numpy().tolist() == [
+        [rows["record_id"].iloc[0], "copy-differs", "it is not", "flagged"]
+    ]
+    assert "notice" not in pd.read_parquet(tmp_path / "part-0000.parquet").columns
 
 
 def test_an_axis_that_deviates_is_read_of_its_column_where_there_is_no_copy(built, root, tmp_path):

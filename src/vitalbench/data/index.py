@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vitalbench.config.dataset import DatasetBuild, Source
-from vitalbench.data.datasets import FAULT, RECORDING, WINDOW
+from vitalbench.data.datasets import FAULT, NOTICE, RECORDING, WINDOW
 from vitalbench.data.table_file import read_table, write_parquet
 from vitalbench.errors import InputError, choices
 from vitalbench.privacy.access_log import note
@@ -50,7 +50,7 @@ def carried(index: pd.DataFrame, name: str, carry: list[str]) -> pd.DataFrame:
         raise InputError(
             f"data set '{name}': carry: the release has no column '{missing[0]}'; {choices(missing[0], index.columns)}"
         )
-    wanted = (*_NEEDED, *WINDOW, FAULT, *carry)
+    wanted = (*_NEEDED, *WINDOW, FAULT, NOTICE, *carry)
     kept = [column for column in index.columns if column in wanted or column.startswith(_FAMILIES)]
     for column in kept:
         if column in wanted:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from vitalbench.config.dataset import DatasetBuild, Source
-from vitalbench.data.datasets import FAULT, Record, UnreadableRecord, load, record_files
+from vitalbench.data.datasets import FAULT, NOTICE, Record, UnreadableRecord, load, record_files
 from vitalbench.data.index import hidden_ids
 from vitalbench.data.part import HDF5_FORMAT, PartWriter
 from vitalbench.data.quality import Finding
@@ -157,6 +157,9 @@ def _write_part(rows: pd.DataFrame, config: DatasetBuild, source: Source, root: 
                     f"{root / row['file']}: a generated record in a folder given as {config.release} {config.version}"
                 )
             checks = questions(record, config)
+            if row.get(NOTICE):
+                check, _, detail = str(row[NOTICE]).partition(": ")
+                checks.append((check, detail))
             if record.recorded is not None:
                 seconds = record.recorded / config.signal.rate_hz
                 checks.append(("filled-up", f"{seconds:.4g} of {config.signal.seconds:g} s recorded, the rest is 0 mV"))
@@ -170,8 +173,8 @@ def _write_part(rows: pd.DataFrame, config: DatasetBuild, source: Source, root: 
             digests.append(sample_digest(record))
         writer.close()
     table = rows.iloc[kept].assign(digest=pd.array(digests, dtype="str")).reset_index(drop=True)
-    # What is stored has no fault; and a file's name is an id, too.
-    table = table.drop(columns=[FAULT, "file"] if hidden else FAULT, errors="ignore")
+    # What is stored has no fault, and what was told of it stands in the findings; a file's name is an id, too.
+    table = table.drop(columns=[FAULT, NOTICE, *(["file"] if hidden else [])], errors="ignore")
     write_table(table, files["records"], key)
     written = pd.DataFrame([asdict(finding) for finding in findings], columns=FINDINGS)
     write_text(files["findings"], written.to_csv(index=False, lineterminator="\n"))

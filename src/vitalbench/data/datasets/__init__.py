@@ -38,6 +38,7 @@ from vitalbench.config.dataset import DatasetBuild
 from vitalbench.errors import ConfigError, choices
 
 FAULT = "fault"  # the column of an index that says what is wrong with a row
+NOTICE = "notice"  # the column that says what is to be told of a row with which nothing is wrong: a check, a colon, and its detail
 RECORDING = "recording_id"
 WINDOW = (RECORDING, "start_s", "end_s")  # the columns of an index whose rows are windows of recordings
 

@@ -1,13 +1,14 @@
 """Every twelve-lead source once: PTB-XL 1.0.3 and the other sources of the 2021 Challenge, in one vocabulary and one shape.
 
 The Challenge holds PTB-XL 1.0.1 under other names (HR00001 is ecg_id 1) and without its patients. So its copies are left out by
-their number, and the release's own records taken: they have patients and folds. What a copy adds is its SNOMED CT codes, which a
-record is given where the copy is here; else its statements and its axis are mapped by datasets/snomed.csv. Numbers that 1.0.3 no
-longer has are left out too. Chapman and Ningbo, CPSC2018 and Georgia are in the Challenge once. Every patient has a fold: PTB-XL's
-own, elsewhere a hash of the id.
+their number, and the release's own records taken: they have patients and folds. What a copy adds is its SNOMED CT codes, which
+a record is given where the copy is here and its samples, held against their checksums, are the record's; else its statements
+and its axis are mapped by datasets/snomed.csv. Numbers that 1.0.3 no longer has are left out too. Chapman and Ningbo, CPSC2018
+and Georgia are in the Challenge once. Every patient has a fold: PTB-XL's own, elsewhere a hash of the id.
 """
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +17,21 @@ import pandas as pd
 from vitalbench.config.dataset import DatasetBuild
 from vitalbench.config.header_files import HEADER, header_files
 from vitalbench.data import snomed
-from vitalbench.data.datasets import FAULT, Record, challenge, ptbxl
+from vitalbench.data.datasets import FAULT, NOTICE, Record, UnreadableRecord, challenge, ptbxl
 from vitalbench.data.datasets.challenge import ideal_auroc, ideal_scores
+from vitalbench.data.same_recording import MIN_CORRELATION, correlation
 from vitalbench.data.synthetic.combined import write_release
 from vitalbench.errors import InputError
+from vitalbench.measure.device import cpu_count
 from vitalbench.progress import say
 
 __all__ = [
     "ideal_auroc", "ideal_scores", "left_out", "read_index", "read_record", "record_files", "write_standin"
 ]  # fmt: skip
+UNLIKE = "copy-differs"  # the check that tells of a copy which is none
 PTBXL, CHALLENGE = "ptbxl", "challenge2021"  # the releases, side by side
 ORIGIN, COPIES, GONE = "ptb-xl", "ptb-xl, the Challenge's copies", "ptb-xl, in the Challenge alone"
+DIFFERS = "ptb-xl, by the number alone"  # the Challenge's records of which no sample says that they are copies
 _FOLD, _AXIS = "strat_fold", "heart_axis"
 _FOLDS = 10
 _SEX = {0: "male", 1: "female"}
@@ -75,28 +80,66 @@ def _mapped(statements: list[str], axis: object) -> list[str]:
     return sorted({*snomed.from_statements(statements), *snomed.from_axis(axis)})
 
 
+def _unlike(root: Path, config: DatasetBuild, own: str, copy: str) -> str:
+    """Why a record of the Challenge is not taken for a copy of one of PTB-XL; empty where it is one, or that cannot be read.
+
+    Args:
+        own, copy: their files, below the releases.
+    """
+    try:
+        ours = _read(root, PTBXL, {"file": own}, config)
+    except UnreadableRecord:  # it is kept out of the store for it
+        return ""
+    try:
+        theirs = _read(root, CHALLENGE, {"file": copy}, config)
+    except UnreadableRecord as wrong:
+        return f"not readable: {str(wrong).replace(Path(copy).name, 'it')}"
+    found = correlation(ours, theirs)
+    return "" if found >= MIN_CORRELATION else f"its samples correlate at {found:.2f} with the record's"
+
+
+def _held(root: Path, config: DatasetBuild, own: pd.DataFrame, copied: pd.DataFrame) -> dict[str, str]:
+    """By ecg_id, of every record with a copy: why that is not taken for one, or an empty text.
+
+    Every copy is read, on every core: whole, they are 2.6 GB.
+    """
+    files = dict(zip(copied["record_id"].map(ecg_id), copied["file"], strict=True))
+    here = own[own["record_id"].isin(list(files)) & (own[FAULT] == "")]
+    with ThreadPoolExecutor(cpu_count()) as pool:
+        told = pool.map(
+            lambda at: _unlike(root, config, at[1], files[at[0]]), zip(here["record_id"], here["file"], strict=True)
+        )
+        return dict(zip(here["record_id"], told, strict=True))
+
+
 def _ptbxl(root: Path, config: DatasetBuild, copied: pd.DataFrame) -> pd.DataFrame:
     """PTB-XL's own records, with the codes of the Challenge's copies where there are such."""
     index = ptbxl.read_index(root / PTBXL, _of(config, PTBXL))
+    index["record_id"] = index["record_id"].astype(str)
+    unlike = _held(root, config, index, copied)
     theirs = dict(zip(copied["record_id"].map(ecg_id), _codes_of(copied["labels:snomed"]), strict=True))
     axes = index[_AXIS] if _AXIS in index.columns else [None] * len(index)
     said = zip(index["labels:all"], axes, index[FAULT], strict=True)
     mapped = ([] if fault else _mapped(list(statements), axis) for statements, axis, fault in said)
-    codes = [theirs.get(str(number), own) for number, own in zip(index["record_id"], mapped, strict=True)]
+    codes = [
+        theirs[number] if unlike.get(number) == "" else own
+        for number, own in zip(index["record_id"], mapped, strict=True)
+    ]
     found = _labelled(index, codes)
+    wrong = [unlike.get(number, "") for number in index["record_id"]]
+    found[NOTICE] = [why and f"{UNLIKE}: the Challenge's record of its number is no copy: {why}" for why in wrong]
     for column in ("record_id", "patient_id"):
         found[column] = f"{PTBXL}-" + index[column]
     found["file"] = f"{PTBXL}/" + index["file"]
     found["sex"] = index["sex"].map(_SEX).fillna("unknown")
     found["group:origin"] = ORIGIN
-    known = {"record_id", "patient_id", "file", FAULT, "age", "sex", _FOLD}
+    known = {"record_id", "patient_id", "file", FAULT, NOTICE, "age", "sex", _FOLD}
     return found[[name for name in found.columns if name in known or ":" in name]]
 
 
 def _others(root: Path, config: DatasetBuild) -> pd.DataFrame:
     """All that the Challenge has, PTB-XL's copies among it."""
-    index = challenge.read_index(root / CHALLENGE, _of(config, CHALLENGE))
-    return index.assign(file=f"{CHALLENGE}/" + index["file"])
+    return challenge.read_index(root / CHALLENGE, _of(config, CHALLENGE))
 
 
 def read_index(root: Path, config: DatasetBuild) -> pd.DataFrame:
@@ -112,24 +155,37 @@ def read_index(root: Path, config: DatasetBuild) -> pd.DataFrame:
     here = set(own["record_id"].str.removeprefix(f"{PTBXL}-"))
     gone = [name for name, found in zip(copied["record_id"], number.dropna(), strict=True) if found not in here]
     say(
-        f"{root}: {len(copied) - len(gone):,} records of the Challenge are copies of PTB-XL's and left out by their number"
+        f"{root}: {len(copied) - len(gone):,} records of the Challenge are copies of PTB-XL's by their number and left out"
     )
+    unlike = own.loc[own[NOTICE] != "", "record_id"]
+    if len(unlike):
+        say(
+            f"{root}: {len(unlike):,} of them are none by their samples, so those records keep the codes of {PTBXL}'s table: "
+            f"{unlike.iloc[0]}"
+        )
     if gone:
         say(f"{root}: {len(gone):,} more of them are in no row of {PTBXL}'s table and are left out: {gone[0]}")
     others = theirs[number.isna()].reset_index(drop=True)
+    others["file"] = f"{CHALLENGE}/" + others["file"]
     others[_FOLD] = others["patient_id"].map({patient: _fold(patient) for patient in others["patient_id"].unique()})
     index = pd.concat([own, others], ignore_index=True)
+    index[NOTICE] = index[NOTICE].fillna("")
     index["age"] = index["age"].astype(float)
     index[_FOLD] = pd.to_numeric(index[_FOLD], errors="coerce").astype(float)
     return index
 
 
 def left_out(root: Path, config: DatasetBuild, index: pd.DataFrame) -> dict[str, tuple[int, int]]:
-    """The Challenge's records of PTB-XL: those that the release has itself, and those that it has not."""
+    """The Challenge's records of PTB-XL: copies of the release's own, those of its numbers that are none, and those of others."""
     names = header_files(root / CHALLENGE, _of(config, CHALLENGE).header_folders)
     numbers = {number for name in names if (number := ecg_id(Path(name).name.removesuffix(HEADER))) is not None}
     here = numbers & set(index["record_id"].str.rpartition(f"{PTBXL}-")[2])
-    found = {COPIES: (0, len(here)), GONE: (len(numbers) - len(here), 0)}
+    unlike = int(index[NOTICE].str.startswith(UNLIKE).sum())
+    found = {
+        COPIES: (0, len(here) - unlike),
+        DIFFERS: (unlike, 0),
+        GONE: (len(numbers) - len(here), 0),
+    }
     return {name: counts for name, counts in found.items() if any(counts)}
 
 
@@ -138,12 +194,16 @@ def _release_of(file: str) -> tuple[str, str]:
     return release, rest
 
 
+def _read(root: Path, release: str, row: dict[str, Any], config: DatasetBuild) -> Record:
+    module = ptbxl if release == PTBXL else challenge
+    record: Record = module.read_record((root / release).resolve(), row, config)
+    return record
+
+
 def read_record(root: Path, row: dict[str, Any], config: DatasetBuild) -> Record:
     """The samples of one record, brought to the data set's rate and leads; a release may be a link beside the other."""
     release, file = _release_of(str(row["file"]))
-    module = ptbxl if release == PTBXL else challenge
-    record: Record = module.read_record((root / release).resolve(), row | {"file": file}, config)
-    return record
+    return _read(root, release, row | {"file": file}, config)
 
 
 def record_files(file: str, config: DatasetBuild) -> list[str]:
