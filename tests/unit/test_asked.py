@@ -18,7 +18,12 @@ def ask(project, dataset: str, task: str, old: str = "", new: str = ""):
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new, 1))
-    told = f'{{datasets: ["{dataset}"], tasks: [{task}], designs: [prevalence]}}'
+    return ask_of(project, dataset, task)
+
+
+def ask_of(project, dataset: str, task: str):
+    """The plan of a suite of one data set and one task."""
+    told = f'{{datasets: ["{dataset}"], tasks: ["{task}"], designs: [prevalence]}}'
     (project / "configs/suites/own.yaml").write_text(
         f"description: x\nsource: generated\nsize: small\ngrids: [{told}]\n"
     )
@@ -73,6 +78,53 @@ def test_patients_too_few_for_the_split_are_told(project, dataset, task, told):
     with pytest.raises(ConfigError, match=told) as error:
         ask(project, dataset, task)
     assert str(error.value).startswith(str(project / "configs/suites/own.yaml: datasets"))
+
+
+@pytest.mark.parametrize(
+    ("dataset", "task", "told"),
+    [
+        (
+            "ptbxl",
+            "superdiagnostic@5000",
+            r"superdiagnostic@5000: 5,000 patients to train on; 'ptbxl' has 2,600, and some are tested on",
+        ),
+        ("georgia@60", "normal@60", r"60 patients to train on; 'georgia@60' has 60"),
+        (
+            "georgia@20",
+            "rare-conditions",
+            r"of the 19 there can be, one is more; allowed: 101 training patients or more",
+        ),
+        ("georgia@101", "rare-conditions", r"of the 100 there can be, one is more"),
+        ("georgia", "rare-conditions@100", r"rare-conditions@100: asks of 'georgia' .* of the 100 there can be"),
+    ],
+)
+def test_training_patients_that_there_cannot_be_are_told(project, dataset, task, told):
+    with pytest.raises(ConfigError, match=told) as error:
+        ask_of(project, dataset, task)
+    assert str(error.value).startswith(str(project / "configs/suites/own.yaml: tasks"))
+
+
+@pytest.mark.parametrize(("dataset", "task"), [("georgia@102", "rare-conditions"), ("ptbxl", "superdiagnostic@2599")])
+def test_of_as_many_as_there_may_be_the_split_tells(project, dataset, task):
+    assert ask_of(project, dataset, task).running
+
+
+@pytest.mark.parametrize(
+    ("task", "old", "new", "told"),
+    [
+        (
+            "scored",
+            "[\n  AF, AFL,",
+            "[\n  AF,",
+            r"label set 'scored' of 'georgia' has 'AFL' too, which the task does not name",
+        ),
+        ("scored", "kind: multilabel", "kind: binary", "a binary task has one class, this one has 26"),
+        ("normal", "kind: binary", "kind: multiclass", "a multiclass task has two classes or more, this one has one"),
+    ],
+)
+def test_classes_that_do_not_go_with_the_kind_or_the_labels_are_told(project, task, old, new, told):
+    with pytest.raises(ConfigError, match=rf"tasks/{task}\.yaml: .*{told}"):
+        ask(project, "georgia", task, old, new)
 
 
 OF_GROUPS = ["scored", "normal", "arrhythmia", "st-segment", "complex-arrhythmia", "rare-conditions"]

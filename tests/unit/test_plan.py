@@ -8,6 +8,7 @@ import pytest
 from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.planning import make_plan
 from vitalbench.config.slices import write_slices
+from vitalbench.data.datasets import load, sound
 from vitalbench.errors import ConfigError, InputError
 from vitalbench.files import read_json, write_json
 from vitalbench.results import Results
@@ -137,7 +138,8 @@ def test_a_release_that_a_data_set_is_made_of_has_a_data_set_of_its_own(project)
 
 
 @pytest.mark.parametrize(
-    ("asked", "fits"), [("georgia@600", True), ("georgia@601", False), ("synthetic-ecg@20001", False)]
+    ("asked", "fits"),
+    [("georgia@600", True), ("georgia@601", False), ("synthetic-ecg@20001", False)],
 )
 def test_more_patients_than_there_are_is_told_before_anything_is_made(project, asked, fits):
     folder = of_records(project, asked, "scored")
@@ -148,6 +150,31 @@ def test_more_patients_than_there_are_is_told_before_anything_is_made(project, a
         return
     with pytest.raises(ConfigError, match=rf"own\.yaml: datasets: {asked}: .* patients; its stand-in is made of"):
         plan(folder, suite="own")
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "most"), [("mitdb", "beats-aami", 45), ("edb", "st-change", 83), ("afdb", "af", 23)]
+)
+def test_recordings_are_no_patients_where_more_are_asked_for_than_can_be_used(project, name, task, most):
+    for asked in (most, most + 1):
+        folder = of_records(project, f"{name}@{asked}", task)
+        suite = project / "configs/suites/own.yaml"
+        suite.write_text(suite.read_text().replace("source: records", "source: generated"))
+        if asked == most:
+            assert plan(folder, suite="own").cells
+            continue
+        told = rf"{name}@{asked}: {asked} patients; its stand-in has records that can be used of \(gives\.standin_patients\) {most}"
+        with pytest.raises(ConfigError, match=told):
+            plan(folder, suite="own")
+
+
+@pytest.mark.parametrize(("name", "seconds"), [("mitdb", 15.0), ("edb", 60.0), ("afdb", 90.0)])
+def test_so_many_patients_of_the_stand_in_have_records_that_can_be_used(configs, tmp_path, name, seconds):
+    dataset = configs.dataset(name)
+    standin = dataset.standin.model_copy(update={"seconds": seconds})
+    small, module = dataset.model_copy(update={"standin": standin}), load(dataset.module)
+    module.write_standin(tmp_path, small)
+    assert sound(module.read_index(tmp_path, small))["patient_id"].nunique() == dataset.gives.standin_patients
 
 
 def test_more_patients_than_a_whole_release_has_are_told_too(project):

@@ -11,6 +11,7 @@ from typing import Literal
 
 import vitalbench
 from vitalbench.config.strict import Strict
+from vitalbench.config.values import Count
 
 Vocabulary = Literal["snomed", "scp"]
 GROUPS = ("arrhythmia", "complex", "st")
@@ -71,6 +72,9 @@ class Gives(Strict):
     subgroups: list[str] = []
     origins: list[str] = []  # values of the subgroup `origin`
     folds: dict[str, str] = {}  # of origins with official folds, the column that has them
+    standin_patients: Count | None = (
+        None  # of the stand-in, those whose records can be used, where they are fewer than it is made of
+    )
     official: str | None = None  # the column of the release's own folds or splits, where all of it has them
 
     @property

@@ -166,10 +166,11 @@ def make_plan(folder: ConfigFolder, knobs: Knobs) -> Plan:
     check_budget(folder, knobs, {item: targets[item] for item in run_on})
     check_claims(folder)
     found = find_sources(datasets, suite, knobs)
-    check_subsets(datasets, {item: source for item, (source, _) in found.items()}, f"{file}: datasets")
+    sources = {item: source for item, (source, _) in found.items()}
+    check_subsets(datasets, sources, f"{file}: datasets")
     asked_of = [(dataset, task) for grid in suite.grids for dataset in grid.datasets for task in grid.tasks]
     check_asked(f"{file}: datasets", tasks, datasets, folder.path / "tasks", asked_of)
-    check_training(f"{file}: tasks", tasks, datasets, asked_of)
+    check_training(f"{file}: tasks", tasks, datasets, sources, asked_of)
     for task_name, fold in ((task, fold) for grid in suite.grids for task in grid.tasks for fold in grid.folds):
         rounds = tasks[task_name].split.rounds
         if fold >= rounds:
@@ -182,7 +183,7 @@ def make_plan(folder: ConfigFolder, knobs: Knobs) -> Plan:
         tasks=tasks,
         designs=designs,
         targets=targets,
-        sources={item: source for item, (source, _) in found.items()},
+        sources=sources,
         roots={item: root for item, (_, root) in found.items() if root},
         releases={
             part: folder.dataset(part, f"{folder.path / 'datasets' / item}.yaml: made_of")

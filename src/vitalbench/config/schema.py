@@ -198,6 +198,22 @@ class TaskData(Strict):
     split: Split
 
     @model_validator(mode="after")
+    def _as_many_classes_as_its_kind(self) -> Self:
+        if self.kind == "binary" and len(self.classes) != 1:
+            raise PydanticCustomError(
+                "classes",
+                "a binary task has one class, this one has {count}; of several, kind is multilabel or multiclass",
+                {"count": len(self.classes)},
+            )
+        if self.kind in ("multiclass", "softlabel") and len(self.classes) < 2:
+            raise PydanticCustomError(
+                "classes",
+                "a {kind} task has two classes or more, this one has one; of one, kind is binary",
+                {"kind": self.kind},
+            )
+        return self
+
+    @model_validator(mode="after")
     def _rare_among_several(self) -> Self:
         if self.rare_below is not None and self.kind != "multilabel":
             raise PydanticCustomError(

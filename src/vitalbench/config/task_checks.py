@@ -1,5 +1,6 @@
 """Whether what tasks ask and what data sets can be asked go together, as far as configuration alone decides it."""
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,11 +16,27 @@ def check_subsets(datasets: dict[str, Dataset], sources: dict[str, Source | None
     for name, dataset in datasets.items():
         if dataset.subset is None:
             continue
-        of_standin = sources[name] == "generated"
-        whole = dataset.standin if of_standin else dataset.expected
-        if whole is not None and dataset.subset.patients > whole.patients:
-            has = "its stand-in is made of (standin.patients)" if of_standin else "the whole release has"
-            raise ConfigError(f"{where}: {name}: {dataset.subset.patients:,} patients; {has} {whole.patients:,}")
+        most = _whole(dataset, sources[name])
+        if most is not None and dataset.subset.patients > most:
+            has = "the whole release has"
+            if sources[name] == "generated" and dataset.standin:
+                has = "its stand-in is made of (standin.patients)"
+                if most < dataset.standin.patients:
+                    has = "its stand-in has records that can be used of (gives.standin_patients)"
+            raise ConfigError(f"{where}: {name}: {dataset.subset.patients:,} patients; {has} {most:,}")
+
+
+def _whole(dataset: Dataset, source: Source | None) -> int | None:
+    """How many patients a data set has at most, without its subset; None where nothing says so."""
+    if source == "generated":
+        usable = dataset.gives.standin_patients if dataset.gives else None
+        return min(dataset.standin.patients, usable or dataset.standin.patients) if dataset.standin else None
+    return dataset.expected.patients if dataset.expected else None
+
+
+def _most(dataset: Dataset, source: Source | None) -> int | None:
+    """The same with its subset."""
+    return dataset.subset.patients if dataset.subset else _whole(dataset, source)
 
 
 def check_asked(
@@ -47,14 +64,31 @@ def check_asked(
 
 
 def check_training(
-    where: str, tasks: dict[str, Task], datasets: dict[str, Dataset], pairs: Iterable[tuple[str, str]]
+    where: str,
+    tasks: dict[str, Task],
+    datasets: dict[str, Dataset],
+    sources: dict[str, Source | None],
+    pairs: Iterable[tuple[str, str]],
 ) -> None:
-    """Refuse a task of more training patients than some of a data set's patients are: one at least is tested on."""
+    """Refuse a task of more training patients than a data set can have, or of too few for any class to be as rare as it asks.
+
+    One patient at least is tested on, so all but one may be trained on; how many are, the split tells.
+    """
     for item, name in pairs:
-        subset, trained = datasets[item].subset, tasks[name].train_patients
-        if subset is not None and trained is not None and trained >= subset.patients:
+        most, task = _most(datasets[item], sources[item]), tasks[name]
+        if most is None:
+            continue
+        trained = task.train_patients
+        if trained is not None and trained >= most:
             raise ConfigError(
-                f"{where}: {name}: {trained:,} patients to train on; '{item}' has {subset.patients:,}, and some are tested on"
+                f"{where}: {name}: {trained:,} patients to train on; '{item}' has {most:,}, and some are tested on"
+            )
+        of = max(min(most - 1, trained or most - 1), 1)
+        if task.rare_below is not None and 1 / of >= task.rare_below:
+            least = math.floor(1 / task.rare_below) + 1
+            raise ConfigError(
+                f"{where}: {name}: asks of '{item}' what fewer than {task.rare_below:.3g} of the training patients carry, and one "
+                f"at least; of the {of:,} there can be, one is more; allowed: {least:,} training patients or more"
             )
 
 
@@ -67,6 +101,13 @@ def _check_given(file: Path, task: Task, item: str, dataset: Dataset, gives: Giv
             raise ConfigError(
                 f"{file}: classes: label set '{task.labels}' of '{item}' has no class {of!r}; {choices(of, sets[task.labels])}"
             )
+    missing = [of for of in sets[task.labels] if of not in task.classes]
+    if missing:
+        raise ConfigError(
+            f"{file}: classes: label set '{task.labels}' of '{item}' has {missing[0]!r} too"
+            f"{f' and {len(missing) - 1} more' if len(missing) > 1 else ''}, which the task does not name; "
+            f"allowed: all {len(sets[task.labels])} of it"
+        )
     for group in task.subgroups:
         if group not in gives.subgroups:
             raise ConfigError(
