@@ -92,10 +92,10 @@ def test_patients_too_few_for_the_split_are_told(project, dataset, task, told):
         (
             "georgia@20",
             "rare-conditions",
-            r"of the 19 there can be, one is more; allowed: 101 training patients or more",
+            r"one of the 19 there can be is 5.3%; allowed: 101 training patients or more",
         ),
-        ("georgia@101", "rare-conditions", r"of the 100 there can be, one is more"),
-        ("georgia", "rare-conditions@100", r"rare-conditions@100: asks of 'georgia' .* of the 100 there can be"),
+        ("georgia@101", "rare-conditions", r"one of the 100 there can be is 1.0%"),
+        ("georgia", "rare-conditions@100", r"rare-conditions@100: asks of 'georgia' .* one of the 100 there can be"),
     ],
 )
 def test_training_patients_that_there_cannot_be_are_told(project, dataset, task, told):

@@ -87,8 +87,8 @@ def check_training(
         if task.rare_below is not None and 1 / of >= task.rare_below:
             least = math.floor(1 / task.rare_below) + 1
             raise ConfigError(
-                f"{where}: {name}: asks of '{item}' what fewer than {task.rare_below:.3g} of the training patients carry, and one "
-                f"at least; of the {of:,} there can be, one is more; allowed: {least:,} training patients or more"
+                f"{where}: {name}: asks of '{item}' what fewer than {task.rare_below:.1%} of the training patients carry, and one "
+                f"at least; one of the {of:,} there can be is {1 / of:.1%}; allowed: {least:,} training patients or more"
             )
 
 
