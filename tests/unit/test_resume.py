@@ -7,9 +7,11 @@ import signal
 
 import numpy as np
 import pytest
+import torch
 from torch import nn
 
 from tests.unit.test_training import SETTINGS, WINDOW, bytes_of, examples
+from vitalbench.config.augmentation import Augment
 from vitalbench.config.design import EarlyStopping
 from vitalbench.data.store import Store
 from vitalbench.errors import Interrupted
@@ -62,8 +64,9 @@ def run(configs, batches, tmp_path):
     said = []
 
     def start(
-        settings=SETTINGS, minutes=EVERY_EPOCH, folder=tmp_path, run_id="run", backup=None, keeper=Mortal, **traits
-    ):
+        settings=SETTINGS, minutes=EVERY_EPOCH, folder=tmp_path, run_id="run", backup=None, keeper=Mortal, of=None,
+        model=None, **traits,
+    ):  # fmt: skip
         target = configs.target("cpu")
         accelerator = prepare_torch(target, 0)
         checkpoints = Checkpoints(folder, run_id, backup, said.append)
@@ -73,8 +76,9 @@ def run(configs, batches, tmp_path):
             for name, value in traits.items():
                 setattr(made, name, value)
             trained = train(
-                accelerator, small_model(), batches, settings, "multilabel", examples(batches, range(STEPS * 16)),
-                examples(batches, range(80, 100)), seed=0, target=target, say=said.append, keeper=made,
+                accelerator, (model or small_model)(), of or batches, settings, "multilabel",
+                examples(batches, range(STEPS * 16)), examples(batches, range(80, 100)),
+                seed=0, target=target, say=said.append, keeper=made,
             )  # fmt: skip
         return trained, made
 
@@ -105,6 +109,40 @@ def test_cut_off_anywhere_it_ends_with_the_same_bytes(run, whole, dies_at, saved
     plain = whole()
     assert bytes_of(again.model) == bytes_of(plain.model)
     assert course_of(again) == course_of(plain)
+
+
+class Images:
+    """A store of images, in memory."""
+
+    rate_hz, samples = 0, 24
+
+    def read(self, rows, start=0, length=None):
+        found = np.stack([np.random.default_rng(int(row)).random((1, 24, 24)) for row in rows]).astype(np.float32)
+        first = np.broadcast_to(start, len(rows))
+        return np.stack([image[..., at : at + (length or 24)] for image, at in zip(found, first, strict=True)])
+
+
+def image_model() -> nn.Module:
+    torch.manual_seed(3)
+    return nn.Sequential(
+        nn.Conv2d(1, 8, 5, stride=2), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.3),
+        nn.Linear(8, 2),
+    )  # fmt: skip
+
+
+def test_on_augmented_images_too_it_ends_with_the_same_bytes(run, tmp_path):
+    """Warps and light are drawn by seed, epoch and record, so an epoch that was cut off goes on with the same images."""
+    augment = Augment.model_validate({"warp": {"degrees": 10, "shift": 0.1}, "contrast": {"factor": 1.3, "light": 0.1}})
+    told = {"of": Batches(Images(), Scale(0.5, 0.3), None, 16, augment), "model": image_model}
+    with pytest.raises(CutOff):
+        run(minutes=EVERY_STEP, dies_at=STEPS + 2, **told)
+    again, keeper = run(**told)
+    plain, _ = run(folder=tmp_path / "whole", **told)
+    assert keeper.told()["n_resumed"] == 1
+    assert bytes_of(again.model) == bytes_of(plain.model)
+    assert course_of(again) == course_of(plain)
+    other = {"of": Batches(Images(), Scale(0.5, 0.3), None, 16), "model": image_model}
+    assert bytes_of(run(folder=tmp_path / "plain", **other)[0].model) != bytes_of(plain.model)  # augmentation matters
 
 
 @pytest.mark.parametrize(
