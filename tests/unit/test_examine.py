@@ -165,7 +165,7 @@ def test_a_record_of_no_weight_is_none():
     weight = np.ones(400)
     weight[:100] = 0
     told = [
-        {name: list(rows) for name, rows in examined([some], "multilabel", 0.9, 20, 0, 3).items()}
+        {name: list(rows) for name, rows in examined([some], 0.9, 20, 0, 3).items()}
         for some in (replace(found, weight=weight), found.take(np.arange(400) >= 100))
     ]
     assert told[0] == told[1]
@@ -186,7 +186,7 @@ def test_too_few_records_rule_nothing_out():
 
 
 def test_a_gap_between_subgroups_is_found_and_none_where_there_is_none():
-    found = disparity_rows(predictions(4000, gap=1.0), "multilabel", 300, 0)
+    found = disparity_rows(predictions(4000, gap=1.0), 300, 0)
     rows = {(row["subgroup"], row["metric"], row["label"]): row for row in found}
     for label in ("A", "B", "macro"):
         stronger = rows["site=a", "auroc", label]
@@ -196,7 +196,7 @@ def test_a_gap_between_subgroups_is_found_and_none_where_there_is_none():
     found = predictions(4000, gap=1.0)
     test = (found.split == "test") & (found.groups["site"] == "b").to_numpy()
     assert rows["site=a", "auroc", "A"]["rest"] == pytest.approx(roc_auc_score(found.y[test, 0], found.p[test, 0]))
-    alike = [row for row in disparity_rows(predictions(4000, seed=3), "multilabel", 300, 0) if row["metric"] == "auroc"]
+    alike = [row for row in disparity_rows(predictions(4000, seed=3), 300, 0) if row["metric"] == "auroc"]
     assert all(row["difference_low"] < 0 < row["difference_high"] for row in alike)
 
 
@@ -204,14 +204,10 @@ def test_whose_group_is_unknown_is_neither_a_subgroup_nor_among_the_rest():
     found = predictions(2000)
     groups = found.groups["site"].to_numpy(copy=True)
     groups[:500] = "unknown"
-    told = list(
-        disparity_rows(replace(found, groups=pd.DataFrame({"site": groups}, dtype=object)), "multilabel", 50, 0)
-    )
+    told = list(disparity_rows(replace(found, groups=pd.DataFrame({"site": groups}, dtype=object)), 50, 0))
     assert {row["subgroup"] for row in told} == {"site=a"}
     groups[:500] = None
-    assert told == list(
-        disparity_rows(replace(found, groups=pd.DataFrame({"site": groups}, dtype=object)), "multilabel", 50, 0)
-    )
+    assert told == list(disparity_rows(replace(found, groups=pd.DataFrame({"site": groups}, dtype=object)), 50, 0))
 
 
 @pytest.mark.parametrize(
@@ -225,7 +221,7 @@ def test_whose_group_is_unknown_is_neither_a_subgroup_nor_among_the_rest():
 def test_a_grouping_with_nobody_to_compare_says_so(values, subgroup, patients, why):
     found = predictions(400)
     column = np.array([values[i // 2 % len(values)] for i in range(400)], dtype=object)
-    (row,) = disparity_rows(replace(found, groups=pd.DataFrame({"dev": column}, dtype=object)), "multilabel", 10, 0)
+    (row,) = disparity_rows(replace(found, groups=pd.DataFrame({"dev": column}, dtype=object)), 10, 0)
     assert (row["subgroup"], row["n_patients"], row["n_rest"], row["value"]) == (subgroup, patients, 0, None)
     assert row["reason"] == why
 
@@ -242,7 +238,7 @@ def test_a_subgroup_of_few_patients_is_not_compared():
     groups[:] = "a"
     groups[np.flatnonzero(found.split == "test")[:6]] = "b"
     found.groups["site"] = groups
-    (row,) = disparity_rows(found, "multilabel", 20, 0)
+    (row,) = disparity_rows(found, 20, 0)
     assert (row["subgroup"], row["n_patients"], row["n_labels"], row["value"]) == ("site=a", 194, 0, None)
     assert row["reason"] == "no class has 5 positive and 5 negative patients on both sides"
 
@@ -289,7 +285,7 @@ def with_a_rare_class(n: int = 400) -> Predictions:
 def test_of_fewer_than_five_patients_of_a_truth_no_interval_is_told_and_why():
     found = with_a_rare_class()
     members = [found, replace(found, p=found.p * np.random.default_rng(1).uniform(0.5, 1, found.p.shape))]
-    tables = examined(members, "multilabel", 0.9, 50, 0, 3)
+    tables = examined(members, 0.9, 50, 0, 3)
     for name, values, which in (
         ("operating", ("sensitivity",), " of sensitivity"),
         ("calibration", ("ece", "brier", "log_loss"), ""),
@@ -356,7 +352,7 @@ def test_each_rate_rests_on_the_patients_of_its_own_records():
 def test_a_difference_that_no_resample_varies_has_no_interval():
     found = predictions(400)
     found.p[:] = 0.5
-    rows = [row for row in disparity_rows(found, "multilabel", 50, 0) if row["metric"] == "auroc"]
+    rows = [row for row in disparity_rows(found, 50, 0) if row["metric"] == "auroc"]
     assert {(row["value"], row["difference"], row["difference_low"]) for row in rows} == {(0.5, 0.0, None)}
     assert {row["reason"] for row in rows} == {"no interval: all resamples alike"}
 
@@ -430,6 +426,43 @@ def test_the_command_writes_every_table(tmp_path):
     for name in ("operating", "calibration", "conformal", "disparity", "ensemble", "failures", "curves"):
         assert (tmp_path / "out" / f"{name}.csv").read_text().splitlines()[0].split(",") == names(name)
         assert read_table(name, tmp_path / "out" / f"{name}.csv")
+
+
+def test_classes_that_exclude_each_other_are_examined_one_against_the_rest(tmp_path):
+    rng = np.random.default_rng(0)
+    truth, heard = rng.integers(0, 3, 600), rng.normal(0, 1, (600, 3))
+    shares = np.exp(heard + 1.5 * np.eye(3)[truth])
+    table = pd.DataFrame({"record_id": [f"r{i}" for i in range(600)], "patient_id": [f"p{i}" for i in range(600)]})
+    table["split"] = np.where(np.arange(600) % 2, "test", "val")
+    for k, name in enumerate("NSV"):
+        table[f"y_true:{name}"], table[f"y_prob:{name}"] = (
+            (truth == k).astype(float),
+            (shares / shares.sum(axis=1)[:, None])[:, k],
+        )
+    table["group:site"] = np.where(np.arange(600) % 4 < 2, "a", "b")
+    table.to_csv(tmp_path / "one.csv", index=False)
+    out = tmp_path / "out"
+    rest = ["--task", "multiclass", "--bootstrap", "20", "--out", str(out)]
+    assert cli.run(["examine", str(tmp_path / "one.csv"), *rest]) == 0
+    test = table["split"] == "test"
+    for row in read_table("operating", out / "operating.csv"):
+        decided = table[f"y_prob:{row['label']}"][test] >= float(row["threshold"])
+        tn, fp, fn, tp = confusion_matrix(table[f"y_true:{row['label']}"][test], decided).ravel()
+        assert [float(row[name]) for name in ("tn", "fp", "fn", "tp")] == [tn, fp, fn, tp]
+        assert row["chosen_on"] == "val"
+    f1 = {
+        row["label"]: float(row["threshold"])
+        for row in read_table("operating", out / "operating.csv")
+        if row["rule"] == "f1"
+    }
+    gap = next(
+        row
+        for row in read_table("disparity", out / "disparity.csv")
+        if (row["metric"], row["label"]) == ("sensitivity", "N")
+    )
+    mine = table[test & (table["group:site"] == "a") & (table["y_true:N"] > 0)]
+    assert float(gap["value"]) == pytest.approx((mine["y_prob:N"] >= f1["N"]).mean())
+    assert {row["label"] for row in read_table("conformal", out / "conformal.csv")} == set("NSV")
 
 
 def test_predictions_of_other_records_are_not_taken_together(tmp_path):
@@ -513,7 +546,7 @@ def test_a_patient_of_both_splits_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        (["--task", "multiclass"], "--task is 'multiclass'"),
+        (["--task", "softlabel"], "--task is 'softlabel'"),
         (["--level", "1.5"], "--level is 1.5"),
         (["--bootstrap", "0"], "must be 1 or more"),
     ],

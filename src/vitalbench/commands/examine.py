@@ -58,7 +58,7 @@ def _of_suite(results: Results, place: SearchPlace, level: float, failures: int)
     drawn = read_json(results.folder / STAGE_SLICE.format(stage="examine"))
     members = aligned({path: read_predictions(path, kind) for path in files}) if files else []
     out = results.examination(place)
-    told = examined(members, kind, level, drawn["bootstrap"], drawn["seed"], failures) if members else {}
+    told = examined(members, level, drawn["bootstrap"], drawn["seed"], failures) if members else {}
     for name in TABLES:
         write_table(name, told.get(name, []), out / f"{name}.csv")
     say(f"{out}: {len(members)} of {len(results.examined[place])} runs")
@@ -107,7 +107,7 @@ def run(args: argparse.Namespace) -> None:
     _each_once(args.files)
     members = aligned({path: read_predictions(path, args.task) for path in args.files})
     _apart(members[0], args.files[0])
-    tables = examined(members, args.task, args.level, args.bootstrap, args.seed, args.failures)
+    tables = examined(members, args.level, args.bootstrap, args.seed, args.failures)
     written = [name for name in TABLES if name != "ensemble" or len(members) > 1]
     for name in written:
         write_table(name, tables[name], args.out / f"{name}.csv")

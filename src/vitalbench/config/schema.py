@@ -167,7 +167,7 @@ METRICS = {
     "multiclass": ["auroc", "auprc", "f1", "accuracy", "sensitivity", "specificity", "ppv", "npv", "brier", "ece"],
     "softlabel": ["kl", "accuracy", "brier"],
 }
-EXAMINED = ("multilabel", "binary")  # kinds of tasks whose predictions can be examined
+EXAMINED = ("multilabel", "binary", "multiclass")  # kinds of tasks whose predictions can be examined, class by class
 UNBOUNDED = {"kl"}  # every other metric lies between 0 and 1
 LOWER_IS_BETTER = {"brier", "ece", "kl"}
 MACRO = "macro"  # the label of a mean over classes, so no class has this name

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from vitalbench.config.schema import MACRO, Kind
+from vitalbench.config.schema import MACRO
 from vitalbench.evaluate.compare import holm, two_sided_p
 from vitalbench.evaluate.predictions import Predictions
 from vitalbench.evaluate.resampled import Resampled
@@ -36,7 +36,7 @@ def _of(over: Resampled, y: Array, p: Array, decided: NDArray[np.bool_], rows: N
     return dict(zip(METRICS, [over.auroc(y, p, rows), *rates], strict=True))
 
 
-def disparity_rows(predictions: Predictions, kind: Kind, resamples: int, seed: int) -> Iterator[dict[str, Any]]:
+def disparity_rows(predictions: Predictions, resamples: int, seed: int) -> Iterator[dict[str, Any]]:
     """A row a subgroup, metric and class, then their mean: the subgroup, the rest, and their difference with its interval.
 
     Thresholds are those of the best F1 on the validation records. A class is compared where it has five positive and five negative
@@ -44,7 +44,9 @@ def disparity_rows(predictions: Predictions, kind: Kind, resamples: int, seed: i
     that says so. p is how rarely resamples put the difference
     on the other side of 0, corrected by Holm over the subgroups, all groupings together, of a metric and class.
     """
-    chosen = choose_thresholds(predictions, kind).value
+    chosen = choose_thresholds(
+        predictions, "multilabel"
+    ).value  # a class against the rest, where they exclude each other too
     test = predictions.take(predictions.split == _SPLIT)
     over = Resampled(test, resamples, seed, _SPLIT)
     rows: list[dict[str, Any]] = []

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from vitalbench.config.schema import MACRO, Kind
+from vitalbench.config.schema import MACRO
 from vitalbench.evaluate.calibration import calibrated, calibration_rows
 from vitalbench.evaluate.conformal import conformal_rows
 from vitalbench.evaluate.disparity import disparity_rows
@@ -34,9 +34,9 @@ def _curve_rows(predictions: Predictions) -> Iterator[dict[str, Any]]:
 
 
 def examined(
-    members: list[Predictions], kind: Kind, level: float, resamples: int, seed: int, each: int
+    members: list[Predictions], level: float, resamples: int, seed: int, each: int
 ) -> dict[str, Iterable[dict[str, Any]]]:
-    """The rows of every table, of the members' mean; `ensemble` has none where there is one member.
+    """The rows of every table, each class against the rest, of the members' mean; `ensemble` has none of one member.
 
     Args:
         members: of the same records, in one order, with validation and test rows.
@@ -51,7 +51,7 @@ def examined(
         "operating": operating_points(found, *drawn),
         "calibration": calibration_rows(found, *drawn),
         "conformal": conformal_rows(found, level, *drawn),
-        "disparity": disparity_rows(found, kind, *drawn),
+        "disparity": disparity_rows(found, *drawn),
         "curves": _curve_rows(found),
         "failures": failure_rows(found, each),
         "ensemble": ensemble_rows(members, *drawn) if len(members) > 1 else [],
