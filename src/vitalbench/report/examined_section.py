@@ -169,10 +169,15 @@ def _disparity_note(rows: list[Row]) -> str:
     )
     if not without:
         return ""
-    told: dict[str, list[str]] = {}
-    for row in without:
-        told.setdefault(row["reason"], []).append(_subgroup(row))
-    return "Not compared: " + "; ".join(f"{', '.join(of)}: {why}" for why, of in told.items()) + "."
+    return f"Not compared: {_by_reason([(_subgroup(row), row['reason']) for row in without])}."
+
+
+def _by_reason(told: list[tuple[str, str]]) -> str:
+    """Names and why, those of one reason together."""
+    reasons: dict[str, list[str]] = {}
+    for name, why in told:
+        reasons.setdefault(why, []).append(name)
+    return "; ".join(f"{', '.join(names)}: {why}" for why, names in reasons.items())
 
 
 def _ensemble(rows: list[Row]) -> str:
@@ -296,7 +301,7 @@ def examined_section(results: Results, place: SearchPlace) -> Examined | None:
         disparity_note=_disparity_note(disparity),
         ensemble=_ensemble(read("ensemble")),
         pointing=_pointing(pointing),
-        pointing_note="; ".join(f"{row['label']}: {row['reason']}" for row in pointing if row["reason"]),
+        pointing_note=_by_reason([(row["label"], row["reason"]) for row in pointing if row["reason"]]),
         pictures=_pictures(gallery, folder, why_not),
         gallery_note=_gallery_note(gallery, source == "generated", why_not, bool(runs)),
     )
