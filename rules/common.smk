@@ -128,6 +128,12 @@ def neighbours_of(wildcards):
     return str(Path(store_of(wildcards)).with_name(layout.NEIGHBOURS))
 
 
+def copies_to_leave_out(wildcards):
+    """The near-duplicate pairs, where a data set uses one record of a recording and no other."""
+    unused = PLAN.datasets[wildcards.dataset].copies == "unused"
+    return neighbours_of(wildcards) if unused else []
+
+
 def fitted_on(wildcards):
     """The list of records that statistics which came with a data set were fitted on, where it names one."""
     return PLAN.fitted_on(wildcards.dataset) or []

@@ -2,6 +2,7 @@
 rule assign:
     input:
         store=store_of,
+        neighbours=copies_to_leave_out,
         task=in_suite(layout.TASK_SLICE),
         code=stage_slice("split"),
     output:

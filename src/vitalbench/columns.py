@@ -470,8 +470,9 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "made_of | the source, in the order in which they are counted",
             "listed | its records, listed by the index or lying in the release beside it | count",
             "kept_out | of those, quarantined or not taken | count",
-            "copies | of those, one recording with a record that was counted before, by its samples or by its number | count",
-            "adds | listed - kept_out - copies | count",
+            "copies | of those, of the same samples as a record that was counted before, or a copy by its number | count",
+            "adds | listed - kept_out - copies - near | count",
+            "near | of those, one recording with a record before though its samples differ; empty where nobody looked | count",
         ),
     ),
     "pooled": (

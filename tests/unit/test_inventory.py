@@ -121,7 +121,7 @@ def test_a_set_of_several_sources_says_what_each_really_adds():
     index = pd.DataFrame(
         {"record_id": list("abcdef"), "group:origin": ["one", "one", "two", "two", "two", "three"]}
     )  # d is a copy of a, f of e; c is quarantined
-    records = index.iloc[[5, 4, 3, 1, 0]].assign(digest=["5", "5", "1", "2", "1"])
+    records = index.iloc[[0, 1, 3, 4, 5]].assign(digest=["1", "2", "1", "5", "5"])
     found = by_origin(index, records)
     assert list(found) == ["one", "two", "three"]
     assert [(o.listed, o.kept_out, o.copies, o.adds) for o in found.values()] == [

@@ -243,7 +243,11 @@ def test_two_rows_of_one_file_are_told_as_duplicates(small_store, small_dataset,
     table.to_csv(root / DATABASE, index=False)
     store = build("ptbxl", small_dataset, "local", root, tmp_path / "data")
     found = pd.read_csv(store.with_name("quality.csv"))
-    assert found[found["check"] == "duplicate"]["detail"].tolist() == ["same samples as ptbxl/1"]
+    told = found[found["check"] == "duplicate"]
+    assert told["record_id"].tolist() == ["ptbxl/2"]
+    detail, _, labels = told["detail"].iloc[0].partition(", with other labels: ")
+    assert detail == "same samples as ptbxl/1"
+    assert labels == "all NDT SR there, LOWT NORM STACH here"  # one recording cannot show both
 
 
 def test_a_release_without_its_folder_is_named(small_dataset, tmp_path, small_store):

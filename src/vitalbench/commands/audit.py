@@ -13,12 +13,12 @@ import pandas as pd
 from vitalbench.data.store import read_records
 from vitalbench.errors import ConfigError, GateError, InputError, choices
 from vitalbench.files import file_digest, write_json, write_text
-from vitalbench.layout import NEIGHBOURS
 from vitalbench.measure.device import cpu_count
 from vitalbench.progress import say
 from vitalbench.split import neighbours
 from vitalbench.split.audit import UNMADE, Check, audit, read_table, receipt
 from vitalbench.split.fitted import fitted_records
+from vitalbench.split.near_copies import near_copies
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,15 +63,6 @@ def _stored(store: Path, table: pd.DataFrame) -> pd.DataFrame:
             f"{store}: {len(strangers)} records of the table are not in the store, among them {min(strangers)}"
         )
     return records.set_index("record_id")
-
-
-def _copies(store: Path, content: str, threads: int) -> pd.DataFrame:
-    """Near-duplicate pairs: those found beside the store, if of its content, else looked for now."""
-    found = neighbours.read(store.with_name(NEIGHBOURS), content)
-    if found is None:
-        say(f"{store}: no {NEIGHBOURS} of its content is beside it; looking for near-duplicates")
-        found = neighbours.find(store, threads)
-    return found[found["copy"].astype(bool)]
 
 
 def _grouped(
@@ -135,7 +126,7 @@ def run(args: argparse.Namespace) -> None:
     stored, content, copies = None, None, None
     if args.store:
         stored, content = _stored(args.store, table), neighbours.store_content(args.store)
-        copies = _copies(args.store, content, args.threads)
+        copies = near_copies(args.store, args.threads)
     table, groups = _grouped(table, args.group, stored, args.records)
     fitted = fitted_records(table, args.records, args.fitted_on)
     try:

@@ -16,10 +16,12 @@ from vitalbench.config.sources import local_release
 from vitalbench.data.inventory import Inventory, take
 from vitalbench.errors import ConfigError, GateError, InputError
 from vitalbench.files import write_text
+from vitalbench.measure.device import cpu_count
 from vitalbench.progress import say
+from vitalbench.split.near_copies import near_copies
 
 _LINES = ("line of the document", "what", "it says", "published", "not its own", "adds")
-_ORIGINS = ("data set", "source", "made of", "listed", "kept out", "copies", "adds")
+_ORIGINS = ("data set", "source", "made of", "listed", "kept out", "copies", "near copies", "adds")
 _HEAD = (
     "data set",
     "source",
@@ -64,9 +66,10 @@ def _print_row(row: list[str]) -> None:
 
 def _origin_rows(name: str, source: str, found: Inventory) -> list[list[str]]:
     each = found.origins.items()
-    rows = [[name, source, origin, *map(str, (o.listed, o.kept_out, o.copies, o.adds))] for origin, o in each]
+    parts = ("listed", "kept_out", "copies", "near", "adds")
+    rows = [[name, source, origin, *(str(getattr(o, part)) for part in parts)] for origin, o in each]
     if rows:
-        sums = (sum(getattr(o, part) for _, o in each) for part in ("listed", "kept_out", "copies", "adds"))
+        sums = (sum(getattr(o, part) for _, o in each) for part in parts)
         rows.append([name, source, "all", *map(str, sums)])
     return rows
 
@@ -139,7 +142,7 @@ def run(args: argparse.Namespace) -> None:
         found_at |= {"generated": None} if dataset.standin and not args.no_generated else {}
         for source, folder_of in found_at.items():
             try:
-                found = take(name, dataset, source, folder_of, labels)
+                found = take(name, dataset, source, folder_of, labels, lambda store: near_copies(store, cpu_count()))
             except (GateError, InputError, OSError) as problem:  # of this one; the others are still to be told
                 refusal = _read_by(problem)
                 refused.append(refusal)

@@ -3,14 +3,16 @@
 import argparse
 from pathlib import Path
 
-from vitalbench.data.origins import unused_copies
+from vitalbench.data.origins import copies_are_unused, unused_copies
 from vitalbench.data.store import read_records
 from vitalbench.errors import InputError
 from vitalbench.files import write_text
+from vitalbench.measure.device import cpu_count
 from vitalbench.progress import say
 from vitalbench.results import Results
 from vitalbench.split.asked import asked_classes, none_asked
 from vitalbench.split.assign import all_unused, assign
+from vitalbench.split.near_copies import near_copies
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,9 +35,11 @@ def run(args: argparse.Namespace) -> None:
         InputError: it cannot be made of these records, and that was not to be reported only.
     """
     results = Results(args.results)
-    records = read_records(results.store(args.dataset))
+    store, folder = results.store(args.dataset), results.store_folder(args.dataset)
+    records = read_records(store)
     task = results.task(args.task)
-    copies = unused_copies(results.store_folder(args.dataset), records)
+    near = near_copies(store, cpu_count()) if copies_are_unused(folder) else None
+    copies = unused_copies(folder, records, near)
     why = ""
     try:
         assigned = assign(records, task, args.fold, copies)
@@ -51,7 +55,9 @@ def run(args: argparse.Namespace) -> None:
         say(f"{args.dataset} {args.task} fold {args.fold}: the split cannot be made: {why}")
         return
     if len(copies):
-        say(f"{args.dataset}: {len(copies)} records have the samples of another and are not used, as {copies.index[0]}")
+        say(
+            f"{args.dataset}: {len(copies)} records are one recording with another and are not used, as {copies.index[0]}"
+        )
     if task.rare_below is not None:
         say(
             f"{args.dataset} {args.task} fold {args.fold}: {asked['asked'].sum()} of {len(asked)} classes are rare and asked"

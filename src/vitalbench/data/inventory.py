@@ -1,7 +1,7 @@
 """What a data set comes to when it is read: how many records, patients and classes, what is kept out, and how fast."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import pandas as pd
 
 from vitalbench.config.dataset import Dataset, DatasetBuild, Source
 from vitalbench.data.build import DataFolder
-from vitalbench.data.origins import Origin, by_origin, left_out
+from vitalbench.data.origins import Origin, by_origin, left_out, several
 from vitalbench.data.quarantine import REFUSED, TooManyQuarantined
 from vitalbench.data.store import read_records
 from vitalbench.data.table_file import read_table
@@ -53,12 +53,20 @@ class Inventory:
         return self.listed / self.seconds
 
 
-def take(name: str, dataset: Dataset, source: Source, root: Path | None, labels: str | None) -> Inventory:
+def take(
+    name: str,
+    dataset: Dataset,
+    source: Source,
+    root: Path | None,
+    labels: str | None,
+    near_copies: Callable[[Path], pd.DataFrame] | None = None,
+) -> Inventory:
     """Build a data set's store in a folder of its own that is gone afterwards, and count.
 
     Args:
         root: the release's folder, for `local`.
         labels: the label set whose classes are counted; None for the first that the data set has.
+        near_copies: finds the pairs of a store's records that are one recording, asked where a data set is of several sources.
 
     Raises:
         InputError, GateError: as the build raises them.
@@ -79,6 +87,7 @@ def take(name: str, dataset: Dataset, source: Source, root: Path | None, labels:
         seconds, own, foreign = watch.lap(), load.own(), load.share()
         release = read_json(folder.path / "release.json")
         index, records = read_table(folder.path / "index.parquet"), read_records(folder.path / "store.h5")
+        near = near_copies(folder.path / "store.h5") if near_copies and several(index) else None
         found = pd.read_csv(folder.path / "quality.csv", dtype=str)
         column = f"labels:{labels}" if labels else next(name for name in records.columns if name.startswith("labels:"))
         carried = records[column].explode().dropna().value_counts()
@@ -91,7 +100,7 @@ def take(name: str, dataset: Dataset, source: Source, root: Path | None, labels:
             classes={str(label): int(count) for label, count in carried.items()},
             quarantined=dict(_by_check(found, "quarantined")),
             flagged=dict(_by_check(found, "flagged")),
-            origins=by_origin(index, records) | left_out(folder.path, index),
+            origins=by_origin(index, records, near) | left_out(folder.path, index),
             seconds=seconds,
             processor_seconds=own,
             foreign=foreign,

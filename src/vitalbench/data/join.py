@@ -5,6 +5,7 @@ What is kept of a record while others are read is a few dozen bytes: hashes of i
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,6 +17,7 @@ import pyarrow.parquet as pq
 
 from vitalbench.config.dataset import DatasetBuild
 from vitalbench.data.held_parts import Parts, hold
+from vitalbench.data.origins import ORIGIN, ranks
 from vitalbench.data.part import HDF5_FORMAT, sealed_bytes
 from vitalbench.data.quarantine import hold_quarantined, write_findings
 from vitalbench.data.standardise import FINDINGS, part_files, store_key
@@ -88,21 +90,56 @@ def _content(parts: Parts) -> str:
     return hashlib.sha256(b"".join(sorted(hashes.tolist()))).hexdigest()[:_SHOWN]
 
 
+@dataclass(frozen=True)
+class _Counted:
+    """Of records with the same samples, the one that counts: of the source that comes first, the first by its id."""
+
+    rank: int
+    record_id: str
+    labels: dict[str, list[str]]
+
+
+def _label_sets(row: dict[Any, Any]) -> dict[str, list[str]]:
+    return {
+        name.removeprefix("labels:"): sorted(map(str, value))
+        for name, value in row.items()
+        if name.startswith("labels:") and value is not None
+    }
+
+
+def _other_labels(counted: dict[str, list[str]], own: dict[str, list[str]]) -> str:
+    """What two records with the same samples are said to show, where that differs: of the label set that tells most apart."""
+    differ = [name for name in own if own[name] != counted.get(name, own[name])]
+    if not differ:
+        return ""
+    name = max(differ, key=lambda labels: len({*own[labels]} ^ {*counted[labels]}))
+    there, here = (" ".join(labels) or "none" for labels in (counted[name], own[name]))
+    return f", with other labels: {name} {there} there, {here} here"
+
+
 def _duplicates(parts: Parts) -> Iterator[pd.DataFrame]:
-    """For each part a finding for every record whose samples another has too, but for the one of them that sorts first."""
+    """For each part a finding for every record whose samples another has too, but for the one of them that counts."""
     digests, times = np.unique(parts.digests, return_counts=True)
     repeated = digests[times > 1]
     if not len(repeated):
         return
-    found = (table[np.isin(table["digest"].to_numpy().astype(bytes), repeated)] for table in parts.tables())
-    first: dict[str, str] = {}
-    for table in found:
-        for digest, record in zip(table["digest"], table["record_id"], strict=True):
-            first[digest] = min(record, first.get(digest, record))
+    known: dict[str, int] = {}
+    first: dict[str, _Counted] = {}
     for table in parts.tables():
-        original = table["digest"].map(first)
-        again = table[original.notna() & (original != table["record_id"])]
-        told = again.assign(check="duplicate", detail="same samples as " + original[again.index], action="flagged")
+        ranks(table[ORIGIN].unique() if ORIGIN in table.columns else [""], known)
+        for row in table[np.isin(table["digest"].to_numpy().astype(bytes), repeated)].to_dict("records"):
+            found = _Counted(known[row.get(ORIGIN, "")], row["record_id"], _label_sets(row))
+            before = first.setdefault(row["digest"], found)
+            if (found.rank, found.record_id) < (before.rank, before.record_id):
+                first[row["digest"]] = found
+    for table in parts.tables():
+        rows = table[table["digest"].isin(first.keys())].to_dict("records")
+        again = [(row, first[row["digest"]]) for row in rows if row["record_id"] != first[row["digest"]].record_id]
+        told = pd.DataFrame([row for row, _ in again], columns=table.columns).assign(
+            check="duplicate",
+            detail=[f"same samples as {of.record_id}{_other_labels(of.labels, _label_sets(row))}" for row, of in again],
+            action="flagged",
+        )
         yield told[FINDINGS]
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from vitalbench.data.origins import origins_in
 from vitalbench.results import Results
+from vitalbench.split.near_copies import known
 
 
 def source_rows(results: Results) -> Iterator[dict[str, Any]]:
@@ -14,7 +15,7 @@ def source_rows(results: Results) -> Iterator[dict[str, Any]]:
         several = len(dataset.header_folders) > 1 or dataset.made_of
         if not several or folder is None or not (folder / "manifest.json").is_file():
             continue
-        for origin, counted in origins_in(folder).items():
+        for origin, counted in origins_in(folder, known(folder / "store.h5")).items():
             yield {
                 "dataset": name,
                 "data_source": results.suite["sources"][name],
@@ -23,4 +24,5 @@ def source_rows(results: Results) -> Iterator[dict[str, Any]]:
                 "kept_out": counted.kept_out,
                 "copies": counted.copies,
                 "adds": counted.adds,
+                "near": counted.near,
             }
