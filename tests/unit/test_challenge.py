@@ -151,6 +151,19 @@ def test_a_header_at_fault_quarantines_its_record_alone(georgia, old, new, told)
     assert set(before) <= {"", "Dx is empty: nobody says what it shows, nor that it shows nothing"}
 
 
+def test_a_negative_gain_is_told_though_what_is_stored_is_in_microvolt(georgia):
+    dataset, root = georgia
+    row = {"file": "training/georgia/g1/E00011"}
+    before = challenge.read_record(root, row, dataset)
+    lines = header(root).read_text().splitlines()
+    lines[2] = lines[2].replace(" 1000.0(0)/mV", " -1000.0(0)/mV")
+    header(root).write_text("\n".join(lines) + "\n")
+    record = challenge.read_record(root, row, dataset)
+    assert np.array_equal(record.digital[1], -before.digital[1])
+    assert ("negative-gain", "lead II") in sample_checks(record, dataset.signal, dataset.quality)
+    assert "negative-gain" not in dict(sample_checks(before, dataset.signal, dataset.quality))
+
+
 def test_the_one_record_that_says_nothing_is_kept_out(stores):
     told = findings(stores["georgia"][1]).query("check == 'bad-row'")
     assert told[["record_id", "detail"]].to_numpy().tolist() == [

@@ -118,7 +118,15 @@ class Harmonise(Strict):
 
 
 SampleCheck = Literal[
-    "invalid-sample", "missing-lead", "flat-lead", "clipping", "powerline", "amplitude", "blank-image", "saturated"
+    "invalid-sample",
+    "missing-lead",
+    "negative-gain",
+    "flat-lead",
+    "clipping",
+    "powerline",
+    "amplitude",
+    "blank-image",
+    "saturated",
 ]
 
 

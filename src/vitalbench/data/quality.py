@@ -29,11 +29,11 @@ def sample_checks(record: Record, signal: Signal, limits: Quality) -> list[tuple
     """Check one record's samples.
 
     Returns:
-        (check, detail) for every finding, the details naming the leads:
-        `invalid-sample` (marked as not recorded: becomes NaN in physical units), `missing-lead` (one value from end to end),
-        `flat-lead` (one value for `flat_seconds` or longer), `clipping` (the lead's extreme, beyond `clipping_mv`, held for
-        `clipping_seconds` or longer), `powerline` (more than `powerline_share` of a lead's power within 1 Hz of 50 or 60 Hz),
-        `amplitude` (beyond `max_abs_mv` from the baseline).
+        (check, detail) for every finding, the details naming the leads: `invalid-sample` (marked as not recorded: becomes
+        NaN in physical units), `missing-lead` (one value from end to end), `negative-gain` (the header states one, which
+        turns the lead over), `flat-lead` (one value for `flat_seconds` or longer), `clipping` (the lead's extreme, beyond
+        `clipping_mv`, held for `clipping_seconds` or longer), `powerline` (more than `powerline_share` of a lead's power
+        within 1 Hz of 50 or 60 Hz), `amplitude` (beyond `max_abs_mv` from the baseline).
     """
     found: list[tuple[str, str]] = []
 
@@ -41,6 +41,9 @@ def sample_checks(record: Record, signal: Signal, limits: Quality) -> list[tuple
         if leads.any():
             found.append((check, "lead " + " ".join(np.array(signal.leads)[leads]) + detail))
 
+    turned = record.gain < 0
+    turned[list(record.turned)] = True
+    tell("negative-gain", turned)
     digital = record.digital[:, : record.recorded]
     tell("invalid-sample", (digital == INVALID).any(axis=1))
     length, high, low = _longest_runs(digital)

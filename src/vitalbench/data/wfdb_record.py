@@ -3,6 +3,7 @@
 import os
 import struct
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -153,7 +154,8 @@ def read_wfdb(path: Path, signal: Signal, root: Path | None = None, harmonise: H
     """
     record, rate_hz = read_whole(path, signal.leads, root, harmonise)
     hold_shape(rate_hz, record.digital.shape[1], signal, harmonise)
-    return to_shape(record, rate_hz, signal)
+    turned = tuple(np.flatnonzero(record.gain < 0).tolist())
+    return replace(to_shape(record, rate_hz, signal), turned=turned)
 
 
 def write_wfdb(

@@ -53,6 +53,7 @@ class Record:
         baseline: (leads,) the unit that stands for 0 mV, or black.
         generated: the file carries the stand-in's watermark.
         recorded: how many samples were recorded, where the record was filled up to the length all have; None for all.
+        turned: leads of which the file states a negative gain, though what is stored here has another.
     """
 
     digital: NDArray[Any]
@@ -60,6 +61,7 @@ class Record:
     baseline: NDArray[np.float32]
     generated: bool = False
     recorded: int | None = None
+    turned: tuple[int, ...] = ()
 
 
 class UnreadableRecord(Exception):

@@ -93,7 +93,8 @@ def _unlike(root: Path, config: DatasetBuild, own: str, copy: str) -> str:
     try:
         theirs = _read(root, CHALLENGE, {"file": copy}, config)
     except UnreadableRecord as wrong:
-        return f"not readable: {str(wrong).replace(Path(copy).name, 'it')}"
+        name = Path(copy).name
+        return f"not readable, {str(wrong).removeprefix(f'{name}: ').replace(name, 'it')}"
     found = correlation(ours, theirs)
     return "" if found >= MIN_CORRELATION else f"its samples correlate at {found:.2f} with the record's"
 
