@@ -1,7 +1,7 @@
 # Objects of an object store. A data set's folder in it carries the hash of its slice, so that parts of other settings or of other code are
-# never taken. Without a knob that names a store, its targets say which, where Snakemake would say that there is no such rule.
+# never taken.
 from vitalbench.config.remote import cloud_command, cloud_objects, slice_name
-from vitalbench.config.workflow import refuse_without_address, refuse_without_store
+from vitalbench.config.workflow import refuse_without_store
 from vitalbench.files import file_digest
 
 if PLAN.knobs.publish_to or PLAN.knobs.pull_from:
@@ -42,23 +42,10 @@ if PLAN.knobs.publish_to:
 
     include: "publish.smk"
 
-else:
-
-    rule publish:
-        input:
-            lambda wildcards: refuse_without_address("publish", "publish_to"),
-
-    rule cloud:
-        input:
-            lambda wildcards: refuse_without_address("cloud", "publish_to"),
-
 
 if PLAN.knobs.pull_from:
 
     include: "pull.smk"
 
-else:
 
-    rule pull:
-        input:
-            lambda wildcards: refuse_without_address("pull", "pull_from"),
+include: "unaddressed.smk"

@@ -254,7 +254,7 @@ def test_no_file_that_is_left_names_a_mirror_as_the_source(server, small_dataset
 def headers_only(configs, tmp_path, name):
     """A release that has no table of its records, on a server; the data set, the release, and where it is fetched to."""
     dataset = configs.dataset(name)
-    asked = {"patients": 2, "seconds": 45.0} if dataset.standin.seconds else {"patients": 6}
+    asked = {"patients": 2, "seconds": 80.0} if dataset.standin.seconds else {"patients": 6}
     few = dataset.standin.model_copy(update=asked)
     small = dataset.model_copy(update={"standin": few, "parts": 2})
     release = tmp_path / "publisher"

@@ -28,7 +28,7 @@ def plain_url(key: str, url: str, schemes: tuple[str, ...]) -> None:
 
 
 def plain_address(key: str, url: str) -> None:
-    """Refuse an address in an object store that could hold a secret, lead out of its own prefix, or be read as more by a shell."""
+    """Refuse an address in an object store that could hold a secret, lead out of its prefix, or mean more to a shell."""
     plain_url(key, url, ("s3",))
     parts = urlsplit(url)
     names = parts.path.strip("/").split("/") if parts.path.strip("/") else []
