@@ -21,6 +21,7 @@ from vitalbench.gate.found import Found
 from vitalbench.gate.verdicts import judge_accuracy
 
 TRIALS = 400
+OF_A_PHASE = 200
 AGAIN = "measured again"
 SAID = ("pass", "no-verdict", "fail")
 THROUGHPUTS = (1.0, 0.85, 1.4)
@@ -87,15 +88,18 @@ class Jobs:
         return False
 
 
-def of_speed(jobs: int | None, throughput: float, rerun: bool = True, trials: int = TRIALS) -> Counter[str]:
+def of_speed(
+    jobs: int | None, throughput: float, rerun: bool = True, trials: int = TRIALS, only: Sequence[Speed] | None = None
+) -> Counter[str]:
     """Verdicts on a phase whose throughput changed by a factor and whose jobs vary as the baseline's, and how often it asks again.
 
     Args:
         jobs: of a baseline that is drawn too, from what the jobs of all phases are apart from their medians; None holds against
             each phase as it ships in turn, and draws new jobs from its own.
         rerun: what one job leaves open is measured again.
+        only: these phases instead of all.
     """
-    rng, rows = np.random.default_rng(5), shipped().speed
+    rng, rows = np.random.default_rng(5), only or shipped().speed
     apart = [value / float(np.median(row.values)) for row in rows for value in row.values]
     said: Counter[str] = Counter()
     for trial in range(trials):
@@ -151,6 +155,10 @@ def table() -> Iterator[str]:
         for rerun in (True, False):
             yield speed_line(jobs, rerun)
     yield ""
+    yield f"| phase, as it ships | jobs | no change | throughput -15 % | throughput +40 % | {legend} of |"
+    yield "|---|---:|---:|---:|---:|---:|"
+    yield from map(phase_line, shipped().speed)
+    yield ""
     yield f"| benchmarks: baseline | now | no change | throughput -15 % | throughput +40 % | {legend} of |"
     yield "|---|---|---:|---:|---:|---:|"
     yield from map(sessions_line, (1, 2))
@@ -170,6 +178,13 @@ def speed_line(jobs: int | None, rerun: bool) -> str:
     held = f"{jobs} jobs, drawn" if jobs else "as it ships"
     measured = f"1 to {1 + MOST_FURTHER} jobs" if rerun else "1 job, `--no-rerun`"
     return f"| {held} | {measured} | {said} | {found[0][AGAIN]} |"
+
+
+def phase_line(row: Speed) -> str:
+    """One line of the table by phase."""
+    said = " | ".join(_counts(of_speed(None, change, trials=OF_A_PHASE, only=[row])) for change in THROUGHPUTS)
+    batch = f" of {row.batch_size}" if row.phase == "inference" else ""
+    return f"| {row.design}, {row.phase}{batch} | {len(row.values)} | {said} | {OF_A_PHASE} |"
 
 
 def sessions_line(together: int) -> str:

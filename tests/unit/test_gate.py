@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from tests.conftest import ROOT
-from tests.gate_outcomes import TRIALS as DRAWN
 from tests.gate_outcomes import (
+    OF_A_PHASE,
+    THROUGHPUTS,
     accuracy_line,
     of_accuracy,
     of_sessions,
@@ -23,6 +24,7 @@ from tests.gate_outcomes import (
     speed_line,
     table,
 )
+from tests.gate_outcomes import TRIALS as DRAWN
 from tests.spinning import loops_of, spun
 from vitalbench import cli
 from vitalbench.config.gate import Gate
@@ -36,7 +38,7 @@ from vitalbench.gate.check import MOST_FURTHER, check, not_judged
 from vitalbench.gate.found import Found
 from vitalbench.gate.told import annotations, as_json, line, summary, unjudged
 from vitalbench.gate.update import updated
-from vitalbench.gate.verdicts import JOBS_VARY, judge_accuracy, judge_speed
+from vitalbench.gate.verdicts import JOBS_VARY, judge_accuracy, judge_speed, settles
 from vitalbench.measure.clock import nothing_to_wait_for
 from vitalbench.measure.phases import Phase
 from vitalbench.measure.repeats import repeat
@@ -286,6 +288,26 @@ def test_where_jobs_vary_as_the_baselines_a_throughput_that_left_is_caught_and_n
     jobs, throughput, verdict
 ):
     assert of_speed(jobs, throughput)[verdict] >= DRAWN * 19 / 20
+
+
+@pytest.mark.slow
+def test_it_holds_of_each_phase_of_the_baseline_but_the_one_whose_jobs_are_of_two_kinds():
+    enough = OF_A_PHASE * 19 / 20
+    for row in shipped().speed:
+        same, slower, faster = (of_speed(None, change, trials=OF_A_PHASE, only=[row]) for change in THROUGHPUTS)
+        assert same["pass"] >= enough, row
+        assert faster["fail"] >= enough, row
+        if (row.design, row.phase, row.batch_size) == ("resnet50", "inference", 1):
+            assert slower["pass"] == 0, row
+        else:
+            assert slower["fail"] >= enough, row
+
+
+def test_one_job_settles_nothing_where_those_of_the_baseline_lie_far_apart():
+    near, apart = [10.0, 10.1, 9.9, 10.2], [10.0, 14.0, 9.9, 13.8]
+    for before, enough in ((near, True), (apart, False)):
+        assert settles(before, judge_speed(before, [float(np.median(before))], 0.08), 0.08) is enough
+    assert not settles(near, judge_speed(near, [10.7], 0.08), 0.08)
 
 
 def test_on_five_jobs_of_the_baseline_it_holds_too():

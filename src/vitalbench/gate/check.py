@@ -15,9 +15,9 @@ from vitalbench.gate.verdicts import (
     ON_AN_IDLE_MACHINE,
     Judged,
     Verdict,
-    is_close,
     judge_accuracy,
     judge_speed,
+    settles,
 )
 
 
@@ -165,14 +165,15 @@ def _measured_again(
 ) -> tuple[Judged, int]:
     """The verdict on a phase, and on how many jobs it is.
 
-    One job settles nothing but a pass within half of the tolerance: an odd job may hide a change as well as feign one. What it
-    leaves open, MOST_FURTHER more jobs measure, and all of them are judged once, so that the whole of the risk of a false failure
-    is that last look's. Of disturbed jobs none counts beside one that was not; one of these alone is no confirmed failure.
+    One job settles nothing but a pass within half of the tolerance, and that only where jobs lie as near as a rule (`settles`):
+    an odd one may hide a change as well as feign one. What it leaves open, MOST_FURTHER more jobs measure, and all of them are
+    judged once, so that the whole of the risk of a false failure is that last look's. Of disturbed jobs none counts beside one
+    that was not; one of these alone is no confirmed failure.
     """
     varies = SESSIONS_VARY if row.phase == PHASE else JOBS_VARY
     judge = partial(judge_speed, row.values, tolerance=tolerance, varies=varies)
     judged = judge(first.values, disturbed=disturbed)
-    if again is None or is_close(judged, tolerance):
+    if again is None or settles(row.values, judged, tolerance):
         return judged, len(first.values)
     values, calm = list(first.values), [] if disturbed else list(first.values)
     for further in range(1, MOST_FURTHER + 1):
@@ -181,7 +182,7 @@ def _measured_again(
             break
         values += more[0].values
         calm += [] if more[1] else more[0].values
-        if len(calm) == 1 and is_close(judged := judge(calm), tolerance):
+        if len(calm) == 1 and settles(row.values, judged := judge(calm), tolerance):
             return judged, len(values)
     if len(values) == len(first.values):  # nothing measures it any more
         return judged, len(values)

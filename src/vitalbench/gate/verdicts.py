@@ -19,6 +19,7 @@ _ALPHA = 0.05  # of each one-sided test (Schuirmann, J Pharmacokinet Biopharm 15
 _POWER = 0.8
 _MOST_SEEDS = 1000  # that are ever said to be needed
 _MOST_LOG = 700.0  # e to this is near the largest float
+_MOSTLY = 0.75  # of a baseline's jobs
 # What jobs are taken to vary, as if that many had shown it: a baseline of one job knows nothing of it, one of twenty hardly asks.
 JOBS_VARY, _PRIOR_JOBS = 0.03, 4
 # Of normal values: the median absolute deviation over the standard deviation; the share of degrees of freedom that it is worth
@@ -267,6 +268,15 @@ def _jobs(sd: float, before: int, now: int, difference: float) -> tuple[int | No
     return None, f"the baseline's jobs, {before}, are too few whatever is measured now: it takes {enough} on each side"
 
 
-def is_close(judged: Judged, tolerance: float) -> bool:
-    """Whether a time ratio lies within half of the tolerance: what a single job has to show to pass at once."""
-    return judged.verdict == "pass" and abs(math.log1p(judged.difference)) <= math.log1p(tolerance) / 2
+def settles(before: Sequence[float], judged: Judged, tolerance: float) -> bool:
+    """Whether one job is enough to pass: it lies within half of the tolerance, and so do three in four of the baseline's jobs.
+
+    Where jobs lie further apart, one that lies near is as likely an odd job of a phase that changed.
+
+    Args:
+        before: the baseline's, each as near or far from their median.
+    """
+    half = math.log1p(tolerance) / 2
+    apart = np.abs(np.log(before) - np.median(np.log(before)))
+    near = judged.verdict == "pass" and abs(math.log1p(judged.difference)) <= half
+    return near and float(np.mean(apart <= half)) >= _MOSTLY
