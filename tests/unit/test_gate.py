@@ -5,12 +5,14 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from contextlib import nullcontext
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, resolved
 from tests.gate_outcomes import (
     OF_A_PHASE,
     THROUGHPUTS,
@@ -27,6 +29,7 @@ from tests.gate_outcomes import (
 from tests.gate_outcomes import TRIALS as DRAWN
 from tests.spinning import loops_of, spun
 from vitalbench import cli
+from vitalbench.cell_result import CellResult
 from vitalbench.config.gate import Gate
 from vitalbench.config.schema import Protocol
 from vitalbench.config.strict import validated
@@ -42,6 +45,7 @@ from vitalbench.gate.verdicts import JOBS_VARY, judge_accuracy, judge_speed, set
 from vitalbench.measure.clock import nothing_to_wait_for
 from vitalbench.measure.phases import Phase
 from vitalbench.measure.repeats import repeat
+from vitalbench.results import Results, grouped
 
 PLACE = {"dataset": "d", "task": "t", "design": "a", "target": "cpu"}
 TASKS = {"t": {"primary": "auroc", "margin": 0.02}}
@@ -271,6 +275,36 @@ def test_each_further_job_of_a_design_runs_once_however_many_of_its_phases_ask(m
     assert ran == 3 * ["d/t/a/cpu"]
     assert again.speed(key_of(step.model_copy(update={"phase": "features"})), 1) is None
     assert again.speed(("d", "t", "other", "cpu")) is None
+
+
+@pytest.mark.parametrize("ends", ["well", "badly"])
+def test_training_again_leaves_the_results_of_a_suite_of_whatever_name_as_they_are(project, monkeypatch, ends):
+    resolved(project)
+    folder = project / "results/quick"
+    (folder / "splits").mkdir(exist_ok=True)
+    kept = project / "results/quick.again/keep.txt"
+    kept.parent.mkdir()
+    kept.write_text("another suite's")
+    before, seen = {path.name for path in folder.parent.iterdir()}, []
+
+    def command(*arguments):
+        seen.append(Path(arguments[2]))
+        assert (seen[-1] / "config/suite.json").is_file()
+        if ends == "badly":
+            raise InputError("no")
+
+    monkeypatch.setattr(rerun, "_command", command)
+    monkeypatch.setattr(CellResult, "read", lambda *_: {"rows": []})
+    monkeypatch.setattr(Results, "groups", property(lambda of: grouped(of.cells)))
+    monkeypatch.setattr(rerun, "accuracy_of", lambda *_: [])
+    results = Results(folder)
+    place = next(iter(results.groups))
+    with nullcontext() if ends == "well" else pytest.raises(InputError):
+        rerun.Rerun(results).accuracy((*map(str, place), "auroc"))
+    assert seen
+    assert {path.name for path in seen}.isdisjoint(before)
+    assert kept.read_text() == "another suite's"
+    assert {path.name for path in folder.parent.iterdir()} == before
 
 
 def test_a_first_job_that_those_after_it_do_not_bear_out_is_no_failure():

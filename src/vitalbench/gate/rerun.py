@@ -64,10 +64,9 @@ class Rerun:
 
     def _train(self, place: tuple[str, ...]) -> dict[tuple[str, ...], Accuracy]:
         folder = self._results.folder
-        again = folder.with_name(f"{folder.name}.again")
-        if again.exists():
-            shutil.rmtree(again)
-        try:
+        # Beside the results, as paths in them are told from there; begun with a dot, as no suite's name is.
+        with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.again.") as name:
+            again = Path(name)
             for part in ("config", "splits"):
                 shutil.copytree(folder / part, again / part)
             if (folder / "search").is_dir():
@@ -79,8 +78,6 @@ class Rerun:
                 _command("evaluate", "--results", str(again), "--cell", run.cell.path)
                 metrics |= {row["metric"] for row in run.read("metrics.json")["rows"]}
             return {key_of(row): row for row in accuracy_of(scratch, sorted(metrics))}
-        finally:
-            shutil.rmtree(again, ignore_errors=True)
 
     def _started_from(self, run: CellResult, again: Path) -> None:
         """Let a run start from the same pre-training as before."""
