@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from vitalbench import __version__
-from vitalbench.errors import ConfigError, VitalbenchError, choices, told_as_line
+from vitalbench.errors import ConfigError, VitalbenchError, choices, plain, told_as_line
 from vitalbench.privacy.access_log import acting
 from vitalbench.progress import say
 
@@ -94,7 +94,7 @@ def main() -> None:
         code = run(sys.argv[1:])
         sys.stdout.flush()
     except VitalbenchError as error:
-        say(f"error: {error}")
+        say(f"error: {plain(str(error))}")
         code = error.exit_code
     except BrokenPipeError:
         # Whoever read our output has seen enough.
@@ -104,7 +104,7 @@ def main() -> None:
         told = told_as_line(error)
         if told is None:
             raise  # nothing the user could act on: a defect, and its traceback is wanted
-        print(f"error: {told}", file=sys.stderr)
+        print(f"error: {plain(told)}", file=sys.stderr)
         code = 2
     except KeyboardInterrupt:
         code = 130

@@ -36,6 +36,15 @@ class Interrupted(VitalbenchError):
         self.exit_code = 128 + number
 
 
+def plain(text: str) -> str:
+    """A text with what would break its line, or mean something to a terminal, written as Python writes it.
+
+    >>> plain("a\\nb\\x1b[2J")
+    'a\\\\nb\\\\x1b[2J'
+    """
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
 def choices(value: object, allowed: Iterable[object]) -> str:
     """Say what is allowed and what comes nearest to a value that is not.
 

@@ -777,6 +777,47 @@ def test_a_damaged_baseline_is_told_in_one_line(tmp_path, change, said):
     assert "\n" not in str(refused.value)
 
 
+HOSTILE = ("x\n::error title=evil::injected", "\x1b[2Jx", "x\rpass", "x\u2028y")
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_name_that_could_pass_for_another_line_is_refused_wherever_it_is_read(tmp_path, text, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "b.json"
+    fine = baseline([accuracy({"0": 0.8})], [speed([9.0])], {"d": "x"}).model_dump()
+    for kind, keys in (("accuracy", ("dataset", "task", "design", "target")), ("speed", ("phase", "reference"))):
+        for key in keys:
+            path.write_text(json.dumps(fine | {kind: [fine[kind][0] | {key: text}]}))
+            with pytest.raises(ConfigError, match=rf"'{kind}\.0\.{key}' is .*printable text in one line"):
+                read_baseline(path)
+    changes = [{"date": "2026-01-01", "reason": text}]
+    for change in ({"suite": text}, {"device": text}, {"data": {text: "x"}}, {"changes": changes}, {text: 1}):
+        path.write_text(json.dumps(fine | change))
+        with pytest.raises(ConfigError) as refused:
+            read_baseline(path)
+        assert str(refused.value).isprintable()
+    path.write_text(json.dumps(fine | {"changes": [{"date": "2026-01-01", "reason": "  "}]}))
+    with pytest.raises(ConfigError, match=r"'changes\.0\.reason' is '  ': is blank"):
+        read_baseline(path)
+    same = written(path, **{REFERENCE: 0.002, "test_reading": 0.01})
+    with pytest.raises(InputError, match="--reason is not printable text in one line"):
+        cli.run(["baseline", "update", "--benchmarks", same, "--reason", text])
+    for cpu in ({"brand_raw": text}, {"brand_raw": "A CPU", "family": text, "model": 1}):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"machine_info": {"cpu": cpu}}))
+        with pytest.raises(InputError, match=r"machine_info\.cpu.*printable text in one line"):
+            cli.run(["check", "--benchmarks", same])
+    assert "::error" not in capsys.readouterr().err
+
+
+def test_an_error_is_one_line_whatever_it_names(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["vitalbench", "check", "--benchmarks", "x\n::error::injected"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "error: x\\n::error::injected: no such file\n"
+
+
 def test_a_baseline_says_its_version_and_a_metric_without_an_upper_end_has_none(tmp_path):
     path = tmp_path / "b.json"
     content = baseline([Accuracy(**PLACE, metric="kl", values={"3": 7.5})]).model_dump()

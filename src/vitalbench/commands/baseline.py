@@ -61,6 +61,8 @@ def run(args: argparse.Namespace) -> None:
         raise InputError("vitalbench baseline: needs --results results/<suite>, or --benchmarks FILE")
     if not args.reason.strip():
         raise InputError("vitalbench baseline: --reason is empty; a baseline says why it is what it is")
+    if not args.reason.isprintable():
+        raise InputError("vitalbench baseline: --reason is not printable text in one line; it is shown beside verdicts")
     if not 1 <= args.jobs <= MOST_JOBS:
         raise InputError(f"vitalbench baseline: --jobs {args.jobs}; allowed: 1 to {MOST_JOBS}")
     if args.prune and not args.add:

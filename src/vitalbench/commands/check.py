@@ -8,7 +8,7 @@ from typing import Any
 
 from vitalbench.config.gate import Gate
 from vitalbench.config.strict import validated
-from vitalbench.errors import GateError, InputError, refuse_beside
+from vitalbench.errors import GateError, InputError, plain, refuse_beside
 from vitalbench.files import write_json
 from vitalbench.gate.baseline import Baseline, path_of, read_baseline
 from vitalbench.gate.benchmarks import SUITE, Sessions, found_in_benchmarks
@@ -58,7 +58,7 @@ def _ended(results: Results) -> None:
     say(f"{len(results.cells)} cells: " + ", ".join(f"{count} {name}" for name, count in sorted(counts.items())))
     found = problems(results)
     for problem in found:
-        say(problem)
+        say(plain(problem))
     if found:
         for earlier in (CHECKED, GATED):
             (results.folder / earlier).unlink(missing_ok=True)

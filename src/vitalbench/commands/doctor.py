@@ -10,8 +10,7 @@ from pathlib import Path
 from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.yaml_file import read_yaml
 from vitalbench.doctor import disks, images, machine, surroundings
-from vitalbench.doctor.finding import plain
-from vitalbench.errors import ConfigError
+from vitalbench.errors import ConfigError, plain
 from vitalbench.layout import CPU_IMAGE, CUDA_IMAGE
 from vitalbench.measure.device import cpu_count, cpu_name, mismatch, total_memory_gb
 

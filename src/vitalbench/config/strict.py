@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from vitalbench.errors import ConfigError, choices
+from vitalbench.errors import ConfigError, choices, plain
 
 
 class Strict(BaseModel):
@@ -34,10 +34,10 @@ _KINDS = {list: "a list", str: "text", int: "a number", float: "a number", bool:
 
 
 def _explain(error: ErrorDetails) -> str:
-    path = [str(part) for part in error["loc"] if part != "[key]"]
+    path = [plain(str(part)) for part in error["loc"] if part != "[key]"]
     context = error.get("ctx") or {}
     if error["type"] == "unknown_key":
-        return f"key '{'.'.join([*path, context['key']])}' {error['msg']}"
+        return f"key '{'.'.join([*path, plain(context['key'])])}' {error['msg']}"
     if not path and error["type"] not in ("missing", "model_type", "dict_type"):
         return error["msg"]  # of several keys, which it names
     where = f"key '{'.'.join(path)}'" if path else "the file"

@@ -32,6 +32,16 @@ def _counted(what: str, of: str, example: str) -> AfterValidator:
 DatasetName = Annotated[str, Field(max_length=64), _counted("data set", "patients", "ptbxl@200")]
 # A task, or one with fewer patients to train on: superdiagnostic@200 is `train_patients: 200` of superdiagnostic.
 TaskName = Annotated[str, Field(max_length=64), _counted("task", "training patients", "superdiagnostic@200")]
+
+
+def _printable(text: str) -> str:
+    """Refuse what would end a line, or move a terminal's cursor: a message that holds it could pass for another."""
+    if not text.isprintable():
+        raise PydanticCustomError("printable", "allowed: printable text in one line")
+    return text
+
+
+Line = Annotated[str, Field(max_length=1000), AfterValidator(_printable)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, le=1)]

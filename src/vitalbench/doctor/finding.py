@@ -3,14 +3,7 @@
 import subprocess
 from dataclasses import dataclass
 
-
-def plain(text: str) -> str:
-    """A text with what would break its line, or mean something to a terminal, written as Python writes it.
-
-    >>> plain("a\\nb\\x1b[2J")
-    'a\\\\nb\\\\x1b[2J'
-    """
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+from vitalbench.errors import plain
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from vitalbench.config.schema import METRICS, highest
 from vitalbench.config.strict import Strict, validated
-from vitalbench.config.values import Count, Finite, Positive, is_day
+from vitalbench.config.values import Count, Finite, Line, Positive, is_day
 from vitalbench.errors import InputError, choices
 from vitalbench.files import read_json, write_json
 
@@ -25,11 +25,11 @@ _LONGEST = 120  # characters of a file's name
 class Accuracy(Strict):
     """A metric of a design: macro, on the test split, by seed."""
 
-    dataset: str
-    task: str
-    design: str
-    target: str
-    metric: str
+    dataset: Line
+    task: Line
+    design: Line
+    target: Line
+    metric: Line
     values: Annotated[dict[Annotated[str, Field(pattern=r"^[0-9]+$")], Finite], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -55,13 +55,13 @@ class Accuracy(Strict):
 class Speed(Strict):
     """A phase of a design over the reference operation, a value a measuring job."""
 
-    dataset: str
-    task: str
-    design: str
-    target: str
-    phase: str
+    dataset: Line
+    task: Line
+    design: Line
+    target: Line
+    phase: Line
     batch_size: Count | None
-    reference: str
+    reference: Line
     values: Annotated[list[Positive], Field(min_length=1)]
 
 
@@ -71,20 +71,26 @@ def _day(text: str) -> str:
     return text
 
 
+def _said(text: str) -> str:
+    if not text.strip():
+        raise PydanticCustomError("blank", "is blank; a baseline says why it is what it is")
+    return text
+
+
 class Change(Strict):
     """Why a baseline was written."""
 
     date: Annotated[str, AfterValidator(_day)]
-    reason: Annotated[str, Field(min_length=1)]
+    reason: Annotated[Line, AfterValidator(_said)]
 
 
 class Baseline(Strict):
     """A suite on a device."""
 
     version: int
-    suite: str
-    device: str
-    data: dict[str, str]
+    suite: Line
+    device: Line
+    data: dict[Line, Line]
     accuracy: list[Accuracy]
     speed: list[Speed]
     changes: Annotated[list[Change], Field(min_length=1)]

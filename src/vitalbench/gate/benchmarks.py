@@ -117,4 +117,9 @@ def _device(path: Path, told: dict[str, Any]) -> str:
     brand = cpu.get("brand_raw")
     if not isinstance(brand, str) or not brand:
         raise InputError(f"{path}: key 'machine_info.cpu.brand_raw' is missing: which processor it is of is not known")
-    return processor_name(brand, cpu.get("family"), cpu.get("model"))
+    name = processor_name(brand, cpu.get("family"), cpu.get("model"))
+    if not name.isprintable():
+        raise InputError(
+            f"{path}: key 'machine_info.cpu': the processor is {name[:80]!a}; allowed: printable text in one line"
+        )
+    return name

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vitalbench.cell_result import CellResult
 from vitalbench.config.schema import MACRO, highest
-from vitalbench.config.values import Count, Positive
+from vitalbench.config.values import Count, Line, Positive
 from vitalbench.errors import InputError
 from vitalbench.files import read_json
 from vitalbench.gate.baseline import Accuracy, Speed, key_of
@@ -118,7 +118,7 @@ class _Timed(BaseModel):
     name: str
     seconds: Annotated[list[Positive], Field(min_length=1)]
     reference: list[Positive] = []
-    reference_name: str = ""
+    reference_name: Line = ""
     batch_size: Count | None = None
     exclusive: bool = False
     disturbed: bool | None = None
@@ -199,6 +199,8 @@ def _device(path: Path) -> str:
     name = told.get("device_name") if isinstance(told, dict) else None
     if not isinstance(name, str) or not name:
         raise InputError(f"{path}: key 'device_name' is {name!r}, no device's name; {_AGAIN}")
+    if not name.isprintable():
+        raise InputError(f"{path}: key 'device_name' is {name[:80]!a}; allowed: printable text in one line; {_AGAIN}")
     return name
 
 
