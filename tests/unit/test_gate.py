@@ -969,7 +969,8 @@ def test_a_second_session_confirms_a_failure_or_clears_it(sessions, tmp_path, ca
     with pytest.raises(GateError, match="1 fail"):
         cli.run(["check", "--benchmarks", slow, "--benchmarks", also])
     assert cli.run(["check", "--benchmarks", slow, "--benchmarks", fine]) == 0
-    assert cli.run(["check", "--benchmarks", slow, "--benchmarks", fine, "--benchmarks", fine]) == 0
+    third = sessions("e.json", 0.0101)
+    assert cli.run(["check", "--benchmarks", slow, "--benchmarks", fine, "--benchmarks", third]) == 0
     capsys.readouterr()
     with pytest.raises(InputError, match=f"{MOST_FURTHER + 2} sessions; allowed: 1 to {MOST_FURTHER + 1}"):
         cli.run(["check", *(MOST_FURTHER + 2) * ["--benchmarks", slow]])
@@ -977,6 +978,31 @@ def test_a_second_session_confirms_a_failure_or_clears_it(sessions, tmp_path, ca
     (tmp_path / "c.json").write_text(json.dumps(other))
     with pytest.raises(InputError, match=r"c.json: is of 'Another CPU', and .*b.json of 'A CPU'"):
         cli.run(["check", "--benchmarks", slow, "--benchmarks", also])
+
+
+def test_a_session_confirms_nothing_of_itself(sessions, tmp_path, capsys):
+    slow, fine = sessions("b.json", 0.013), sessions("c.json", 0.01)
+    copy = tmp_path / "copy.json"
+    copy.write_text(json.dumps(json.loads((tmp_path / "b.json").read_text()) | {"datetime": "another"}, indent=3))
+    for same in (slow, str(copy)):
+        with pytest.raises(
+            InputError, match=rf"{Path(same).name}: holds the measurements of .*b\.json: a session says"
+        ):
+            cli.run(["check", "--benchmarks", slow, "--benchmarks", fine, "--benchmarks", same])
+    with pytest.raises(InputError, match="holds the measurements of"):
+        cli.run(["baseline", "update", "--benchmarks", slow, "--benchmarks", slow, "--reason", "x"])
+
+
+@pytest.mark.parametrize("add", [[], ["--add"]])
+def test_of_several_sessions_all_are_written(sessions, tmp_path, add, capsys):
+    one, two, busy = sessions("b.json", 0.011), sessions("c.json", 0.012), sessions("d.json", 0.02, 0.5)
+    named = [part for path in (one, busy, two) for part in ("--benchmarks", path)]
+    assert cli.run(["baseline", "update", *named, "--reason", "three", *add]) == 0
+    (row,) = read_baseline(tmp_path / "baselines/benchmarks/a-cpu.json").speed
+    assert row.values == pytest.approx([5.0, 5.5, 6.0] if add else [5.5, 6.0])
+    assert "disturbed" not in capsys.readouterr().err
+    with pytest.raises(InputError, match="21 sessions; allowed: 1 to 20"):
+        cli.run(["baseline", "update", *(21 * ["--benchmarks", one]), "--reason", "x"])
 
 
 @pytest.mark.parametrize(

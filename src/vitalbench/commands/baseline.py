@@ -8,7 +8,7 @@ from vitalbench.config.gate import Gate
 from vitalbench.config.strict import validated
 from vitalbench.errors import GateError, InputError
 from vitalbench.gate.baseline import path_of, read_baseline, write_baseline
-from vitalbench.gate.benchmarks import SUITE, found_in_benchmarks
+from vitalbench.gate.benchmarks import SUITE, sessions_in, together
 from vitalbench.gate.ended import problems
 from vitalbench.gate.found import Found, found_in
 from vitalbench.gate.rerun import Rerun
@@ -23,7 +23,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", choices=["update"], help="write the baseline anew, or with --add widen it")
     parser.add_argument("--results", type=Path, help="results/<suite>")
     parser.add_argument(
-        "--benchmarks", type=Path, metavar="FILE", help="instead: what `pytest --benchmark-json FILE` wrote"
+        "--benchmarks",
+        type=Path,
+        action="append",
+        metavar="FILE",
+        help="instead: what `pytest --benchmark-json FILE` wrote; of several sessions where it is named again",
     )
     parser.add_argument("--reason", required=True, help="why; it is kept with the baseline")
     parser.add_argument("--add", action="store_true", help="keep the seeds and measuring jobs that are in it")
@@ -69,10 +73,10 @@ def run(args: argparse.Namespace) -> None:
         raise InputError("vitalbench baseline: --prune is about --add; without it what is gone goes anyway")
     if args.benchmarks and args.jobs > 1:
         raise InputError(
-            "vitalbench baseline: --jobs is about --results; benchmarks are added, a session at a time, with --add"
+            "vitalbench baseline: --jobs is about --results; of benchmarks each session is named, --benchmarks FILE"
         )
     if args.benchmarks:
-        suite, found = SUITE, found_in_benchmarks(args.benchmarks)
+        suite, found = SUITE, together(sessions_in(args.benchmarks, MOST_JOBS))
     else:
         results = Results(args.results)
         suite = results.suite["suite"]

@@ -11,7 +11,7 @@ from vitalbench.config.strict import validated
 from vitalbench.errors import GateError, InputError, plain, refuse_beside
 from vitalbench.files import write_json
 from vitalbench.gate.baseline import Baseline, path_of, read_baseline
-from vitalbench.gate.benchmarks import SUITE, Sessions, found_in_benchmarks
+from vitalbench.gate.benchmarks import SUITE, Sessions, sessions_in
 from vitalbench.gate.check import MOST_FURTHER, Again, Row, check, not_judged
 from vitalbench.gate.ended import problems
 from vitalbench.gate.found import Found, found_in
@@ -84,12 +84,7 @@ def _baseline(args: argparse.Namespace, suite: str, found: Found) -> tuple[Path,
 
 def _sessions(files: list[Path]) -> tuple[Found, Again | None]:
     """The first session of benchmarks, and those that confirm it."""
-    if len(files) > 1 + MOST_FURTHER:
-        raise InputError(f"vitalbench check: --benchmarks: {len(files)} sessions; allowed: 1 to {1 + MOST_FURTHER}")
-    first, *further = map(found_in_benchmarks, files)
-    for path, session in zip(files[1:], further, strict=True):
-        if session.device != first.device:
-            raise InputError(f"{path}: is of '{session.device}', and {files[0]} of '{first.device}'")
+    first, *further = sessions_in(files, 1 + MOST_FURTHER)
     return first, Sessions(further) if further else None
 
 

@@ -109,6 +109,41 @@ def found_in_benchmarks(path: Path) -> Found:
     return Found(_device(path, told), {}, [], speed, {key_of(row) for row in speed if row.design in disturbed})
 
 
+def sessions_in(files: list[Path], most: int) -> list[Found]:
+    """What each session of benchmarks holds.
+
+    Raises:
+        InputError: one is no such file, or of another device than the first; two are of the same measurements, which confirm
+            nothing of themselves; or there are more than `most`.
+    """
+    if len(files) > most:
+        raise InputError(f"--benchmarks: {len(files)} sessions; allowed: 1 to {most}")
+    found = [found_in_benchmarks(path) for path in files]
+    for at, (path, session) in enumerate(zip(files, found, strict=True)):
+        if session.device != found[0].device:
+            raise InputError(f"{path}: is of '{session.device}', and {files[0]} of '{found[0].device}'")
+        for earlier, other in zip(files[:at], found, strict=False):
+            if session.speed == other.speed:
+                raise InputError(
+                    f"{path}: holds the measurements of {earlier}: a session says nothing more beside itself"
+                )
+    return found
+
+
+def together(sessions: list[Found]) -> Found:
+    """Sessions as one, a value a session; of a benchmark that foreign work disturbed in some, those of the others."""
+    every: dict[tuple[str, ...], Speed] = {}
+    calm: dict[tuple[str, ...], Speed] = {}
+    for session in sessions:
+        for row in session.speed:
+            key = key_of(row)
+            for rows in (every,) if key in session.disturbed else (every, calm):
+                before = rows[key].values if key in rows else []
+                rows[key] = row.model_copy(update={"values": [*before, *row.values]})
+    speed = [calm.get(key, every[key]) for key in sorted(every)]
+    return Found(sessions[0].device, {}, [], speed, {*every} - {*calm})
+
+
 def _device(path: Path, told: dict[str, Any]) -> str:
     """The processor that the benchmarks ran on, as the file says."""
     machine = told.get("machine_info")
