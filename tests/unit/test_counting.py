@@ -62,6 +62,132 @@ def test_a_fourier_transform_counts_five_n_log_n_and_half_of_it_where_one_side_i
     assert count(lambda: spectrum * spectrum).flops == 6 * spectrum.numel()
 
 
+@pytest.mark.parametrize(
+    "layer", [nn.Conv1d(12, 24, 5, groups=4), nn.ConvTranspose1d(12, 24, 5, groups=4), nn.Conv1d(12, 24, 5)]
+)
+def test_a_convolutions_gradients_each_count_as_its_forward_pass_whatever_its_groups(layer):
+    x = torch.randn(4, 12, 503, requires_grad=True)
+    places = x.numel() if isinstance(layer, nn.ConvTranspose1d) else layer(x).numel()
+    forward = 2 * places * layer.weight[0].numel()
+    found = count(lambda: layer(x).sum().backward()).by_operator
+    assert (found["convolution"], found["convolution_backward"]) == (forward, 2 * forward)
+    first = count(lambda: layer(x.detach()).sum().backward()).by_operator  # no gradient of the input is asked for
+    assert first["convolution_backward"] == forward
+
+
+MAPS = 2 * BATCH * SAMPLES * WIDTH * 4 * WIDTH
+
+
+@pytest.mark.parametrize("weights", [True, False])
+def test_attention_in_one_operator_counts_its_maps_and_both_products(weights):
+    layer, x = nn.MultiheadAttention(WIDTH, 4, batch_first=True), torch.randn(BATCH, SAMPLES, WIDTH)
+    fast = counted_without_gradient(lambda: layer.eval()(x, x, x, need_weights=weights))
+    assert dict(fast.by_operator) == {"_native_multi_head_attention": MAPS + ATTENTION}
+    slow = count(lambda: layer.train()(x, x, x, need_weights=weights)).by_operator
+    products = [flops for name, flops in slow.items() if name in ("mm", "addmm", "bmm") or "dot_product" in name]
+    assert sum(products) == MAPS + ATTENTION
+
+
+def test_a_transformers_layer_in_one_operator_counts_its_products_and_elements():
+    layer, x = nn.TransformerEncoderLayer(WIDTH, 4, 128, batch_first=True).eval(), torch.randn(BATCH, SAMPLES, WIDTH)
+    elements = BATCH * SAMPLES * (4 * WIDTH + 128)
+    expected = MAPS + ATTENTION + 2 * BATCH * SAMPLES * 2 * WIDTH * 128 + elements
+    assert counted_without_gradient(lambda: layer(x)).flops == expected
+
+
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+def test_of_nested_tensors_no_number_is_told():
+    layer = nn.TransformerEncoder(nn.TransformerEncoderLayer(WIDTH, 4, 128, batch_first=True), 1).eval()
+    x, padded = torch.randn(2, 16, WIDTH), torch.zeros(2, 16, dtype=torch.bool)
+    padded[0, 10:] = True
+    assert "nested" in counted_without_gradient(lambda: layer(x, src_key_padding_mask=padded)).unseen
+
+
+TABLE, IDS = torch.randn(1000, 16), torch.tensor([1, 2, 3, 4])
+
+
+@pytest.mark.parametrize(
+    "take", [lambda: functional.embedding(IDS, TABLE), lambda: TABLE.index_select(0, IDS), lambda: TABLE[IDS]]
+)
+def test_rows_that_are_taken_are_read_and_written_and_no_operation(take):
+    found = count(take)
+    assert (found.flops, found.bytes) == (0, 2 * 4 * 16 * 4 + 8 * 4)
+
+
+def test_rows_that_are_added_count_an_addition_an_element():
+    table = TABLE.clone().requires_grad_()
+    found = count(lambda: functional.embedding(IDS, table).sum().backward()).by_operator
+    assert (found["embedding"], found["embedding_dense_backward"]) == (0, 4 * 16)
+    summed = count(lambda: functional.embedding_bag(IDS[None], TABLE, mode="sum"))
+    assert summed.flops == 4 * 16
+    assert summed.bytes < TABLE.nbytes / 10
+    rows = torch.ones(4, 16)
+    assert count(lambda: TABLE.clone().index_add_(0, IDS, rows)).flops == 4 * 16
+    assert count(lambda: TABLE.clone().index_put_((IDS,), rows, accumulate=True)).flops == 4 * 16
+
+
+def test_products_with_vectors_count_as_products_of_matrices():
+    a = torch.randn(64, 64)
+    assert count(lambda: a.mv(a[0])).flops == count(lambda: torch.addmv(a[1], a, a[0])).flops == 2 * 64 * 64
+    assert count(lambda: a[0].dot(a[1])).flops == 2 * 64
+    z = torch.complex(a, a)
+    assert count(lambda: torch.vdot(z[0], z[1])).flops == 4 * 2 * 64
+
+
+def test_pooling_counts_the_elements_of_its_windows():
+    x = torch.randn(2, 8, 100, requires_grad=True)
+    for name, pool, backward in (
+        ("avg_pool2d", functional.avg_pool1d, 14560),
+        ("max_pool2d_with_indices", functional.max_pool1d, 1456),  # an addition to the one that was the maximum
+    ):
+        found = count(lambda pool=pool: pool(x, 10, 1).sum().backward()).by_operator
+        assert (found[name], found[f"{name}_backward"]) == (2 * 8 * 91 * 10, backward)
+    image = torch.randn(3, 8, 8)
+    assert counted_without_gradient(lambda: functional.max_pool2d(image, (2, 4))).flops == image.numel()
+    assert counted_without_gradient(lambda: functional.avg_pool3d(image[None], 2)).flops == 8 * 16
+    # three windows of ten places: 0 to 3, 3 to 6 and 6 to 9, of four each
+    assert counted_without_gradient(lambda: functional.adaptive_avg_pool1d(torch.ones(5, 10), 3)).flops == 5 * 12
+
+
+def test_complex_numbers_count_the_real_arithmetic_they_take():
+    z, x = torch.randn(8, dtype=torch.complex64), torch.randn(8)
+    for call, each in (
+        (lambda: z * z, 6),
+        (lambda: x * z, 2),
+        (lambda: z * x, 2),
+        (lambda: z * 0.5, 2),
+        (lambda: x * 1j, 2),
+        (lambda: z / z, 11),
+        (lambda: z / 3, 2),
+        (lambda: z + z, 2),
+    ):
+        assert count(call).flops == 8 * each
+
+
+@pytest.mark.parametrize(
+    ("move", "touched"),
+    [
+        (lambda a: torch.unsafe_split(a, 32), 0),
+        (lambda a: a.transpose_(0, 1), 0),
+        (lambda a: a.unsqueeze_(0), 0),
+        (torch.triu, 2),
+        (torch.tril, 2),
+        (lambda a: torch.split_with_sizes_copy(a, [32, 32]), 2),
+        (lambda a: torch.slice_scatter(a, a[:32], 0, 0, 32), 2.5),
+    ],
+)
+def test_moving_is_no_operation(move, touched):
+    a = torch.randn(64, 64)
+    found = count(lambda: move(a))
+    assert (found.flops, found.bytes) == (0, touched * 4 * 64 * 64)
+
+
+def test_scattering_is_no_operation_and_adding_by_it_is_one():
+    a, at, values = torch.zeros(64, 64), torch.zeros(1, 64, dtype=torch.int64), torch.ones(1, 64)
+    assert count(lambda: a.scatter(0, at, values)).flops == 0
+    assert count(lambda: a.scatter_add(0, at, values)).flops == 64
+
+
 def test_a_backward_pass_counts_a_product_for_each_gradient():
     layer, x = nn.Linear(100, 50, bias=False), torch.randn(32, 100, requires_grad=True)
     found = count(lambda: layer(x).sum().backward())
