@@ -841,6 +841,21 @@ def test_what_is_told_to_people_machines_and_github_is_the_same():
     assert len(summary(rows).splitlines()) == 4 + len(rows)
 
 
+def test_for_machines_nothing_that_was_held_is_no_pass(sessions, tmp_path):
+    out = tmp_path / "out.json"
+
+    def verdict(*arguments):
+        assert cli.run(["check", *arguments, "--json", str(out)]) == 0
+        told = json.loads(out.read_text())
+        return told["verdict"], told["counts"]
+
+    disturbed = sessions("b.json", 0.02, 0.5)
+    assert verdict("--benchmarks", disturbed) == ("no-verdict", {"pass": 0, "no-verdict": 1, "fail": 0})
+    assert verdict("--benchmarks", sessions("c.json", 0.0101))[0] == "pass"
+    Path("baselines/benchmarks/a-cpu.json").unlink()
+    assert verdict("--benchmarks", disturbed) == ("no-baseline", {"pass": 0, "no-verdict": 0, "fail": 0})
+
+
 def written(path, **medians: float):
     benchmarks = [{"name": name, "stats": {"median": median}} for name, median in medians.items()]
     machine = {"machine_info": {"cpu": {"brand_raw": "A CPU"}}}

@@ -6,7 +6,9 @@ from dataclasses import asdict
 from typing import Any
 
 from vitalbench.gate.check import Row
+from vitalbench.gate.verdicts import Verdict
 
+_VERDICTS: tuple[Verdict, ...] = ("pass", "no-verdict", "fail")
 _GITHUB = {"fail": "error", "no-verdict": "warning"}
 
 
@@ -32,16 +34,34 @@ def line(row: Row) -> str:
 
 def counted(rows: Iterable[Row]) -> str:
     """How many of each verdict."""
-    counts = Counter(row.judged.verdict for row in rows)
-    return ", ".join(f"{counts[name]} {name}" for name in ("pass", "no-verdict", "fail"))
+    counts = _counts(rows)
+    return ", ".join(f"{counts[name]} {name}" for name in _VERDICTS)
+
+
+def _counts(rows: Iterable[Row]) -> Counter[Verdict]:
+    return Counter(row.judged.verdict for row in rows)
+
+
+def _of_all(rows: Iterable[Row]) -> Verdict:
+    counts = _counts(rows)
+    return "fail" if counts["fail"] else "pass" if counts["pass"] else "no-verdict"
 
 
 def as_json(rows: list[Row], baseline: str | None, device: str, new: Sequence[str] = ()) -> dict[str, Any]:
-    """Everything, for machines; `new` is what the baseline does not have."""
+    """Everything, for machines.
+
+    Its verdict is `fail` where a row's is, else `pass` where one's is; `no-verdict` where no row has either, and `no-baseline`
+    where nothing was held against one: neither is a failure, and neither says that anything was seen to hold.
+
+    Args:
+        baseline: the file; None where there is none.
+        new: what the baseline does not have.
+    """
     return {
         "baseline": baseline,
         "device": device,
-        "verdict": "fail" if any(row.judged.verdict == "fail" for row in rows) else "pass",
+        "verdict": _of_all(rows) if baseline else "no-baseline",
+        "counts": {name: _counts(rows)[name] for name in _VERDICTS},
         "rows": [asdict(row) for row in rows],
         "not_judged": list(new),
     }
