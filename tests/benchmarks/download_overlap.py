@@ -12,6 +12,9 @@ import os
 import resource
 import shutil
 import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -35,6 +38,7 @@ SUITE = {
     "size": "small",
     "grids": [{"datasets": ["ptbxl"], "tasks": ["superdiagnostic"], "designs": ["prevalence", "ideal-observer"]}],
 }
+LOOK = 0.02  # seconds, of stages that take tens
 OVERLAPPED, SEQUENTIAL = "overlapped", "one after the other"
 
 
@@ -102,11 +106,52 @@ def _busy() -> tuple[float, float, float] | None:
     return busy, sum(fields) / tick, spent
 
 
+class Stages:
+    """When the list of records and the last part of a download were there, by this process' clock, a look every `LOOK` seconds."""
+
+    def __init__(self, data: Path) -> None:
+        self._data, self._watch = data, Stopwatch()
+        self._listed: float | None = None
+        self._stored, self._parts = 0.0, 0
+
+    def look(self) -> None:
+        if self._listed is None and (self._data / "release.json").exists():
+            self._listed = self._watch.so_far()
+        parts = len(list((self._data / "parts").glob("part-????.json")))
+        if parts > self._parts:
+            self._parts, self._stored = parts, self._watch.so_far()
+
+    def listed_to_stored(self) -> float:
+        """Seconds from the one to the other."""
+        assert self._listed is not None, f"{self._data}: no release.json came"
+        assert self._parts, f"{self._data}: no part came"
+        return self._stored - self._listed
+
+
+@contextmanager
+def watched(data: Path) -> Iterator[Stages]:
+    """Look at a download's folder while it is filled."""
+    stages, done = Stages(data), threading.Event()
+
+    def look() -> None:
+        while not done.wait(LOOK):
+            stages.look()
+
+    looker = threading.Thread(target=look)
+    looker.start()
+    try:
+        yield stages
+    finally:
+        done.set()
+        looker.join()
+        stages.look()
+
+
 def seconds_of_data(folder: Path, served: Path, rate: float) -> Taken:
     """Build the store from nothing, on two cores over a line of `rate` bytes a second."""
     shutil.rmtree(folder / "results", ignore_errors=True)
     before = _busy()
-    with ReleaseServer(served, rate=rate) as server:
+    with ReleaseServer(served, rate=rate) as server, watched(folder / DATA) as stages:
         watch = Stopwatch()
         found = run(folder, server.url, "data")
         whole = watch.lap()
@@ -116,9 +161,7 @@ def seconds_of_data(folder: Path, served: Path, rate: float) -> Taken:
     if before and after:
         busy, total, own = (b - a for a, b in zip(before, after, strict=True))
         foreign = max(0.0, (busy - own) / total)
-    parts = (folder / DATA / "parts").glob("part-????.json")
-    last = max(path.stat().st_mtime_ns for path in parts)
-    return Taken((last - (folder / DATA / "release.json").stat().st_mtime_ns) / 1e9, whole, foreign)
+    return Taken(stages.listed_to_stored(), whole, foreign)
 
 
 def stored_before_the_last_download(folder: Path) -> int:

@@ -1,22 +1,27 @@
 """A release that is downloaded by the workflow: from the publisher's list to the page, or to a clear stop before any training."""
 
 import re
+from time import sleep
 
 import pandas as pd
 import pytest
 
 from tests.benchmarks.download_overlap import (
     BASE,
+    DATA,
+    LOOK,
     prepare,
     run,
     seconds_of_data,
     serve_folder,
     stored_before_the_last_download,
+    watched,
 )
 from tests.release_server import Fault, ReleaseServer
 from tests.unit.test_store import copy_release
 from tests.workflow.conftest import jobs
 from vitalbench.files import read_json
+from vitalbench.measure.clock import Stopwatch
 
 pytestmark = pytest.mark.slow
 
@@ -106,6 +111,26 @@ def test_an_offline_machine_gets_one_line_with_three_ways(tmp_path):
     assert len(told) == 1
     for way in ("data_root=FOLDER", "mirror=URL", "suite=quick"):
         assert way in next(iter(told))
+
+
+def test_stages_are_timed_from_the_list_to_the_last_part(tmp_path):
+    data, watch = tmp_path / DATA, Stopwatch()
+    (data / "parts").mkdir(parents=True)
+    with watched(data) as stages:
+        with pytest.raises(AssertionError, match=r"no release\.json came"):
+            stages.listed_to_stored()
+        (data / "release.json").touch()
+        stages.look()
+        sleep(5 * LOOK)
+        (data / "parts/part-0001.fetched.json").touch()  # is no stored one
+        stages.look()
+        with pytest.raises(AssertionError, match="no part came"):
+            stages.listed_to_stored()
+        (data / "parts/part-0001.json").touch()
+    whole = watch.lap()
+    sleep(5 * LOOK)
+    stages.look()  # nothing is new
+    assert 5 * LOOK <= stages.listed_to_stored() <= whole
 
 
 def test_parts_are_standardised_while_others_download(benchmark, served, tmp_path):

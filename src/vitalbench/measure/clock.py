@@ -1,7 +1,7 @@
 """The one place that reads the clock around device work.
 
 A stopwatch synchronises the device before it starts and before it stops, so that a kernel still in flight is never left
-out. tests/unit/test_layers.py fails if another module reads a clock.
+out. tests/unit/test_layers.py fails if the text of another module reads a clock in a way that it knows.
 """
 
 import time
