@@ -54,7 +54,13 @@ def read_table(table: str, path: Path) -> list[dict[str, str]]:
             reader = csv.DictReader(stream)
             if reader.fieldnames is None or not set(names(table)) <= set(reader.fieldnames):
                 raise InputError(f"{path}: no table of {table}: columns {', '.join(reader.fieldnames or [])}")
-            return list(reader)
+            rows = []
+            for row in reader:
+                if None in row or None in row.values():
+                    columns = len(reader.fieldnames)
+                    raise InputError(f"{path}: line {reader.line_num}: more or fewer fields than the {columns} columns")
+                rows.append(row)
+            return rows
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (UnicodeDecodeError, csv.Error) as error:

@@ -138,11 +138,57 @@ def test_shares_of_the_limits_stand_by_design_and_an_empty_one_says_why(tmp_path
         ([kept("train_step", noise_floor=-0.1)], "a.csv: line 2: noise_floor is '-0.1'"),
         ([kept("train_step", noise_floor="nan")], "a.csv: line 2: noise_floor is 'nan'"),
         ([kept("train_step", repeats="inf")], "a.csv: line 2: repeats is 'inf'"),
+        ([kept("train_step", repeats=None)], "line 2: repeats is ''; allowed: a value; this column is never empty"),
+        ([kept("train_step", threads=-3)], "line 2: threads is '-3'; allowed: a number from 1 to"),
+        ([kept("train_step", mfu=500)], "line 2: mfu is '500'; allowed: a number from 0 to 1.05, or nothing"),
+        (
+            [kept("train_step", noise_floor=1e9)],
+            "line 2: noise_floor is '1000000000.0'; allowed: a number from 0 to 100,",
+        ),
+        ([kept("train_step", 1.5)], "line 2: batch_size is '1.5'; allowed: a number from 1 to .*, whole"),
+        ([kept("train_step", halved=1e300)], r"line 2: halved is '1e\+300'; allowed: a number from 0 to 64, whole"),
+        ([kept("train_step", flops="abc")], "line 2: flops is 'abc'; allowed: a number from 0, or nothing"),
+        ([kept("train_step", bytes="1e999")], "line 2: bytes is '1e999'"),
+        ([kept("train_step", mfu="1_0")], "line 2: mfu is '1_0'"),
+        ([kept("train_step", disturbed="TRUE")], "line 2: disturbed is 'TRUE'; allowed: true, false, or nothing"),
+        ([kept("train_step", measured_at="")], "line 2: measured_at is ''"),
+        ([kept("train_step", measured_at="garbage")], "line 2: measured_at is 'garbage'; allowed: a day and an hour"),
+        ([kept("train_step", measured_at="2026-02-30T08:00:00Z")], "line 2: measured_at is '2026-02-30T"),
+        ([kept("train_step"), kept("train_step")], "a.csv: line 3: train_step of d/a is in line 2 too"),
+        (
+            [kept("train_step"), kept("train_step", design="b", device_name="B")],
+            "line 3: a reference is of one device, and this is of 'A GPU' and 'B'",
+        ),
+        ([kept("train_step", design="\x1b[2J")], r"line 2: design is '\\x1b\[2J'; allowed: printable text in one line"),
+        ([kept("train_step", design="a\nb")], r"line 2: design is 'a\\nb'; allowed: printable text in one line"),
+        ([kept("train_step", limits="a\0")], r"line 2: limits is 'a\\x00'; allowed: printable text in one line"),
     ],
 )
 def test_what_is_no_reference_has_no_summary(tmp_path, rows, said):
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(InputError, match=said) as caught:
         told_of(tmp_path, *rows)
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("change", [lambda line: line.rsplit(",", 5)[0], lambda line: line + 40 * ",x"])
+def test_a_row_of_more_or_fewer_fields_than_there_are_columns_is_refused_and_nothing_is_printed(
+    tmp_path, capsys, change
+):
+    path = tmp_path / "a.csv"
+    write_table("measured", [kept("build"), kept("train_step", 64)], path)
+    head, first, second = path.read_text().splitlines()
+    path.write_text("\n".join([head, first, change(second)]) + "\n")
+    with pytest.raises(InputError, match=r"a\.csv: line 3: more or fewer fields than the \d+ columns"):
+        cli.run(["measured", "--summary", str(path)])
+    assert not capsys.readouterr().out
+
+
+def test_a_name_in_a_reference_ends_no_cell(tmp_path):
+    lines = told_of(tmp_path, kept("train|step", 64), kept("train_step", 64, "a|b", limits="bytes 2/s | x"))
+    assert any(line.startswith("| `train\\|step` |") for line in lines)
+    assert any(line.startswith("| d | a\\|b |") for line in lines)
+    tables = [line.replace("\\|", "") for line in lines if line.startswith("|")]
+    assert {line.count("|") for line in tables} == {7}
 
 
 def test_a_summary_is_of_a_file_and_goes_with_nothing_else(tmp_path):

@@ -30,8 +30,7 @@ def run(args: argparse.Namespace) -> None:
     if args.summary:
         others = {"--results": args.results, "--target": args.target, "--out": args.out}
         refuse_beside("vitalbench measured: --summary", others)
-        for line in summary(args.summary):
-            print(line)
+        print("\n".join(summary(args.summary)))
         return
     if args.results is None:
         raise InputError("vitalbench measured: needs --results results/<suite>, or --summary FILE")

@@ -1,33 +1,25 @@
 """A dated reference in two tables of Markdown: the noise floor by phase, and the share of the device's limits by design."""
 
-import math
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-from vitalbench.errors import InputError
-from vitalbench.tables import read_table
+from vitalbench.gate.measured_file import Row, read_reference
+from vitalbench.gate.told import in_table
 
-Row = dict[str, str]
 _NONE = "-"
 _STEPS = ("train_step", "features")
 _OWN, _LARGEST = "own batch", "largest batch"
-_NUMBERS = ("median_s", "repeats", "batch_size", "noise_floor", "mfu", "bandwidth_share", "halved")
 
 
 def summary(path: Path) -> Iterator[str]:
     """The lines of a reference's tables, with a line above that says what it is of.
 
     Raises:
-        InputError: it is no reference, or holds what is no number where one belongs.
+        InputError: it is no reference (gate/measured_file.py).
     """
-    rows = read_table("measured", path)
-    if not rows:
-        raise InputError(f"{path}: holds no phase")
-    for at, row in enumerate(rows, start=2):
-        for name in _NUMBERS:
-            _number(path, at, name, row[name])
+    rows = read_reference(path)
     designs = {_design(row) for row in rows}
     days = sorted({row["measured_at"][:10] for row in rows})
     commits = sorted({row["git_commit"][:7] for row in rows})
@@ -40,15 +32,6 @@ def summary(path: Path) -> Iterator[str]:
     yield from _floors(rows)
     yield ""
     yield from _shares(rows)
-
-
-def _number(path: Path, line: int, name: str, text: str) -> None:
-    try:
-        fine = not text or 0 <= float(text) < math.inf
-    except ValueError:
-        fine = False
-    if not fine:
-        raise InputError(f"{path}: line {line}: {name} is {text[:40]!r}; allowed: a number from 0, or nothing")
 
 
 def _design(row: Row) -> tuple[str, str]:
@@ -92,7 +75,7 @@ def _floors(rows: list[Row]) -> Iterator[str]:
         floors = [row["noise_floor"] for row in calm if row["noise_floor"]]
         shown = f"{median(map(float, floors)):.1%} | {_range(floors, '{:.1%}')}" if floors else f"none | {_NONE}"
         repeats = _range([row["repeats"] for row in calm]) if calm else _NONE
-        yield f"| `{phase}` | {len(calm)} | {len(of) - len(calm)} | {repeats} | {shown} |"
+        yield f"| `{in_table(phase)}` | {len(calm)} | {len(of) - len(calm)} | {repeats} | {shown} |"
 
 
 def _shares(rows: list[Row]) -> Iterator[str]:
@@ -100,7 +83,11 @@ def _shares(rows: list[Row]) -> Iterator[str]:
     labels = _labels(rows)
     inferences = dict.fromkeys(label for label in labels.values() if label.startswith("inference"))
     order = [label for label in (*_STEPS, *inferences) if label in labels.values()]
-    yield "| data set | design | " + " | ".join(f"`{label}`" for label in order) + " | limits | halved | empty |"
+    yield (
+        "| data set | design | "
+        + " | ".join(f"`{in_table(label)}`" for label in order)
+        + " | limits | halved | empty |"
+    )
     yield "|---|---|" + "---:|" * len(order) + "---|---:|---|"
     by_design: dict[tuple[str, str], dict[str, Row]] = defaultdict(dict)
     for at, row in enumerate(rows):
@@ -112,7 +99,8 @@ def _shares(rows: list[Row]) -> Iterator[str]:
         limits = dict.fromkeys(_limits(row) for row in phases.values())
         halved = sum(int(float(row["halved"] or 0)) for row in phases.values())
         yield (
-            f"| {dataset} | {design} | {' | '.join(cells)} | {'; '.join(limits)} | {halved} | {'; '.join(why) or _NONE} |"
+            f"| {in_table(dataset)} | {in_table(design)} | {' | '.join(cells)} | {in_table('; '.join(limits))} | {halved} "
+            f"| {in_table('; '.join(why)) or _NONE} |"
         )
 
 

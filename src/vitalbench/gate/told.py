@@ -87,7 +87,7 @@ def _escaped(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
-def _in_table(text: str) -> str:
+def in_table(text: str) -> str:
     """As one cell of a Markdown table: a benchmark's name may hold what would end it."""
     return " ".join(text.split()).replace("|", "\\|")
 
@@ -96,9 +96,9 @@ def summary(rows: list[Row], new: Sequence[str] = ()) -> str:
     """A table in Markdown, for the job's summary."""
     head = "| verdict | cell | what | change | baseline | now | why |\n|---|---|---|---:|---:|---:|---|\n"
     body = "".join(
-        f"| {row.judged.verdict} | {_in_table(row.place)} | {_in_table(row.what)} | {_signed(row)} "
-        f"| {row.before} | {row.now} | {_in_table(row.judged.reason)} |\n"
+        f"| {row.judged.verdict} | {in_table(row.place)} | {in_table(row.what)} | {_signed(row)} "
+        f"| {row.before} | {row.now} | {in_table(row.judged.reason)} |\n"
         for row in rows
     )
-    foot = f"\n{_in_table(unjudged(new))}\n" if new else ""
+    foot = f"\n{in_table(unjudged(new))}\n" if new else ""
     return f"### Regression gate: {counted(rows)}\n\n{head}{body}{foot}"

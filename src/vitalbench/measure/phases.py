@@ -13,7 +13,9 @@ from vitalbench.measure.noise import itself
 PHASES = ("import", "build", "features", "train_step", "load_batch", "loaded_step", "inference")
 COMPILE = "compile"  # timed with the training step of a target that compiles; once, so without a floor
 READS = ("load_batch", "loaded_step", "load", "epoch", "evaluation")  # records of a store
-_MOST = 1.05  # of a limit in operations: beyond it the limit is none, and neither is what was measured beside it
+MOST_OF_LIMIT = (
+    1.05  # of a limit in operations: beyond it the limit is none, and neither is what was measured beside it
+)
 
 
 @dataclass
@@ -91,7 +93,7 @@ class Phase:
         if self.limits.get(what, {}).get("disturbed"):
             return "disturbed: no share"
         operations = self._share("flops")
-        if operations is not None and operations > _MOST:
+        if operations is not None and operations > MOST_OF_LIMIT:
             return f"no share: {operations:.2f} of the operations that the limit allows"
         return ""
 
