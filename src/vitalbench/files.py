@@ -135,10 +135,19 @@ class JsonObject(dict[str, Any]):
         raise MissingKey(f"{self._path}: damaged: key '{key}' is missing; {choices(key, self)}")
 
 
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"an object has the key {twice[:80]!a} twice")
+    return found
+
+
 def read_json(path: Path) -> Any:
     """Read a JSON file that holds an object; a missing or damaged one is an InputError that names it."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_each_once)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (ValueError, OSError, RecursionError) as error:

@@ -35,7 +35,17 @@ from vitalbench.config.schema import Protocol
 from vitalbench.config.strict import validated
 from vitalbench.errors import ConfigError, GateError, InputError
 from vitalbench.gate import rerun
-from vitalbench.gate.baseline import Accuracy, Baseline, Change, Speed, key_of, path_of, read_baseline, slug
+from vitalbench.gate.baseline import (
+    Accuracy,
+    Baseline,
+    Change,
+    Speed,
+    key_of,
+    path_of,
+    read_baseline,
+    slug,
+    write_baseline,
+)
 from vitalbench.gate.benchmarks import BESIDE, FOREIGN, PHASE, REFERENCE, found_in_benchmarks
 from vitalbench.gate.check import MOST_FURTHER, check, not_judged
 from vitalbench.gate.found import Found
@@ -820,12 +830,57 @@ def test_an_error_is_one_line_whatever_it_names(tmp_path, monkeypatch, capsys):
 
 def test_a_baseline_says_its_version_and_a_metric_without_an_upper_end_has_none(tmp_path):
     path = tmp_path / "b.json"
-    content = baseline([Accuracy(**PLACE, metric="kl", values={"3": 7.5})]).model_dump()
+    content = baseline([Accuracy(**PLACE, metric="kl", values={"3": 7.5})], data={"d": "x"}).model_dump()
     path.write_text(json.dumps(content))
     assert read_baseline(path).accuracy[0].values == {"3": 7.5}
     path.write_text(json.dumps({key: value for key, value in content.items() if key != "version"}))
     with pytest.raises(ConfigError, match="key 'version' is missing"):
         read_baseline(path)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ({"speeds": [speed([1e-200, 1e200])]}, "d/t/a/cpu/train_step/64/matmul-fp32-512: 1e-200 times the reference"),
+        ({"speeds": [speed([1.0, 1e200])]}, r"1e\+200 times the reference operation; allowed: 1e-07 to 1e\+07"),
+        ({"speeds": [speed([1.0, 9.0, 1.1])]}, "train_step/64/matmul-fp32-512: jobs lie 9 times apart; allowed: 5"),
+        ({"accuracies": [accuracy({"100": 0.0, "101": 1.0})]}, "d/t/a/cpu/auroc: seeds lie 1 apart; allowed: 0.5"),
+        ({"accuracies": [accuracy({"0": 0.8})], "data": {"e": "x"}}, "key 'data' names no records of d, which"),
+    ],
+)
+def test_a_baseline_that_would_let_anything_pass_is_neither_read_nor_written(tmp_path, rows, said):
+    path = tmp_path / "b.json"
+    wide = baseline(**{"data": {"d": "x"}} | rows)
+    with pytest.raises(InputError, match=rf"b\.json: .*{said}"):
+        write_baseline(path, wide)
+    assert not path.exists()
+    path.write_text(json.dumps(wide.model_dump()))
+    with pytest.raises(InputError, match=rf"b\.json: .*{said}"):
+        read_baseline(path)
+
+
+def test_of_one_seed_and_one_key_a_baseline_has_one_value_and_of_its_days_none_is_far_ahead(tmp_path):
+    path = tmp_path / "b.json"
+    text = json.dumps(baseline([accuracy({"0": 0.8})], data={"d": "x"}).model_dump())
+    for change, by, said in (
+        ('"0": 0.8', '"0": 0.8, "0": 0.1', "an object has the key '0' twice"),
+        ('"version": 1', '"version": 1, "version": 1', "an object has the key 'version' twice"),
+        ('"0": 0.8', '"0": 0.8, "00": 0.1', "accuracy.0.values.00"),
+        ("2026-01-01", "2999-01-01", "changes.0.date' is '2999-01-01': lies beyond next year"),
+    ):
+        assert change in text
+        path.write_text(text.replace(change, by))
+        with pytest.raises((InputError, ConfigError), match=said):
+            read_baseline(path)
+    path.write_text(text)
+    assert read_baseline(path).accuracy[0].values == {"0": 0.8}
+
+
+def test_a_detectable_change_beyond_what_a_metric_can_be_is_none():
+    known, now = accuracy({"0": 0.3, "1": 0.75}), accuracy({"2": 0.3, "3": 0.7})
+    (row,) = check(baseline([known]), found([now]), Gate(), TASKS)
+    assert row.judged.detectable > 1
+    assert line(row).endswith("; no change that auroc can have would be caught here")
 
 
 def test_what_is_told_to_people_machines_and_github_is_the_same():

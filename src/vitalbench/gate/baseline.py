@@ -4,6 +4,7 @@ Accuracy is a value a seed. Speed is a value a measuring job: a phase's time ove
 is what jobs of one machine share; what varies between jobs is what a later job may vary too.
 """
 
+import math
 import re
 from collections import Counter
 from pathlib import Path
@@ -17,9 +18,13 @@ from vitalbench.config.strict import Strict, validated
 from vitalbench.config.values import Count, Finite, Line, Positive, is_day
 from vitalbench.errors import InputError, choices
 from vitalbench.files import read_json, write_json
+from vitalbench.measure.clock import utc_now
 
 VERSION = 1
 _LONGEST = 120  # characters of a file's name
+# What a row may hold. Wider, and it would let anything pass: of jobs that lie 1e400 apart no change differs.
+_LEAST_RATIO, _MOST_RATIO = 1e-7, 1e7  # to the reference operation, a few milliseconds
+_MOST_APART, _MOST_TIMES = 0.5, 5.0  # seeds, of a metric's range; measuring jobs. Those that ship: 0.12 and 1.6
 
 
 class Accuracy(Strict):
@@ -30,7 +35,7 @@ class Accuracy(Strict):
     design: Line
     target: Line
     metric: Line
-    values: Annotated[dict[Annotated[str, Field(pattern=r"^[0-9]+$")], Finite], Field(min_length=1)]
+    values: Annotated[dict[Annotated[str, Field(pattern=r"^(0|[1-9][0-9]*)$")], Finite], Field(min_length=1)]
 
     @model_validator(mode="after")
     def _metric_can_be_that(self) -> Self:
@@ -68,6 +73,8 @@ class Speed(Strict):
 def _day(text: str) -> str:
     if not is_day(text):
         raise PydanticCustomError("day", "must be a day, as 2026-09-06")
+    if int(text[:4]) > int(utc_now()[:4]) + 1:  # a machine's clock may be wrong: not one day too strict
+        raise PydanticCustomError("day", "lies beyond next year")
     return text
 
 
@@ -117,17 +124,40 @@ def read_baseline(path: Path) -> Baseline:
     found = validated(Baseline, read_json(path), path)
     if found.version != VERSION:
         raise InputError(f"{path}: version {found.version}; allowed: {VERSION}")
+    _refuse(path, found)
+    return found
+
+
+def _refuse(path: Path, found: Baseline) -> None:
+    """Refuse a baseline that nothing, or anything, could be held against."""
     for kind, keys in (("accuracy", map(key_of, found.accuracy)), ("speed", map(key_of, found.speed))):
         twice = [key for key, times in Counter(keys).items() if times > 1]
         if twice:
             raise InputError(f"{path}: key '{kind}': {'/'.join(twice[0])} is listed twice")
     if not found.accuracy and not found.speed:
         raise InputError(f"{path}: keys 'accuracy' and 'speed' are both empty: nothing could be held against it")
-    return found
+    for accuracy in found.accuracy:
+        if accuracy.dataset not in found.data:
+            raise InputError(f"{path}: key 'data' names no records of {accuracy.dataset}, which accuracies are of")
+        values, most = accuracy.values.values(), highest(accuracy.metric)
+        if math.isfinite(most) and max(values) - min(values) > _MOST_APART * most:
+            said = f"seeds lie {max(values) - min(values):.2g} apart; allowed: {_MOST_APART * most:g}"
+            raise InputError(f"{path}: {'/'.join(key_of(accuracy))}: {said}: what they vary would hide any change")
+    for speed in found.speed:
+        least, most = min(speed.values), max(speed.values)
+        said = ""
+        if not _LEAST_RATIO <= least <= most <= _MOST_RATIO:
+            odd = least if least < _LEAST_RATIO else most
+            said = f"{odd:g} times the reference operation; allowed: {_LEAST_RATIO:g} to {_MOST_RATIO:g}"
+        elif most > _MOST_TIMES * least:
+            said = f"jobs lie {most / least:.2g} times apart; allowed: {_MOST_TIMES:g}: what they vary would hide any change"
+        if said:
+            raise InputError(f"{path}: {'/'.join(part for part in key_of(speed) if part)}: {said}")
 
 
 def write_baseline(path: Path, baseline: Baseline) -> None:
-    """Write a baseline."""
+    """Write a baseline; an InputError where it would not be read again."""
+    _refuse(path, baseline)
     write_json(path, baseline.model_dump())
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from vitalbench.config.schema import highest
 from vitalbench.gate.check import Row
 from vitalbench.gate.verdicts import Verdict
 
@@ -29,6 +30,8 @@ def line(row: Row) -> str:
     if row.judged.verdict == "no-verdict" and row.judged.detectable is not None:
         shown = f"{row.judged.detectable:.1%}" if row.kind == "speed" else f"{row.judged.detectable:.4f}"
         detectable = f"; a change of {shown} would be caught here four times in five"
+        if row.kind == "accuracy" and row.judged.detectable > highest(row.what):
+            detectable = f"; no change that {row.what} can have would be caught here"
     return f"{row.judged.verdict:>10}  {row.place} {row.what}: {_signed(row)} ({row.judged.reason}{again}){detectable}"
 
 
