@@ -3,8 +3,10 @@
 What an operator costs is in formulas.py. Bytes are counted as if nothing stayed in a cache and nothing was fused: an upper bound
 of the traffic, and what a kernel-by-kernel execution moves on a GPU.
 
-torch shows operators to a watcher of their own thread alone. So what a call hands to a pool of threads is watched there too; of a
-call that starts a thread in another way, or ends before its pool has, nothing is known, and no number is given.
+torch shows operators to a watcher of their own thread alone. So what a call hands to a pool of threads is watched there too; a
+call that starts a thread in another way, or ends before its pool has, is given no number. Not seen, and missing without a word, is
+what a call leaves to a thread that was there before and is no executor's (a queue's worker, multiprocessing.dummy), to another
+process, and to code that is no operator of torch's (NumPy's products). No design here does any of it.
 """
 
 import threading
