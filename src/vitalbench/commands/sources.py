@@ -14,7 +14,7 @@ from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.made_of import made_of
 from vitalbench.config.sources import local_release
 from vitalbench.data.inventory import Inventory, take
-from vitalbench.errors import ConfigError, GateError, InputError
+from vitalbench.errors import ConfigError, GateError, InputError, told_as_line
 from vitalbench.files import write_text
 from vitalbench.measure.device import cpu_count
 from vitalbench.progress import say
@@ -108,9 +108,9 @@ def _read_by(problem: GateError | InputError | OSError) -> GateError | InputErro
     """Why a data set could not be read, in one line; what is no file's fault is a defect, and stays one."""
     if not isinstance(problem, OSError):
         return problem
-    if problem.filename is None:
+    if (line := told_as_line(problem)) is None:
         raise problem
-    return InputError(f"{problem.filename}: {(problem.strerror or str(problem)).lower()}")
+    return InputError(line)
 
 
 def run(args: argparse.Namespace) -> None:

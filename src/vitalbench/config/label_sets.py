@@ -72,9 +72,8 @@ class Gives(Strict):
     subgroups: list[str] = []
     origins: list[str] = []  # values of the subgroup `origin`
     folds: dict[str, str] = {}  # of origins with official folds, the column that has them
-    standin_patients: Count | None = (
-        None  # of the stand-in, those whose records can be used, where they are fewer than it is made of
-    )
+    # Of the stand-in, those whose records can be used, where they are fewer than it is made of.
+    standin_patients: Count | None = None
     official: str | None = None  # the column of the release's own folds or splits, where all of it has them
 
     @property

@@ -53,9 +53,8 @@ def _lstm(x: Tensor, w_in: Tensor, w_hidden: Tensor) -> float:
 def _convolution_backward(args: tuple[Any, ...]) -> float:
     """Each gradient that is asked for takes the forward pass' products (torch's formula forgets the groups of the weight's)."""
     made, x, weight, transposed, wanted = args[0], args[1], args[2], args[7], args[10]
-    of_a_place = weight[
-        0
-    ].numel()  # (outputs, inputs / groups, kernel), or transposed (inputs, outputs / groups, kernel)
+    # (outputs, inputs / groups, kernel), or transposed (inputs, outputs / groups, kernel)
+    of_a_place = weight[0].numel()
     return float(2 * (x if transposed else made).numel() * of_a_place * sum(wanted[:2]))
 
 
