@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from vitalbench.errors import Interrupted
-from vitalbench.train.interrupt import Interrupt
+from vitalbench.interrupt import Interrupt
 
 SIGNALS = [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1]
 

@@ -15,10 +15,10 @@ from vitalbench.config.augmentation import Augment
 from vitalbench.config.design import EarlyStopping
 from vitalbench.data.store import Store
 from vitalbench.errors import Interrupted
+from vitalbench.interrupt import Interrupt
 from vitalbench.train.batches import Batches, Scale
 from vitalbench.train.checkpoints import Checkpoints, listed
 from vitalbench.train.engine import prepare_torch, train
-from vitalbench.train.interrupt import Interrupt
 from vitalbench.train.keeper import Keeper
 from vitalbench.train.state import REST, TENSORS
 

@@ -11,11 +11,11 @@ import pytest
 
 from vitalbench.errors import GateError, Interrupted
 from vitalbench.files import only_one_in
+from vitalbench.interrupt import Interrupt
 from vitalbench.train import launch
 from vitalbench.train.among import Alone
 from vitalbench.train.checkpoints import Checkpoints, listed
 from vitalbench.train.course import Course
-from vitalbench.train.interrupt import Interrupt
 from vitalbench.train.keeper import Keeper
 from vitalbench.train.observer import Stop
 from vitalbench.train.ranks import HALVED, MICRO_BATCH

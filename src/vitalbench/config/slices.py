@@ -30,7 +30,14 @@ from vitalbench.files import to_json, write_if_changed
 # Of a design, what no result depends on: what is only told, and what its jobs ask of a scheduler.
 TOLD_ONLY = ("description", "role", "published", "scheduler")
 _ENTRY = {
-    "split": ("vitalbench.split.assign", "vitalbench.split.audit", "vitalbench.split.fitted"),
+    "split": (
+        "vitalbench.data.origins",
+        "vitalbench.split.asked",
+        "vitalbench.split.assign",
+        "vitalbench.split.audit",
+        "vitalbench.split.fitted",
+        "vitalbench.split.near_copies",
+    ),
     "evaluate": ("vitalbench.evaluate.run",),
     "examine": ("vitalbench.report.examination",),
     "explain": ("vitalbench.train.explained", "vitalbench.report.gallery"),

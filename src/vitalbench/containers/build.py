@@ -23,9 +23,9 @@ from vitalbench.containers.started import exit_code
 from vitalbench.errors import InputError
 from vitalbench.files import atomic, file_digest, write_json
 from vitalbench.image import installs, starter
+from vitalbench.interrupt import Interrupt
 from vitalbench.measure.clock import Stopwatch
 from vitalbench.progress import say
-from vitalbench.train.interrupt import Interrupt
 from vitalbench.unfinished import at_work
 
 _WHEELS = "/mnt/wheels"  # where a definition makes room for a site's own wheels

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import psutil
 
-from vitalbench.train.interrupt import Interrupt
+from vitalbench.interrupt import Interrupt
 
 _PATIENCE_S = 10
 

@@ -22,8 +22,6 @@ from vitalbench.evaluate.value import told_columns
 Array = NDArray[np.float64]
 _EDGE = 1e-7  # probabilities nearer to 0 or 1 have the logit of this one
 _WIDEST = 4.0  # slopes from e^-4 to e^4: beyond, validation is split by a line, or ranked no better than chance
-
-
 FITTED, LOWEST, STEEPEST, UNFITTED = "fitted", "lowest-slope", "highest-slope", "unfitted"
 
 

@@ -17,6 +17,7 @@ from vitalbench.data.store import Store
 from vitalbench.errors import GateError, Interrupted, VitalbenchError
 from vitalbench.evaluate.judge import judge_of
 from vitalbench.files import only_one_in, read_json, write_json
+from vitalbench.interrupt import Interrupt
 from vitalbench.measure.clock import Stopwatch, utc_now
 from vitalbench.measure.device import device_here, mismatch
 from vitalbench.progress import say
@@ -28,7 +29,6 @@ from vitalbench.train.among import among
 from vitalbench.train.cell import labels_of
 from vitalbench.train.checkpoints import Checkpoints, under_way
 from vitalbench.train.context import Context, NotAllowed, Outcome, TrainingFailure
-from vitalbench.train.interrupt import Interrupt
 from vitalbench.train.keeper import Keeper
 from vitalbench.train.launch import launch, ranks_folder
 from vitalbench.train.observer import Stop, Unobserved

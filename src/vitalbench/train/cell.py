@@ -18,6 +18,7 @@ from vitalbench.config.schema import TaskData
 from vitalbench.data.store import Store, read_records
 from vitalbench.errors import InputError, Interrupted
 from vitalbench.files import atomic, file_digest, only_one_in, read_json, write_json, write_text
+from vitalbench.interrupt import Interrupt
 from vitalbench.measure.clock import utc_now
 from vitalbench.measure.device import device_here, mismatch
 from vitalbench.measure.phases import Phase
@@ -28,7 +29,6 @@ from vitalbench.split.fitted import rows_hash
 from vitalbench.train.among import among
 from vitalbench.train.checkpoints import under_way
 from vitalbench.train.context import SCORED, TRAINED_ON, Context, NotAllowed, Outcome, TrainingFailure
-from vitalbench.train.interrupt import Interrupt
 from vitalbench.train.job import Job
 from vitalbench.train.keeper import Keeper
 from vitalbench.train.observer import Stop, Unobserved

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from vitalbench.errors import Interrupted
+from vitalbench.interrupt import Interrupt
 from vitalbench.measure.clock import Stopwatch
 from vitalbench.train.among import Alone
 from vitalbench.train.attempts import Attempts
 from vitalbench.train.checkpoints import FEATURES, Checkpoints, name_of
 from vitalbench.train.course import Course
-from vitalbench.train.interrupt import Interrupt
 from vitalbench.train.observer import Stop
 
 _SAVE, _STOP, _SIGNAL = 1, 2, 3  # what is to be done between two steps; of a signal, its number beyond _SIGNAL
