@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 from vitalbench import __version__
 from vitalbench.errors import ConfigError, VitalbenchError, choices, plain, told_as_line
+from vitalbench.measure.binding import allow
 from vitalbench.privacy.access_log import acting
 from vitalbench.progress import say
 
@@ -90,6 +91,7 @@ def run(arguments: list[str]) -> int:
 
 def main() -> None:
     """The console entry point."""
+    allow()
     try:
         code = run(sys.argv[1:])
         sys.stdout.flush()

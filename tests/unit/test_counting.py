@@ -202,6 +202,15 @@ def test_bytes_are_what_operators_read_and_write():
     assert count(lambda: a.clone()).flops == 0
 
 
+def test_what_is_only_written_to_is_not_read():
+    a, b, out = torch.zeros(1000), torch.zeros(1000), torch.zeros(1000)
+    assert count(lambda: b.copy_(a)).bytes == 2 * 4000
+    assert count(lambda: b.add_(a)).bytes == 3 * 4000
+    assert count(lambda: b.fill_(1.0)).bytes == count(lambda: b.zero_()).bytes == 4000
+    assert count(lambda: b.uniform_()).bytes == 4000
+    assert count(lambda: torch.add(a, b, out=out)).bytes == 3 * 4000
+
+
 def test_an_adam_step_counts_its_parameters():
     layer = nn.Linear(100, 50, bias=False)
     optimiser = torch.optim.AdamW(layer.parameters())

@@ -47,7 +47,15 @@ FLOOR = {
     "image",
     "unfinished",
 }
-FLOOR_MODULES = {"measure.clock", "measure.device", "measure.phases", "measure.memory", "measure.load", "measure.noise"}
+FLOOR_MODULES = {
+    "measure.binding",
+    "measure.clock",
+    "measure.device",
+    "measure.phases",
+    "measure.memory",
+    "measure.load",
+    "measure.noise",
+}
 
 
 def modules() -> dict[str, ast.Module]:

@@ -20,9 +20,10 @@ from vitalbench.measure.against import against, sentence
 from vitalbench.measure.bench import Bench
 from vitalbench.measure.clock import Stopwatch, nothing_to_wait_for
 from vitalbench.measure.conditions import Conditions, Watched
+from vitalbench.measure.counting import count
 from vitalbench.measure.device import mismatch
 from vitalbench.measure.interleaved import Against
-from vitalbench.measure.limits import Limit, limits
+from vitalbench.measure.limits import Limit, _convolution, _copy, _product, _Work, limits
 from vitalbench.measure.load import ForeignLoad
 from vitalbench.measure.noise import Shift
 from vitalbench.measure.phases import PHASES, Phase
@@ -127,14 +128,22 @@ def test_a_limit_is_the_best_of_a_second_and_measured_again_where_others_disturb
     taken = (seconds for _ in iter(int, 1) for seconds in (2 / 128, 4 / 128, 1 / 128, 3 / 128))
     monkeypatch.setattr("vitalbench.measure.clock.time.perf_counter", lambda: clock["now"])
     monkeypatch.setattr("vitalbench.measure.limits._LEAST_SECONDS", 1.0)
-    monkeypatch.setattr("vitalbench.measure.limits._product", lambda *_: taking)
-    monkeypatch.setattr("vitalbench.measure.limits._copy", lambda *_: taking)
-    monkeypatch.setattr(Watched, "conditions", lambda _: Conditions(0.1, next(told), None, None))
+    for kind, made in {"product": ("flops", 2), "convolution": ("flops", 3), "copy": ("bytes", 8)}.items():
+        monkeypatch.setattr(f"vitalbench.measure.limits._{kind}", lambda *_, made=made: _Work(*made, taking))
+    monkeypatch.setattr(Watched, "conditions", lambda _: Conditions(0.1, next(told), None, None, False))
     found = limits(target, torch.device("cpu"), "fp32", nothing_to_wait_for)
     assert len(seen) * 1.0 <= clock["now"] <= len(seen) * 1.5
-    assert found.flops == Limit(2 * 1024**3 * 128, "measured", seen[-1])
-    assert found.bytes == Limit(8 * 2**24 * 128, "measured", seen[-1])
+    assert found.flops == Limit(3 * 128, "measured", seen[-1])  # the better of two kinds of work
+    assert found.bytes == Limit(8 * 128, "measured", seen[-1])
     assert list(told) == []
+
+
+@pytest.mark.parametrize(("work", "kind"), [(_product, "flops"), (_convolution, "flops"), (_copy, "bytes")])
+def test_what_a_limit_is_of_does_as_much_as_it_says(work, kind):
+    on_cpu = (torch.device("cpu"),) if work is _copy else (torch.device("cpu"), torch.float32)
+    made = work(*on_cpu)
+    assert made.kind == kind
+    assert getattr(count(made.call), kind) == made.done
 
 
 def test_a_phase_that_had_the_machine_alone_has_a_noise_floor():
@@ -386,7 +395,7 @@ def test_the_command_counts_what_it_times_and_says_what_limits_it(project, monke
 def test_two_designs_are_held_against_one_another_in_turn(project, monkeypatch, capsys):
     monkeypatch.chdir(project)
     monkeypatch.setattr(
-        Watched, "conditions", lambda _: Conditions(0.0, False, None, None)
+        Watched, "conditions", lambda _: Conditions(0.0, False, None, None, False)
     )  # rounds once, on any machine
     by_name = ["measure", "--design", "s4d", "--dataset", "ptbxl", "--size", "small", "--out", "a.csv"]
     bounds = ["--repeats", "13", "--seconds", "0.01"]
@@ -465,7 +474,7 @@ def test_disturbed_rounds_are_taken_once_more_and_say_so_if_that_does_not_help(
         rounds.append(1)
         return Against(Shift(1.0, 0.9, 1.1, 12), Shift(1.0, 0.9, 1.1, 12), "no-verdict", [], [], [])
 
-    monkeypatch.setattr(Watched, "conditions", lambda _: Conditions(0.3, next(told), 2000.0, False))
+    monkeypatch.setattr(Watched, "conditions", lambda _: Conditions(0.3, next(told), 2000.0, False, True))
     monkeypatch.setattr("vitalbench.measure.interleaved.interleaved", interleaved)
     design, task, target = configs.design("s4d", "small", ""), configs.task("superdiagnostic"), configs.target("cpu")
     (row,) = against((design, design), small_dataset, task, target, Protocol(), ["train_step"])

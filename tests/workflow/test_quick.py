@@ -257,6 +257,21 @@ def test_a_changed_value_in_one_design_runs_its_cells_and_the_tables_below(quick
     assert "Nothing to be done" in snakemake(quick.folder, "--cores", "2", "-n").stdout
 
 
+def test_other_records_are_timed_again_by_the_target_that_times(quick):
+    """Asked for alone: what only followed from the store by an ancient input was passed over, and the run ended well."""
+    path = quick.folder / "configs/datasets/ptbxl.yaml"
+    before = path.read_text()
+    path.write_text(before.replace("noise_mv: 0.03", "noise_mv: 0.04"))
+    try:
+        found = snakemake(quick.folder, "--cores", "2", "-n", "measure")
+    finally:
+        path.write_text(before)
+    timed = list((quick.results / "measure" / ECG).rglob("*.json"))
+    assert jobs(found.stdout)["measure_design"] == len(timed) > 0
+    assert set(re.findall(r"wildcards: dataset=([\w@-]+)", found.stdout)) == {ECG}
+    assert "Nothing to be done" in snakemake(quick.folder, "--cores", "2", "-n").stdout
+
+
 def test_repricing_runs_nothing_again(quick, tmp_path):
     prices = quick.folder / "configs/prices/2026-09-06.csv"
     dearer = tmp_path / "prices.csv"

@@ -30,7 +30,7 @@ _NUMBERS = dict.fromkeys((*_SECONDS, *_REST, "foreign_load", "clock_mhz"), math.
     "bandwidth_share": _MOST_RATIO,
     "noise_floor": _MOST_RATIO,
 }
-_FLAGS = ("exclusive", "disturbed", "throttled")
+_FLAGS = ("exclusive", "disturbed", "throttled", "bound")
 _NEEDED = ("measured_at", "size", "dataset", "design", "device_name", "phase", "threads", "median_s", "repeats")
 _ABOUT = ("measured_at", "dataset", "task", "design", "target", "phase", "batch_size", "precision")
 

@@ -60,7 +60,8 @@ class _Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _note(self, packet: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> None:
         if formulas.touches_nothing(packet):
             return
-        given = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+        read = {name: value for name, value in kwargs.items() if name != "out"}
+        given = [leaf for leaf in tree_leaves((args, read)) if isinstance(leaf, Tensor)]
         made = [leaf for leaf in tree_leaves(out) if isinstance(leaf, Tensor)]
         if any(tensor.is_nested for tensor in (*given, *made)):
             self.counted.unseen = "it uses nested tensors, whose elements are not counted"

@@ -30,6 +30,8 @@ _NOTHING = re.compile(
 )
 # Those that take from their first argument no more than what they make.
 _TAKES = {"embedding", "index_select", "index", "unsafe_index", "gather", "take"}
+# Those that, in place, write over their first argument and read nothing of it.
+_OVERWRITES = {"copy", "fill", "zero", "bernoulli", "exponential", "normal", "random", "uniform"}
 _POOL = re.compile(r"(avg|max)_pool([123])d(_with_indices)?(_backward)?")
 _ADAPTIVE = re.compile(r"adaptive_(avg|max)_pool([123])d")
 _COMPLEX_PRODUCT = 4  # real products a complex one takes, in matrix products
@@ -181,13 +183,19 @@ def _nbytes(tensor: Tensor) -> int:
 
 
 def moved(packet: Any, args: tuple[Any, ...], given: list[Tensor], made: list[Tensor]) -> int:
-    """Bytes that one call of an operator reads and writes."""
+    """Bytes that one call of an operator reads and writes.
+
+    Args:
+        given: the tensors of its arguments, but for those that it only writes to (`out=`).
+    """
     name, written = packet.__name__.strip("_"), sum(_nbytes(tensor) for tensor in made)
     if name in _TAKES:
         return sum(_nbytes(tensor) for tensor in given[1:]) + 2 * written
     if name in ("embedding_bag", "embedding_bag_forward_only"):
         rows: int = args[1].numel() * args[0].shape[-1] * args[0].element_size()
         return rows + sum(_nbytes(tensor) for tensor in given[1:]) + written
+    if packet.__name__.endswith("_") and name in _OVERWRITES:
+        given = given[1:]
     return sum(_nbytes(tensor) for tensor in given) + written
 
 

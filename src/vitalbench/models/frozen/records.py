@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from torch import Tensor
 
+from vitalbench.measure.binding import free
+
 Function = Callable[[Tensor], Tensor]
 
 
@@ -28,7 +30,8 @@ class FewAtATime:
         self._pool = ThreadPoolExecutor(self._threads, initializer=self._alone)
 
     def _alone(self) -> None:
-        """A thread of the pool divides no operation further."""
+        """A thread of the pool divides no operation further, and is not bound to where the one that started it is."""
+        free()
         torch.set_num_threads(1)
 
     def _one(self, some: Tensor) -> Tensor:
