@@ -9,7 +9,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.alone]  # as the benchmarks it is he
 
 
 def test_reference_operation(benchmark):
-    torch.set_num_threads(2)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     name, product = reference_operation(torch.device("cpu"))
     benchmark(product)
+    torch.set_num_threads(threads)
     assert name.startswith("matmul-fp32")
