@@ -9,9 +9,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.alone]  # as the benchmarks it is he
 
 
 def test_reference_operation(benchmark):
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(2)
     name, product = reference_operation(torch.device("cpu"))
     benchmark(product)
-    torch.set_num_threads(threads)
     assert name.startswith("matmul-fp32")

@@ -11,10 +11,12 @@ from vitalbench.measure.load import ForeignLoad
 
 @pytest.fixture
 def packages(tmp_path):
-    """Two packages as Linux shows them, and a part of the first, which is in its sum."""
-    for name, joules in (("intel-rapl:0", 1_000_000), ("intel-rapl:0:0", 500_000), ("intel-rapl:1", 9_000_000)):
-        zone = tmp_path / name
+    """Two packages as Linux shows them, a part of the first, which is in its sum, and the platform, in whose sum both are."""
+    zones = {"0": ("package-0", 1_000_000), "0:0": ("core", 500_000), "1": ("package-1", 9_000_000), "2": ("psys", 1)}
+    for number, (name, joules) in zones.items():
+        zone = tmp_path / f"intel-rapl:{number}"
         zone.mkdir()
+        (zone / "name").write_text(f"{name}\n")
         (zone / "energy_uj").write_text(f"{joules}\n")
         (zone / "max_energy_range_uj").write_text("10000000\n")
     return tmp_path

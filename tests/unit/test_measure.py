@@ -1,5 +1,7 @@
 """Timing: warm-ups apart, enough repeats and enough seconds, every sample kept, the device declared or nothing."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 
@@ -76,6 +78,9 @@ def test_the_reference_is_timed_after_each_repeat_and_apart_from_it(monkeypatch)
     assert (seconds, beside) == ([2.0] * 3, [0.5] * 3)
     phase = Phase("train_step", seconds, reference=beside, reference_name="matmul")
     assert phase.row()["to_reference"] == 4.0
+    longer = protocol.model_copy(update={"seconds": 10.0})
+    again, _ = repeat(taking("a", 2.0), longer, nothing_to_wait_for, taking("reference", 0.5))
+    assert len(again) == 4  # ten seconds of both, as the rules say
 
 
 def test_the_clock_waits_for_the_device_before_it_starts_and_before_it_stops():
@@ -367,9 +372,18 @@ def test_a_phase_that_a_design_does_not_go_through_is_refused(configs, small_dat
 def test_the_bottleneck_is_the_model_where_loading_adds_nothing_beyond_the_noise():
     alone = Phase("train_step", [1.0, 1.01] * 11, exclusive=True)
     same, slower = (Phase("loaded_step", [s, s * 1.01] * 11, exclusive=True) for s in (1.0, 1.5))
-    assert bottleneck(same, [alone, same]).startswith("the model")
+    assert re.fullmatch(r"the model: loading adds 0%, and less than [1-9]%", bottleneck(same, [alone, same]))
     assert bottleneck(slower, [alone, slower]) == "loading adds 50%"
-    assert "no verdict" in bottleneck(Phase("loaded_step", [1.0]), [alone])
+    assert bottleneck(Phase("loaded_step", [1.0]), [alone]).startswith("no verdict")
+    noisy = Phase("loaded_step", [0.8, 1.4] * 11, exclusive=True)
+    told = bottleneck(noisy, [alone])
+    found = re.fullmatch(r"no verdict: loading adds 9%, and (\d+)% are noise; (\d+) repeats would tell 10%", told)
+    assert found, told
+    assert int(found[1]) > 9
+    assert int(found[2]) > 22
+    for kind in ({"disturbed": True}, {"conditions": {"throttled": True}}):
+        assert bottleneck(replace(slower, **kind), [alone]).startswith("no verdict: disturbed or throttled")
+        assert bottleneck(slower, [replace(alone, **kind)]).startswith("no verdict: disturbed or throttled")
     assert bottleneck(same, [same]) == ""
     assert Phase("loaded_step", [1.0], extra={"bottleneck": "x"}).row()["bottleneck"] == "x"
 

@@ -25,12 +25,19 @@ _COUNTS = {
 }
 _SECONDS = ("median_s", "iqr_s", "p50_s", "p95_s", "p99_s")
 _REST = ("per_second", "peak_memory_mb", "flops", "bytes", "to_reference", "energy_j", "device_memory_mb", "model_mb")
-_NUMBERS = dict.fromkeys((*_SECONDS, *_REST, "foreign_load", "clock_mhz"), math.inf) | {
+_NUMBERS = dict.fromkeys((*_SECONDS, *_REST, "clock_mhz"), math.inf) | {
+    "foreign_load": 1.0,
     "mfu": MOST_OF_LIMIT,
     "bandwidth_share": _MOST_RATIO,
     "noise_floor": _MOST_RATIO,
 }
 _FLAGS = ("exclusive", "disturbed", "throttled", "bound")
+_ONE = {
+    "device_name": "device",
+    "target": "target",
+    "threads": "number of threads",
+    "world_size": "number of processes",
+}
 _NEEDED = ("measured_at", "size", "dataset", "design", "device_name", "phase", "threads", "median_s", "repeats")
 _ABOUT = ("measured_at", "dataset", "task", "design", "target", "phase", "batch_size", "precision")
 
@@ -39,8 +46,8 @@ def read_reference(path: Path) -> list[Row]:
     """The rows of a reference, a phase each.
 
     Raises:
-        InputError: it is no reference: of no phase, of several devices, with a phase listed twice, or with a value that its column
-            cannot have; the line and the column are named.
+        InputError: it is no reference: of no phase, of several devices or targets, with a phase listed twice, or with a value that
+            its column cannot have; the line and the column are named.
     """
     rows = read_table("measured", path)
     if not rows:
@@ -49,9 +56,10 @@ def read_reference(path: Path) -> list[Row]:
     for at, row in enumerate(rows, start=2):
         for name, allowed in _wrong(row):
             raise InputError(f"{path}: line {at}: {name} is {row[name][:40]!r}; allowed: {allowed}")
-        if row["device_name"] != rows[0]["device_name"]:
-            both = f"{rows[0]['device_name']!r} and {row['device_name']!r}"
-            raise InputError(f"{path}: line {at}: a reference is of one device, and this is of {both}")
+        for name, what in _ONE.items():
+            if row[name] != rows[0][name]:
+                both = f"{rows[0][name]!r} and {row[name]!r}"
+                raise InputError(f"{path}: line {at}: a reference is of one {what}, and this is of {both}")
         first = seen.setdefault(tuple(row[name] for name in _ABOUT), at)
         if first != at:
             raise InputError(

@@ -36,6 +36,7 @@ class Bench:
     """The device of a target, under a protocol; `phases` gathers what was timed on it.
 
     Attributes:
+        precision: of training.
         synchronise: waits for the device.
         alone: nothing else runs on the machine, as far as the caller sees to it.
     """
@@ -50,8 +51,15 @@ class Bench:
 
     def __post_init__(self) -> None:
         self._reference_name, self._reference = reference_operation(self.accelerator.device)
-        found = limits(self.target, self.accelerator.device, self.precision, self.synchronise)
-        self._limits = {"flops": found.flops.to_json(), "bytes": found.bytes.to_json()}
+        self._limits: dict[str, dict[str, dict[str, Any]]] = {}
+        self._limits_of(self.precision)
+
+    def _limits_of(self, precision: str) -> dict[str, dict[str, Any]]:
+        """What the device does at most in a precision, found once."""
+        if precision not in self._limits:
+            found = limits(self.target, self.accelerator.device, precision, self.synchronise)
+            self._limits[precision] = {"flops": found.flops.to_json(), "bytes": found.bytes.to_json()}
+        return self._limits[precision]
 
     def once(self, name: str, seconds: float, foreign: float | None, **told: Any) -> None:
         """File a phase that happens once, and so is not repeated where others disturbed it.
@@ -64,13 +72,18 @@ class Bench:
         told |= {"disturbed": ForeignLoad.is_much(seen), "conditions": {"foreign_load": seen} if alone else {}}
         self.phases.append(Phase(name, [seconds], exclusive=self.alone, **told))
 
-    def timed(self, name: str, call: Call, batch: int, unit: str, *, counted: bool = True, **told: Any) -> Phase:
+    def timed(
+        self, name: str, call: Call, batch: int, unit: str, *, counted: bool = True, precision: str = "", **told: Any
+    ) -> Phase:
         """Time a call, again where foreign work disturbed it, and file it as a phase.
 
         Args:
             batch: how many of `unit` a call handles.
             counted: whether its operations are counted too, which executes it once more.
+            precision: of its products, where they are not the training's.
         """
+        precision = precision or self.precision
+        most = self._limits_of(precision)
         self._forget_peak()
         alone = not self.target.launched
         seen = {}
@@ -96,14 +109,14 @@ class Bench:
             items=batch,
             unit=unit,
             batch_size=batch,
-            precision=self.precision,
+            precision=precision,
             peak_memory_mb=peak_memory_mb(),
             exclusive=self.alone,
             disturbed=seen.pop("disturbed", None),
             warmup=self.protocol.warmup,
             reference=beside,
             reference_name=self._reference_name if beside else "",
-            limits=self._limits if alone else {},
+            limits=most if alone else {},
             flops=work.flops if work and not work.unseen else None,
             bytes=work.bytes if work and not work.unseen else None,
             uncounted=work.unseen if work else "",

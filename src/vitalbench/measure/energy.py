@@ -16,8 +16,16 @@ class Rapl:
     """The packages' counters, in joules; they wrap around, which `since` knows."""
 
     def __init__(self, root: Path = _POWERCAP) -> None:
-        # intel-rapl:0 is a package; intel-rapl:0:0 is a part of it, which is in its sum.
-        self._zones = [zone for zone in sorted(root.glob("intel-rapl:*")) if zone.name.count(":") == 1]
+        # intel-rapl:0 is a package; intel-rapl:0:0 is a part of it, which is in its sum, and a zone `psys` is the whole platform.
+        zones = (zone for zone in sorted(root.glob("intel-rapl:*")) if zone.name.count(":") == 1)
+        self._zones = [zone for zone in zones if self._name(zone).startswith("package")]
+
+    @staticmethod
+    def _name(zone: Path) -> str:
+        try:
+            return (zone / "name").read_text(encoding="ascii")
+        except (OSError, ValueError):
+            return ""
 
     @staticmethod
     def _number(path: Path) -> int:

@@ -90,6 +90,8 @@ class Phase:
 
     def _no_share(self, what: str) -> str:
         """Why a share of a limit would say nothing; empty where it does not."""
+        if self.disturbed or self.conditions.get("throttled"):
+            return "no share of a phase that was disturbed or throttled"
         if self.limits.get(what, {}).get("disturbed"):
             return "disturbed: no share"
         operations = self._share("flops")
@@ -110,7 +112,8 @@ class Phase:
         return asdict(self)
 
     def row(self) -> dict[str, Any]:
-        """For timing.csv: median and spread of the samples."""
+        """For timing.csv: median and spread of the samples; no ratio and no floor of those that were disturbed or throttled."""
+        calm = not (self.disturbed or self.conditions.get("throttled"))
         q25, p50, q75, p95, p99 = (float(value) for value in np.percentile(self.seconds, [25, 50, 75, 95, 99]))
         several = len(self.seconds) > 1
         return {
@@ -132,9 +135,9 @@ class Phase:
             "disturbed": self.disturbed,
             "micro_batch": self.micro_batch,
             "halved": self.halved if self.batch_size else None,
-            "noise_floor": self.noise_floor,
+            "noise_floor": self.noise_floor if calm else None,
             "reference": self.reference_name,
-            "to_reference": self.to_reference,
+            "to_reference": self.to_reference if calm else None,
             "mfu": self.reached("flops"),
             "bandwidth_share": self.reached("bytes"),
             "limits": "; ".join(self._limits()),

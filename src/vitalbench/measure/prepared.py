@@ -22,6 +22,7 @@ from vitalbench.measure.repeats import Call
 from vitalbench.models import axes, build
 from vitalbench.train.ahead import Ahead
 from vitalbench.train.batches import Batches, Scale, seen
+from vitalbench.train.frozen import precision_of
 from vitalbench.train.leads import SomeLeads, lead_positions
 from vitalbench.train.shares import BORROWED, own_share
 from vitalbench.train.step import Step, make_step
@@ -64,6 +65,15 @@ class Prepared:
     def scoring(self) -> nn.Module | None:
         """What gives logits of signals, as it is placed on the device; None where nothing is scored."""
         return self.step.model if self.stepped.scoring is self.stepped.trained else self.stepped.scoring
+
+    @property
+    def encoding(self) -> str:
+        """The precision of what a record goes through: of a frozen encoder's products its own, else the training's."""
+        assert self.design.train is not None
+        assert self.design.model is not None
+        if self.stepped.frozen is None:
+            return self.design.train.precision
+        return precision_of(self.design.model.name, self.design.computed, self.accelerator.device)
 
     def _signals(self, count: int) -> Tensor:
         return torch.randn(count, *self.shape, generator=self._generator)

@@ -25,6 +25,7 @@ ONCE: tuple[str, ...] = get_args(Once)  # a run goes through these once, here th
 NAMES = (*PHASES, COMPILE, *ONCE)
 _OF_SEVERAL = ("import", "build", "features", "train_step", COMPILE)  # phases that processes time together
 _SEED = 0
+_LITTLE = 0.1  # of a step: what loading may add where the model is called the bottleneck
 
 
 def measure(
@@ -75,7 +76,7 @@ def measure(
     if "build" in phases:
         bench.once("build", ready.build_seconds, ready.build_foreign, model_mb=model_mb(ready.model))
     if "features" in phases and (call := ready.features()):
-        bench.timed("features", call, ready.batch, "record")
+        bench.timed("features", call, ready.batch, "record", precision=ready.encoding)
     if COMPILE in phases or ("train_step" in phases and target.compile):
         _compilation(bench, ready)
     if "train_step" in phases:
@@ -88,7 +89,8 @@ def measure(
         loaded.extra["bottleneck"] = bottleneck(loaded, bench.phases)
     if "inference" in phases and not target.launched:
         for records, call in _inferences(protocol, ready, target):
-            bench.timed("inference", call, records, "record", model_mb=model_mb(ready.model))
+            size = model_mb(ready.model)
+            bench.timed("inference", call, records, "record", precision=ready.encoding, model_mb=size)
     for name in ONCE:
         if name in phases and not target.launched:
             call, items, unit = once_in_a_run(name, ready, store)
@@ -149,7 +151,7 @@ def _not_there(phase: str, design: Design, target: Target, store: Path | None) -
 
 
 def bottleneck(loaded: Phase, phases: list[Phase]) -> str:
-    """What a step with its loading waits for: the model, where it takes as long as the step alone does, or loading too.
+    """What a step with its loading waits for: loading too, or the model, where loading was seen to add less than a tenth.
 
     Args:
         phases: of the same job; `train_step` is looked for among them.
@@ -157,16 +159,22 @@ def bottleneck(loaded: Phase, phases: list[Phase]) -> str:
     alone = next((phase for phase in phases if phase.name == "train_step"), None)
     if alone is None:
         return ""
+    if any(phase.disturbed or phase.conditions.get("throttled") for phase in (alone, loaded)):
+        return "no verdict: disturbed or throttled; measure again on a machine that does nothing else"
     more = median(loaded.seconds) / median(alone.seconds) - 1
     floors = [phase.noise_floor for phase in (alone, loaded)]
     if None in floors:
-        return f"loading adds {more:.0%}; no noise floor, so no verdict"
+        return (
+            f"no verdict: loading adds {more:.0%}, and there is no noise floor: it takes repeats, and the machine alone"
+        )
     noise = math.hypot(*(math.log1p(floor) for floor in floors if floor is not None))
-    return (
-        f"loading adds {more:.0%}"
-        if math.log1p(more) > noise
-        else f"the model: loading adds {more:.0%}, within the noise"
-    )
+    if math.log1p(more) > noise:
+        return f"loading adds {more:.0%}"
+    if math.log1p(more) + noise <= math.log1p(_LITTLE):
+        return f"the model: loading adds {more:.0%}, and less than {math.expm1(math.log1p(more) + noise):.0%}"
+    # A floor narrows with the square root of the repeats at least.
+    repeats = math.ceil(min(len(phase.seconds) for phase in (alone, loaded)) * (noise / math.log1p(_LITTLE)) ** 2)
+    return f"no verdict: loading adds {more:.0%}, and {math.expm1(noise):.0%} are noise; {repeats} repeats would tell {_LITTLE:.0%}"
 
 
 def _filed(bench: "Bench", name: str, call: Call, ready: "Prepared", counted: bool = True) -> Phase:
