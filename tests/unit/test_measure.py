@@ -399,7 +399,7 @@ def test_the_command_counts_what_it_times_and_says_what_limits_it(project, monke
     assert step["bytes"] > 1e7
     assert "disturbed" in step["limits"] or 0 < step["mfu"] <= 1.05
     assert step["reference"].startswith("matmul-fp32")
-    assert step["noise_floor"] > 0
+    assert step["disturbed"] or step["noise_floor"] > 0
     assert step["energy_method"]
     assert load["median_s"] < loaded["median_s"]
     with pytest.raises(InputError, match="no such file"):
