@@ -109,6 +109,32 @@ def test_the_same_values_of_the_same_seeds_pass_whatever_their_spread():
     assert judge_accuracy(before, {"0": 0.7, "1": 0.92}, 0.01).verdict != "pass"
 
 
+@pytest.mark.parametrize("away", [0.0, 1e-7], ids=["to the last digit", "all but the last digits"])
+@pytest.mark.parametrize(("change", "verdict"), [(0.0, "pass"), (-0.03, "fail"), (-0.3, "fail")])
+def test_seeds_that_come_back_the_same_pass_nothing_for_those_that_the_baseline_does_not_have(away, change, verdict):
+    rng, said = np.random.default_rng(12), Counter()
+    for _ in range(200):
+        before = seeds(rng, 0.8, 10)
+        same = {seed: value + away * rng.normal() for seed, value in before.items()}
+        said[judge_accuracy(before, same | seeds(rng, 0.8 + change, 10, first=100), 0.02).verdict] += 1
+    assert said[verdict] >= 190, said
+
+
+def test_one_new_seed_among_many_that_hardly_moved_is_not_averaged_away():
+    before = seeds(np.random.default_rng(13), 0.8, 20)
+    now = {seed: value + 1e-7 * int(seed) for seed, value in before.items()} | {"100": 0.7}
+    assert judge_accuracy(before, now, 0.02).verdict == "fail"
+
+
+def test_new_seeds_beside_the_same_are_told_apart_and_too_few_of_them_are_no_verdict():
+    before = {"0": 0.8, "1": 0.81}
+    found = judge_accuracy(before, before | {"2": 0.805}, 0.02)
+    assert found.verdict == "no-verdict"
+    assert found.reason.startswith("the same values for the same seeds; of the 1 that it does not have: neither within")
+    assert judge_accuracy({"0": 0.8}, {"0": 0.8, "1": 0.1}, 0.02).verdict == "no-verdict"
+    assert judge_accuracy(before, before | {"2": 0.1}, 0.02).verdict == "fail"
+
+
 def test_the_interval_is_that_of_two_one_sided_tests():
     found = judge_accuracy({"0": 0.80, "1": 0.82}, {"2": 0.81, "3": 0.83}, 0.05)
     error = 2**0.5 * 0.01  # pooled: both pairs are 0.02 apart

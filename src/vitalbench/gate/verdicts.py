@@ -5,7 +5,7 @@ Both look to either side: a design that is suddenly better or faster is as suspi
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Literal
 
@@ -102,11 +102,12 @@ def _settles(
 
 @dataclass(frozen=True)
 class _Test:
-    """A difference of means, its standard error and its degrees of freedom."""
+    """A difference of means, its standard error and its degrees of freedom; and whether every seed that was run now is in it."""
 
     difference: float
     error: float
     freedom: int
+    of_all: bool = True
 
     def reach(self, alpha: float) -> float:
         """Half of the interval of two one-sided tests at `alpha` each."""
@@ -118,23 +119,33 @@ class _Test:
     def differs(self, alpha: float) -> bool:
         return abs(self.difference) > self.reach(alpha / 2)
 
+    def beyond(self, margin: float, alpha: float) -> bool:
+        return self.differs(alpha) and not self.within(margin, alpha)
+
     def detectable(self, alpha: float) -> float:
         return float(stats.t.ppf(1 - alpha / 2, self.freedom) + stats.t.ppf(_POWER, self.freedom)) * self.error
 
 
+def _of_means(before: Sequence[float], now: Sequence[float], of_all: bool = True) -> list[_Test]:
+    """The means of two sides, their variance pooled; none where neither shows any."""
+    sd, freedom = _spread(before, now)
+    if not freedom:
+        return []
+    error = sd * math.sqrt(1 / len(before) + 1 / len(now))
+    return [_Test(float(np.mean(now) - np.mean(before)), error, freedom, of_all)]
+
+
 def _tests(before: dict[str, float], now: dict[str, float]) -> list[_Test]:
-    """The means of all seeds, their variance pooled; and, where two seeds or more are on both sides, their differences."""
-    a, b = list(before.values()), list(now.values())
-    found = []
-    sd, freedom = _spread(a, b)
-    if freedom:
-        error = sd * math.sqrt(1 / len(a) + 1 / len(b))
-        found.append(_Test(float(np.mean(b) - np.mean(a)), error, freedom))
-    shared = sorted(set(before) & set(now))
+    """The means of all seeds; where two seeds or more are on both sides, their differences; beside such, those of now alone."""
+    known, shared = list(before.values()), sorted(set(before) & set(now))
+    new = [value for seed, value in now.items() if seed not in before]
+    found = _of_means(known, list(now.values()))
     if len(shared) > 1:
         pairs = np.array([now[seed] - before[seed] for seed in shared])
         error = float(pairs.std(ddof=1)) / math.sqrt(len(pairs))
-        found.append(_Test(float(pairs.mean()), error, len(pairs) - 1))
+        found.append(_Test(float(pairs.mean()), error, len(pairs) - 1, of_all=not new))
+    if shared and new:
+        found += _of_means(known, new, of_all=False)
     return found
 
 
@@ -146,13 +157,20 @@ def _same(shared: int, before: int) -> str:
 def judge_accuracy(before: dict[str, float], now: dict[str, float], margin: float) -> Judged:
     """Whether values by seed are those of the baseline within a margin.
 
-    The same values of the same seeds pass at once. Else the difference is tested against both ends of the margin: `pass` where it
-    lies within, `fail` where it does not and differs from zero as well, `no-verdict` where the seeds are too few for either. Seeds
-    that both sides have are also compared in pairs; then each of the two ways has half of the risk.
+    The same values of the same seeds pass at once, and say nothing of other seeds, which are then judged alone. Else the difference
+    is tested against both ends of the margin: `pass` where it lies within, `fail` where it does not and differs from zero as well,
+    `no-verdict` where the seeds are too few for either. Seeds that both sides have are also compared in pairs, and those beside
+    them that the baseline does not have with all of its own; the ways share the risk. What leaves some of the seeds out may fail,
+    and passes nothing.
     """
     shared = set(before) & set(now)
-    if shared == set(now) and all(before[seed] == now[seed] for seed in shared):
-        return Judged("pass", 0.0, 0.0, 0.0, None, None, _same(len(shared), len(before)))
+    if shared and all(before[seed] == now[seed] for seed in shared):
+        new = {seed: value for seed, value in now.items() if seed not in shared}
+        same = _same(len(shared), len(before))
+        if not new:
+            return Judged("pass", 0.0, 0.0, 0.0, None, None, same)
+        judged = judge_accuracy(before, new, margin)
+        return replace(judged, reason=f"{same}; of the {len(new)} that it does not have: {judged.reason}")
     tests = _tests(before, now)
     if not tests:
         difference = float(np.mean(list(now.values())) - np.mean(list(before.values())))
@@ -162,12 +180,15 @@ def judge_accuracy(before: dict[str, float], now: dict[str, float], margin: floa
             )
         return Judged("no-verdict", difference, None, None, None, 2, "one seed on each side shows no spread")
     alpha = _ALPHA / len(tests)
-    surest = min(tests, key=lambda test: test.reach(alpha))
+    beyond = [test for test in tests if test.beyond(margin, alpha)]
+    passes = any(test.within(margin, alpha) for test in tests if test.of_all) and all(test.of_all for test in beyond)
+    told = beyond if beyond and not passes else [test for test in tests if test.of_all]
+    surest = min(told, key=lambda test: test.reach(alpha))
     low, high = surest.difference - surest.reach(alpha), surest.difference + surest.reach(alpha)
     terms = surest.difference, low, high, surest.detectable(alpha)
-    if any(test.within(margin, alpha) for test in tests):
+    if passes:
         return Judged("pass", *terms, None, f"within {margin:g}")
-    if any(test.differs(alpha) for test in tests):
+    if beyond:
         return Judged("fail", *terms, None, f"differs from the baseline, and not within {margin:g}")
     sd = _spread(list(before.values()), list(now.values()))[0]
     needed = _needed(sd, margin, len(before), len(now), surest.difference, alpha)
