@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import Counter
 from contextlib import nullcontext
+from itertools import permutations
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -1091,6 +1092,41 @@ def test_a_session_confirms_nothing_of_itself(sessions, tmp_path, capsys):
             cli.run(["check", "--benchmarks", slow, "--benchmarks", fine, "--benchmarks", same])
     with pytest.raises(InputError, match="holds the measurements of"):
         cli.run(["baseline", "update", "--benchmarks", slow, "--benchmarks", slow, "--reason", "x"])
+
+
+def test_a_copy_that_lacks_a_benchmark_or_holds_another_is_a_copy(sessions, tmp_path, capsys):
+    every = {REFERENCE: 0.002, "test_reading": 0.013, "test_writing": 0.02}
+    whole = written(tmp_path / "b.json", **every)
+    for name, changed in (("less", {**every, "test_writing": None}), ("other", {**every, "test_writing": 0.021})):
+        part = written(tmp_path / f"{name}.json", **{test: value for test, value in changed.items() if value})
+        for files in ((whole, part), (part, whole)):
+            named = [argument for path in files for argument in ("--benchmarks", path)]
+            with pytest.raises(
+                InputError, match=r"holds the measurements of .*\(test_reading is the same to all digits\)"
+            ):
+                cli.run(["check", *named])
+    with pytest.raises(InputError, match=r"\(test_reading is the same to all digits, and 1 more\)"):
+        cli.run(["baseline", "update", "--benchmarks", whole, "--benchmarks", whole, "--reason", "x"])
+    capsys.readouterr()
+
+
+def test_a_session_that_lacks_a_benchmark_holds_up_none_after_it_whatever_their_order(sessions, tmp_path, capsys):
+    both = written(tmp_path / "both.json", **{REFERENCE: 0.002, "test_reading": 0.0101, "test_writing": 0.01})
+    assert cli.run(["baseline", "update", "--benchmarks", both, "--reason", "two"]) == 0
+    slow = written(tmp_path / "b.json", **{REFERENCE: 0.002, "test_reading": 0.013, "test_writing": 0.0102})
+    lacks = written(tmp_path / "c.json", **{REFERENCE: 0.002, "test_writing": 0.0101})
+    fine = [written(tmp_path / f"{at}.json", **{REFERENCE: 0.002, "test_reading": 0.01 + at * 1e-5}) for at in range(2)]
+    said = set()
+    for files in permutations((slow, lacks, *fine)):
+        out = tmp_path / "out.json"
+        named = [argument for path in files for argument in ("--benchmarks", path)]
+        assert cli.run(["check", *named, "--json", str(out)]) == 0
+        rows = {row["place"]: row for row in json.loads(out.read_text())["rows"]}
+        if files[0] == slow:
+            assert rows["-/-/test_reading/-"]["now"] == 3
+        said |= {row["judged"]["verdict"] for row in rows.values()}
+    assert said == {"pass"}
+    capsys.readouterr()
 
 
 @pytest.mark.parametrize("add", [[], ["--add"]])

@@ -11,7 +11,7 @@ from vitalbench.config.strict import validated
 from vitalbench.errors import GateError, InputError, plain, refuse_beside
 from vitalbench.files import write_json
 from vitalbench.gate.baseline import Baseline, path_of, read_baseline
-from vitalbench.gate.benchmarks import SUITE, Sessions, sessions_in
+from vitalbench.gate.benchmarks import SUITE, Sessions, in_turn, sessions_in
 from vitalbench.gate.check import MOST_FURTHER, Again, Row, check, not_judged
 from vitalbench.gate.ended import problems
 from vitalbench.gate.found import Found, found_in
@@ -83,8 +83,8 @@ def _baseline(args: argparse.Namespace, suite: str, found: Found) -> tuple[Path,
 
 
 def _sessions(files: list[Path]) -> tuple[Found, Again | None]:
-    """The first session of benchmarks, and those that confirm it."""
-    first, *further = sessions_in(files, 1 + MOST_FURTHER)
+    """The first measurement of each benchmark, and those that confirm it."""
+    first, *further = in_turn(sessions_in(files, 1 + MOST_FURTHER))
     return first, Sessions(further) if further else None
 
 

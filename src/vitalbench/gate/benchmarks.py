@@ -113,8 +113,8 @@ def sessions_in(files: list[Path], most: int) -> list[Found]:
     """What each session of benchmarks holds.
 
     Raises:
-        InputError: one is no such file, or of another device than the first; two are of the same measurements, which confirm
-            nothing of themselves; or there are more than `most`.
+        InputError: one is no such file, or of another device than the first; two share a measurement, to all digits, which confirms
+            nothing of itself; or there are more than `most`.
     """
     if len(files) > most:
         raise InputError(f"--benchmarks: {len(files)} sessions; allowed: 1 to {most}")
@@ -123,11 +123,27 @@ def sessions_in(files: list[Path], most: int) -> list[Found]:
         if session.device != found[0].device:
             raise InputError(f"{path}: is of '{session.device}', and {files[0]} of '{found[0].device}'")
         for earlier, other in zip(files[:at], found, strict=False):
-            if session.speed == other.speed:
+            copied = [row.design for row in session.speed if row in other.speed]
+            if copied:
                 raise InputError(
-                    f"{path}: holds the measurements of {earlier}: a session says nothing more beside itself"
+                    f"{path}: holds the measurements of {earlier}: a session says nothing more beside itself "
+                    f"({copied[0]} is the same to all digits{f', and {len(copied) - 1} more' if copied[1:] else ''})"
                 )
     return found
+
+
+def in_turn(sessions: list[Found]) -> list[Found]:
+    """The same measurements, the first of each benchmark in the first, and so on: a session that lacks one holds no other up."""
+    of: dict[tuple[str, ...], list[tuple[Speed, bool]]] = {}
+    for session in sessions:
+        for row in session.speed:
+            of.setdefault(key_of(row), []).append((row, key_of(row) in session.disturbed))
+    turns = []
+    for turn, session in enumerate(sessions):
+        rows = {key: of[key][turn] for key in sorted(of) if len(of[key]) > turn}
+        disturbed = {key for key, (_, was) in rows.items() if was}
+        turns.append(Found(session.device, {}, [], [row for row, _ in rows.values()], disturbed))
+    return turns
 
 
 def together(sessions: list[Found]) -> Found:
