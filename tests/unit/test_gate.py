@@ -32,6 +32,7 @@ from tests.gate_outcomes import TRIALS as DRAWN
 from tests.spinning import loops_of, spun
 from vitalbench import cli
 from vitalbench.cell_result import CellResult
+from vitalbench.commands import check as check_command
 from vitalbench.config.gate import Gate
 from vitalbench.config.schema import Protocol
 from vitalbench.config.strict import validated
@@ -343,6 +344,66 @@ def test_training_again_leaves_the_results_of_a_suite_of_whatever_name_as_they_a
     assert {path.name for path in seen}.isdisjoint(before)
     assert kept.read_text() == "another suite's"
     assert {path.name for path in folder.parent.iterdir()} == before
+
+
+@pytest.fixture
+def checked(project, monkeypatch):
+    """Check what was found in the default suite, whose measuring jobs and trainings cannot be run again; and how often one was."""
+    resolved(project)
+    monkeypatch.chdir(project)
+    tried = []
+
+    def command(*arguments):
+        tried.append(arguments[0])
+        raise InputError("the store is gone")
+
+    monkeypatch.setattr(rerun, "_command", command)
+    monkeypatch.setattr(rerun, "measurements", lambda _: [("a run", Path("results/quick/measure/d/t/a/cpu.json"))])
+    monkeypatch.setattr(rerun, "place_of", lambda _: ("d", "t", "a", "cpu"))
+    monkeypatch.setattr(check_command, "_ended", lambda _: None)
+
+    def run(before: Baseline, now: Found) -> list[str]:
+        monkeypatch.setattr(check_command, "found_in", lambda *_: now)
+        write_baseline(Path("b.json"), before.model_copy(update={"suite": "quick"}))
+        cli.run(["check", "--results", "results/quick", "--baseline", "b.json", "--json", "out.json"])
+        return tried
+
+    return run
+
+
+def test_what_cannot_be_run_again_keeps_its_first_verdict_and_says_why(checked, capsys):
+    values = {str(seed): 0.80 + 0.001 * seed for seed in range(5)}
+    step, slow, near = (speed([9.0]).model_copy(update={"batch_size": size}) for size in (1, 8, 64))
+    before = baseline([accuracy(values)], [step, slow, near], {"d": "x"})
+    worse = accuracy({seed: value - 0.1 for seed, value in values.items()})
+    off = [row.model_copy(update={"values": [value]}) for row, value in ((step, 14.0), (slow, 13.0), (near, 9.6))]
+    with pytest.raises(GateError, match="1 pass, 0 no-verdict, 3 fail"):
+        checked(before, found([worse], off, {"d": "x"}))
+    told = json.loads(Path("out.json").read_text())
+    assert told["verdict"] == "fail"
+    assert [row["confirmed"] for row in told["rows"]] == 4 * [False]
+    scored, *timed = (row["judged"]["reason"] for row in told["rows"])
+    assert scored.startswith("differs from the baseline, and not within 0.02; not trained again: ")
+    assert all(reason.endswith("; further job 1 did not run: the store is gone") for reason in timed)
+    shown = capsys.readouterr().err
+    assert shown.count("the store is gone") == len(timed)
+    assert "not trained again: results/quick/splits: no such file or directory" in shown
+    near_alone = baseline(speeds=[near])
+    assert checked(near_alone, found(speeds=off[2:])) == 2 * ["measure"]  # once a check, whatever asks
+    assert json.loads(Path("out.json").read_text())["verdict"] == "pass"
+
+
+def test_jobs_before_one_that_cannot_be_run_are_judged_and_it_is_told():
+    class Ends(Drawn):
+        def speed(self, key, further=1):
+            if further > len(self.jobs):
+                raise InputError("no room")
+            return super().speed(key, further)
+
+    before, now = baseline(speeds=[speed([10.0, 10.1, 9.9, 10.05])]), found(speeds=[speed([11.9])])
+    (row,) = check(before, now, Gate(), TASKS, Ends((11.9, False), (11.8, False)))
+    assert (row.judged.verdict, row.now, row.confirmed) == ("fail", 3, True)
+    assert row.judged.reason.endswith("; further job 3 did not run: no room")
 
 
 def test_a_first_job_that_those_after_it_do_not_bear_out_is_no_failure():

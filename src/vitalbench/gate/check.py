@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from vitalbench.config.gate import Gate
+from vitalbench.errors import InputError
 from vitalbench.gate.baseline import Accuracy, Baseline, Speed, key_of
 from vitalbench.gate.benchmarks import PHASE, SESSIONS_VARY
 from vitalbench.gate.found import Found
@@ -22,7 +23,7 @@ from vitalbench.gate.verdicts import (
 
 
 class Again(Protocol):
-    """Measures and trains again what did not pass (gate/rerun.py)."""
+    """Measures and trains again what did not pass (gate/rerun.py); an InputError of what cannot be."""
 
     def speed(self, key: tuple[str, ...], further: int = 1) -> tuple[Speed, bool] | None:
         """A phase in the first, second, ... further job, and whether it was disturbed there."""
@@ -136,7 +137,11 @@ def _trained_again(
     exact = again is not None and again.exact(key)
     if judged.verdict == "pass" or (judged.verdict == "no-verdict" and not (exact and apart(row.values))):
         return judged, False
-    if again is None or (second := again.accuracy(key)) is None:
+    try:
+        second = again.accuracy(key) if again else None
+    except InputError as error:
+        return replace(judged, reason=f"{judged.reason}; not trained again: {error}"), False
+    if second is None:
         return judged, False
     failed_again = judge_accuracy(row.values, second.values, margin).verdict == "fail"
     if exact and (apart(second.values) or (judged.verdict == "fail" and not failed_again)):
@@ -175,9 +180,12 @@ def _measured_again(
     judged = judge(first.values, disturbed=disturbed)
     if again is None or settles(row.values, judged, tolerance):
         return judged, len(first.values)
-    values, calm = list(first.values), [] if disturbed else list(first.values)
+    values, calm, ended = list(first.values), [] if disturbed else list(first.values), ""
     for further in range(1, MOST_FURTHER + 1):
-        more = again.speed(key, further)
+        try:
+            more = again.speed(key, further)
+        except InputError as error:
+            more, ended = None, f"; further job {further} did not run: {error}"
         if more is None:
             break
         values += more[0].values
@@ -185,7 +193,7 @@ def _measured_again(
         if len(calm) == 1 and settles(row.values, judged := judge(calm), tolerance):
             return judged, len(values)
     if len(values) == len(first.values):  # nothing measures it any more
-        return judged, len(values)
+        return replace(judged, reason=judged.reason + ended), len(values)
     judged = judge(calm or values, disturbed=not calm)
     if judged.verdict == "fail":
         reason = ""
@@ -197,7 +205,7 @@ def _measured_again(
             )
         if reason:
             judged = replace(judged, verdict="no-verdict", needed=1, reason=reason)
-    return judged, len(values)
+    return replace(judged, reason=judged.reason + ended), len(values)
 
 
 def check(baseline: Baseline, found: Found, gate: Gate, tasks: dict[str, Any], again: Again | None = None) -> list[Row]:
@@ -206,7 +214,7 @@ def check(baseline: Baseline, found: Found, gate: Gate, tasks: dict[str, Any], a
     Args:
         tasks: of the suite, whose margins hold for their primary metrics.
         again: a phase that one job does not settle is measured up to MOST_FURTHER times more, and an accuracy that fails is
-            trained once more; None takes the first verdict.
+            trained once more; None takes the first verdict, and so does what cannot be run again: its row says why.
 
     Returns:
         A row each. Of a data set whose records are others than the baseline's no accuracy is judged: what a design scores on

@@ -3,12 +3,14 @@
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from vitalbench import layout
 from vitalbench.cell_result import CellResult
-from vitalbench.errors import InputError
+from vitalbench.errors import InputError, plain, told_as_line
 from vitalbench.gate.baseline import Accuracy, Speed, key_of
 from vitalbench.gate.found import accuracy_of, measurements, place_of, speeds_of
 from vitalbench.progress import say
@@ -21,16 +23,34 @@ def _command(*arguments: str) -> None:
     )
     if done.returncode:
         said = (done.stderr or done.stdout).strip().splitlines()[-1:] or ["nothing"]
-        raise InputError(f"vitalbench {arguments[0]}, run again: exit code {done.returncode}: {said[0]}")
+        raise InputError(f"vitalbench {arguments[0]}, run again: exit code {done.returncode}: {plain(said[0])}")
 
 
 class Rerun:
-    """Runs parts of a suite again; a training and each further measuring job once, however many of its numbers are asked for."""
+    """Runs parts of a suite again; a training and each further measuring job once, however many of its numbers are asked for.
+
+    What cannot be run again is an InputError, each time that it is asked for; it is tried once.
+    """
 
     def __init__(self, results: Results) -> None:
         self._results = results
         self._measured: dict[tuple[str, int], dict[tuple[str, ...], tuple[Speed, bool]]] = {}
         self._trained: dict[tuple[str, ...], dict[tuple[str, ...], Accuracy]] = {}
+        self._not: dict[tuple[object, ...], InputError] = {}
+
+    @contextmanager
+    def _tried(self, *what: object) -> Iterator[None]:
+        """Keep why it could not be run; where that is known, tell it instead of trying again."""
+        if what in self._not:
+            raise self._not[what]
+        try:
+            yield
+        except InputError as error:
+            self._not[what] = error
+            raise
+        except OSError as error:  # no room for it, or no right to write beside the results
+            self._not[what] = InputError(told_as_line(error) or plain(str(error)))
+            raise self._not[what] from None
 
     def speed(self, key: tuple[str, ...], further: int = 1) -> tuple[Speed, bool] | None:
         """A phase of the first, second, ... further job, and whether it was disturbed; None where it no longer has the phase."""
@@ -39,8 +59,9 @@ class Rerun:
             if place_of(run) == key[:4]:
                 name = str(path.relative_to(folder / "measure").with_suffix(""))
                 if (name, further) not in self._measured:
-                    say(f"{'/'.join(key[:4])}: measured again, further job {further}")
-                    self._measured[name, further] = self._measure(name, run)
+                    with self._tried(name):
+                        say(f"{'/'.join(key[:4])}: measured again, further job {further}")
+                        self._measured[name, further] = self._measure(name, run)
                 return self._measured[name, further].get(key)
         return None
 
@@ -59,7 +80,8 @@ class Rerun:
         """A metric of a design whose cells are trained and scored again; None where it no longer has one."""
         place = key[:4]
         if place not in self._trained:
-            self._trained[place] = self._train(place)
+            with self._tried(*place):
+                self._trained[place] = self._train(place)
         return self._trained[place].get(key)
 
     def _train(self, place: tuple[str, ...]) -> dict[tuple[str, ...], Accuracy]:
