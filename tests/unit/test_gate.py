@@ -32,6 +32,7 @@ from tests.gate_outcomes import TRIALS as DRAWN
 from tests.spinning import loops_of, spun
 from vitalbench import cli
 from vitalbench.cell_result import CellResult
+from vitalbench.commands import baseline as baseline_command
 from vitalbench.commands import check as check_command
 from vitalbench.config.gate import Gate
 from vitalbench.config.schema import Protocol
@@ -307,7 +308,7 @@ def test_each_further_job_of_a_design_runs_once_however_many_of_its_phases_ask(m
         "_measure",
         lambda _, name, run: ran.append(name) or {key_of(row): (row, False) for row in (step, other)},
     )
-    again = rerun.Rerun(results)
+    again = rerun.Rerun(results, "cpu")
     for further in (1, 2, 3):
         assert again.speed(key_of(step), further) == (step, False)
         assert again.speed(key_of(other), further) == (other, False)
@@ -316,7 +317,7 @@ def test_each_further_job_of_a_design_runs_once_however_many_of_its_phases_ask(m
     assert again.speed(("d", "t", "other", "cpu")) is None
 
 
-@pytest.mark.parametrize("ends", ["well", "badly"])
+@pytest.mark.parametrize("ends", ["well", "badly", "elsewhere"])
 def test_training_again_leaves_the_results_of_a_suite_of_whatever_name_as_they_are(project, monkeypatch, ends):
     resolved(project)
     folder = project / "results/quick"
@@ -333,17 +334,43 @@ def test_training_again_leaves_the_results_of_a_suite_of_whatever_name_as_they_a
             raise InputError("no")
 
     monkeypatch.setattr(rerun, "_command", command)
+    monkeypatch.setattr(rerun, "device_of", lambda _: "another" if ends == "elsewhere" else "cpu")
     monkeypatch.setattr(CellResult, "read", lambda *_: {"rows": []})
     monkeypatch.setattr(Results, "groups", property(lambda of: grouped(of.cells)))
     monkeypatch.setattr(rerun, "accuracy_of", lambda *_: [])
     results = Results(folder)
     place = next(iter(results.groups))
-    with nullcontext() if ends == "well" else pytest.raises(InputError):
-        rerun.Rerun(results).accuracy((*map(str, place), "auroc"))
+    refused = {
+        "badly": pytest.raises(InputError),
+        "elsewhere": pytest.raises(GateError, match="is of 'cpu', and run again"),
+    }
+    with refused.get(ends, nullcontext()):
+        rerun.Rerun(results, "cpu").accuracy((*map(str, place), "auroc"))
     assert seen
     assert {path.name for path in seen}.isdisjoint(before)
     assert kept.read_text() == "another suite's"
     assert {path.name for path in folder.parent.iterdir()} == before
+
+
+@pytest.mark.parametrize("here", ["Xeon", "EPYC"])
+def test_jobs_of_another_device_than_the_results_are_not_joined_with_theirs(monkeypatch, tmp_path, here):
+    row, results = speed([9.0]), SimpleNamespace(folder=tmp_path)
+    monkeypatch.setattr(rerun, "measurements", lambda _: [("a run", tmp_path / "measure/d/t/a/cpu.json")])
+    monkeypatch.setattr(rerun, "place_of", lambda _: ("d", "t", "a", "cpu"))
+    monkeypatch.setattr(rerun, "speeds_of", lambda *_: [(row, False)])
+    monkeypatch.setattr(
+        rerun, "_command", lambda *arguments: Path(arguments[-1]).write_text(json.dumps({"device_name": here}))
+    )
+
+    def refused():
+        said = "is of 'Xeon', and run again here it is of 'EPYC'"
+        return nullcontext() if here == "Xeon" else pytest.raises(GateError, match=said)
+
+    now = Found("Xeon", {}, [], [row], set())
+    with refused():
+        assert baseline_command._measured_again(now, results, 2).speed[0].values == [9.0, 9.0]
+    with refused():
+        assert rerun.Rerun(results, "Xeon").speed(key_of(row)) == (row, False)
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def _measured_again(found: Found, results: Results, jobs: int) -> Found:
     """The same with a value a measuring job more for each further one."""
     for _ in range(jobs - 1):
-        again = Rerun(results)
+        again = Rerun(results, found.device)
         for at, key in enumerate(found.keys):
             measured = again.speed(key)
             if measured is None or measured[1]:

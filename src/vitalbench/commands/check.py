@@ -134,7 +134,7 @@ def run(args: argparse.Namespace) -> None:
         name, tasks = results.suite["suite"], {task: results.task(task).model_dump() for task in results.suite["tasks"]}
         gate = validated(Gate, results.suite.get("gate", {}), f"{args.results / SUITE_SLICE}: gate")
         found = found_in(results, list(gate.metrics))
-        again = None if args.no_rerun else Rerun(results)
+        again = None if args.no_rerun else Rerun(results, found.device)
     held = _baseline(args, name, found)
     if held is None:
         where = path_of(BASELINES, name, found.device)

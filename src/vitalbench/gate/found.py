@@ -193,8 +193,8 @@ def measurements(results: Results) -> Iterator[tuple[CellResult, Path]]:
             yield run, path
 
 
-def _device(path: Path) -> str:
-    """The device that a file of timings is of."""
+def device_of(path: Path) -> str:
+    """The device that a file of timings is of; an InputError where it names none."""
     told = read_json(path)
     name = told.get("device_name") if isinstance(told, dict) else None
     if not isinstance(name, str) or not name:
@@ -217,9 +217,9 @@ def found_in(results: Results, metrics: list[str]) -> Found:
     disturbed: set[tuple[str, ...]] = set()
     devices: dict[str, Path] = {}
     for run in results.measured:
-        devices.setdefault(_device(run.folder / "timing.json"), run.folder / "timing.json")
+        devices.setdefault(device_of(run.folder / "timing.json"), run.folder / "timing.json")
     for run, path in measurements(results):
-        devices.setdefault(_device(path), path)
+        devices.setdefault(device_of(path), path)
         for speed, was in speeds_of(path, run, results):
             speeds.append(speed)
             if was:

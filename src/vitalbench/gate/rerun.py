@@ -10,9 +10,9 @@ from tempfile import TemporaryDirectory
 
 from vitalbench import layout
 from vitalbench.cell_result import CellResult
-from vitalbench.errors import InputError, plain, told_as_line
+from vitalbench.errors import GateError, InputError, plain, told_as_line
 from vitalbench.gate.baseline import Accuracy, Speed, key_of
-from vitalbench.gate.found import accuracy_of, measurements, place_of, speeds_of
+from vitalbench.gate.found import accuracy_of, device_of, measurements, place_of, speeds_of
 from vitalbench.progress import say
 from vitalbench.results import Results
 
@@ -30,10 +30,14 @@ class Rerun:
     """Runs parts of a suite again; a training and each further measuring job once, however many of its numbers are asked for.
 
     What cannot be run again is an InputError, each time that it is asked for; it is tried once.
+    What is run again on another device than the results are of is a GateError that names both.
+
+    Args:
+        device: that the results are of.
     """
 
-    def __init__(self, results: Results) -> None:
-        self._results = results
+    def __init__(self, results: Results, device: str) -> None:
+        self._results, self._device = results, device
         self._measured: dict[tuple[str, int], dict[tuple[str, ...], tuple[Speed, bool]]] = {}
         self._trained: dict[tuple[str, ...], dict[tuple[str, ...], Accuracy]] = {}
         self._not: dict[tuple[object, ...], InputError] = {}
@@ -70,7 +74,16 @@ class Rerun:
             out = Path(folder) / "again.json"
             where = ("--results", str(self._results.folder), "--measurement", name)
             _command("measure", *where, "--exclusive", "--out", str(out))
+            self._refuse_another(out)
             return {key_of(speed): (speed, was) for speed, was in speeds_of(out, run, self._results)}
+
+    def _refuse_another(self, timed: Path) -> None:
+        here = device_of(timed)
+        if here != self._device:
+            raise GateError(
+                f"{self._results.folder}: is of '{self._device}', and run again here it is of '{here}', which says nothing of it; "
+                "run it again there, or take the first verdict, `vitalbench check --no-rerun`"
+            )
 
     def exact(self, key: tuple[str, ...]) -> bool:
         """Whether the same code has to give the same values: on a CPU."""
@@ -97,6 +110,7 @@ class Rerun:
             for run in self._results.groups[place]:  # type: ignore[index]
                 self._started_from(run, again)
                 _command("train", "--results", str(again), "--cell", run.cell.path)
+                self._refuse_another(scratch.run(run.cell) / "timing.json")
                 _command("evaluate", "--results", str(again), "--cell", run.cell.path)
                 metrics |= {row["metric"] for row in run.read("metrics.json")["rows"]}
             return {key_of(row): row for row in accuracy_of(scratch, sorted(metrics))}
