@@ -681,6 +681,10 @@ def test_on_a_cpu_one_altered_score_among_two_seeds_is_trained_again():
     assert judged(altered, values, exact=False) == ("no-verdict", False)
     little = {"0": 0.80, "1": 0.815}
     assert judged(little, values)[1] is False
+    new = values | {"2": 0.70}
+    assert judged(new, values | {"2": 0.79}) == ("fail", True)
+    assert judged(new, new) == ("no-verdict", True)
+    assert judged(values | {"2": 0.82}, values) == ("no-verdict", False)
 
 
 @pytest.mark.parametrize("margins", [{"metrics": {"auroc": 5.0}}, {"speed": 1e9}, {"metrics": {"auroc": 0.0}}])

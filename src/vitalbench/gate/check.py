@@ -127,15 +127,18 @@ def _trained_again(
     """The verdict on a metric, and whether a failure was trained again: what does not come back is none, unless it had to.
 
     Where training again has to give the same values, seeds that are too few for a verdict are asked too if one of them left the
-    margin: one altered score among two seeds is no spread.
+    margin, or, where the baseline lacks it, all of its seeds by as much: one altered score among two seeds is no spread.
     """
     judged = judge_accuracy(row.values, other.values, margin)
 
     def apart(values: dict[str, float]) -> bool:
         return any(abs(values[seed] - value) > margin for seed, value in other.values.items() if seed in values)
 
+    new = [value for seed, value in other.values.items() if seed not in row.values]
+    low, high = min(row.values.values()) - margin, max(row.values.values()) + margin
+    left = apart(row.values) or not all(low <= value <= high for value in new)
     exact = again is not None and again.exact(key)
-    if judged.verdict == "pass" or (judged.verdict == "no-verdict" and not (exact and apart(row.values))):
+    if judged.verdict == "pass" or (judged.verdict == "no-verdict" and not (exact and left)):
         return judged, False
     try:
         second = again.accuracy(key) if again else None
