@@ -453,7 +453,7 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "margin | differences within it count as none; empty for all but the primary metric | the metric's",
             "n_patients | on whom both were scored, added over folds | count",
             "n_seeds | of the design with fewer | count",
-            "time_ratio | training time a / b, measured step x steps | ratio",
+            "time_ratio | training time a / b, step x steps, and features that are kept; empty as time_reason says | ratio",
             "cost_ratio | cost a / b at the same price | ratio",
             "verdict | better, worse, equivalent or no-verdict: of a against b",
             "reason | why there is no verdict where the interval alone would give one",
@@ -461,6 +461,7 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "would_decide | of a no-verdict: the patients or seeds it would take to tell the difference seen, or the margin",
             "time_floor | what the times of two measuring jobs differ by without any difference | fraction",
             "time_verdict | faster, slower or no-verdict: of a's training against b's",
+            "time_reason | why there is no time_ratio or no verdict on it, and what would decide",
         ),
     ),
     "sources": (

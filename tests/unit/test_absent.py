@@ -1,6 +1,7 @@
 """Cells whose target is not here: projected from what was measured, in tables and columns of their own."""
 
 import csv
+import math
 import shutil
 
 import pytest
@@ -15,6 +16,7 @@ from vitalbench.files import read_json, write_json
 from vitalbench.layout import MEASUREMENT, RUN, SUITE_SLICE
 from vitalbench.measure.phases import Phase
 from vitalbench.report.cost_tables import projected_rows, projected_steps, projection_errors, unpriced
+from vitalbench.report.tables import timing_rows
 from vitalbench.results import Results
 from vitalbench.tables import read_table, write_table
 
@@ -281,3 +283,28 @@ def test_a_spot_price_is_another_price_than_the_same_machine_on_demand(suite):
     write_table("timing", [], suite / "tables/timing.csv")
     (spent,) = spent_by_design(Results(suite)).values()  # and what is projected is no time of a design
     assert (spent.hours, spent.usd) == (2.0, 8.0)
+
+
+def test_the_features_of_a_training_count_with_its_steps_in_what_its_time_is_worth(suite):
+    """Two thirds of the hours: their noise is most of the floor, and where they were disturbed there is no ratio."""
+    run = suite / RUN.format(**CELL)
+    write_json(run / "timing.json", {"device_name": "a cpu", "phases": []})
+    facts = {"steps": 1000, "steps_an_epoch": 100, "featured_records": 64000}
+    write_json(run / "provenance.json", {"facts": facts})
+    beside = {"reference": [0.001] * 22}
+    for disturbed in (False, True):
+        phases = [
+            phase("train_step", [1.0, 1.01] * 11, **beside),
+            phase("features", [1.0, 1.3] * 11, disturbed=disturbed, **beside),
+        ]
+        write_json(suite / MEASUREMENT.format(**CELL), {"device_name": "a cpu", "phases": phases})
+        assert cli.run(["cost", "--results", str(suite)]) == 0
+        write_table("timing", timing_rows(Results(suite)), suite / "tables/timing.csv")
+        floors = [float(row["noise_floor"]) for row in read_table("timing", suite / "tables/timing.csv")]
+        (spent,) = spent_by_design(Results(suite)).values()
+        step, features = 1000 * 1.005, 64000 / 32 * 1.15
+        assert spent.hours == pytest.approx((step + features) / 3600)
+        shares = step / (step + features), features / (step + features)
+        assert spent.floor == pytest.approx(math.hypot(shares[0] * floors[0], shares[1] * floors[1]))
+        assert floors[0] < 0.02 < 0.15 < spent.floor
+        assert bool(spent.no_ratio) == disturbed

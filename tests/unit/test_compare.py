@@ -5,8 +5,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vitalbench.evaluate.compare import _unlike, _Value, both_defined, holm, paired_difference, two_sided_p, verdict
+from vitalbench.evaluate.compare import (
+    _times,
+    _unlike,
+    _Value,
+    both_defined,
+    holm,
+    paired_difference,
+    two_sided_p,
+    verdict,
+)
 from vitalbench.evaluate.power import errors
+from vitalbench.evaluate.time_ratio import Spent
 from vitalbench.report.pick import pick
 
 
@@ -132,3 +142,19 @@ def test_nothing_is_picked_that_does_not_beat_chance():
     found = recommend([row("x", "chance", "no-verdict")], {"x": 0.6})
     assert found.design is None
     assert "chance" in found.sentence
+
+
+def test_a_pair_without_a_ratio_of_times_says_why():
+    job = Spent(1.0, 1.0, 0.01, 0.001, 22)
+    assert _times(job, Spent(2.0, 1.0, 0.01, 0.001, 22)) == {
+        "time_ratio": 0.5,
+        "cost_ratio": 1.0,
+        "time_floor": pytest.approx(0.0142, abs=1e-4),
+        "time_verdict": "faster",
+        "time_reason": "",
+    }
+    assert _times(job, None) == {"time_reason": "no training time of design_b in cost.csv"}
+    assert _times(None, None) == {"time_reason": "no training time of design_a and design_b in cost.csv"}
+    disturbed = _times(job, Spent(2.0, 1.0, 0.01, 0.001, 22, no_ratio="train_step was disturbed"))
+    assert (disturbed["time_ratio"], disturbed["time_verdict"]) == (None, "no-verdict")
+    assert disturbed["time_reason"] == "design_b: train_step was disturbed"

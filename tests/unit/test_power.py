@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vitalbench.evaluate.power import Errors, errors, would_decide
-from vitalbench.evaluate.time_ratio import Spent, time_ratio
+from vitalbench.evaluate.time_ratio import Part, Spent, spent_on, time_ratio
 
 
 def test_the_errors_of_patients_and_of_seeds_are_told_apart():
@@ -59,3 +59,36 @@ def test_two_jobs_in_which_the_reference_differed_are_that_much_noisier():
     slow_hour = Spent(1.3, None, 0.02, 0.0013)
     assert time_ratio(slow_hour, Spent(1.0, None, 0.02, 0.001)).verdict == "no-verdict"
     assert time_ratio(Spent(1.3, None, None, 0.001), Spent(1.0, None, 0.02, 0.001)).verdict == "no-verdict"
+
+
+def test_the_floor_of_a_training_counts_each_phase_by_its_share_of_the_hours():
+    step, features = Part("train_step", 1.0, 30, 0.02, 0.001), Part("features", 3.0, 22, 0.40, 0.002)
+    found = spent_on(1.0, None, [step, features])
+    assert found.floor == pytest.approx(np.hypot(0.25 * 0.02, 0.75 * 0.40))
+    assert found.reference_s == pytest.approx(0.00175)
+    assert found.repeats == 22
+    other = Spent(1.25, None, 0.02, 0.00175, 30)
+    assert time_ratio(other, found).verdict == "no-verdict"
+    assert time_ratio(other, spent_on(1.0, None, [step])).floor > 0.02  # the calm step alone would have told
+
+
+def test_a_training_of_which_one_phase_was_disturbed_has_no_ratio():
+    step, features = Part("train_step", 1.0, 22, 0.02, 0.001), Part("features", 3.0, 22, 0.02, 0.001, "disturbed")
+    found = time_ratio(Spent(9.0, 9.0, 0.02, 0.001, 22), spent_on(1.0, 1.0, [step, features]))
+    assert (found.ratio, found.cost_ratio, found.floor, found.verdict) == (None, None, None, "no-verdict")
+    assert found.why == "design_b: features was disturbed while it was timed: measure again"
+
+
+def test_a_ratio_without_a_verdict_says_what_would_decide():
+    a, b = Spent(1.02, None, 0.02, 0.001, 30), Spent(1.0, None, 0.02, 0.001, 22)
+    said = time_ratio(a, b).why
+    needed = int(said.split("about ")[1].split()[0])
+    assert "repeats (22 here), `repeats` or `seconds` of the suite's protocol" in said
+    finer = 0.02 * (22 / needed) ** 0.5
+    assert time_ratio(Spent(1.02, None, finer, 0.001), Spent(1.0, None, finer, 0.001)).verdict == "slower"
+    apart = time_ratio(Spent(1.02, None, 0.02, 0.0013, 22), b).why
+    assert "the reference operation itself was 30.0% apart in the two jobs, which no repeats mend" in apart
+    few = spent_on(1.0, None, [Part("train_step", 1.0, 5, None, 0.001)])
+    assert time_ratio(few, b).why == "design_a: train_step has no noise floor: 5 repeats, 22 at least would tell it"
+    alone = spent_on(1.0, None, [Part("train_step", 1.0, 22, 0.02, None)])
+    assert "design_a: no reference operation was timed beside train_step" in time_ratio(alone, b).why

@@ -19,7 +19,7 @@ from vitalbench.evaluate.power import Errors, errors, would_decide
 from vitalbench.evaluate.run import Key, read_replicates
 from vitalbench.evaluate.score import ALL
 from vitalbench.evaluate.subset import FEW_PATIENTS
-from vitalbench.evaluate.time_ratio import spent_by_design, time_ratio
+from vitalbench.evaluate.time_ratio import Spent, spent_by_design, time_ratio
 from vitalbench.results import Results
 
 _ALPHA = 0.05
@@ -197,6 +197,18 @@ def _wanted(key: Key, primary: str) -> bool:
     return split == "test" and ((subgroup == ALL and label == MACRO) or metric == primary)
 
 
+def _times(a: Spent | None, b: Spent | None) -> dict[str, Any]:
+    """The columns of a pair that are about training time."""
+    if a is None or b is None:
+        without = [name for name, one in (("design_a", a), ("design_b", b)) if one is None]
+        return {"time_reason": f"no training time of {' and '.join(without)} in cost.csv"}
+    found = time_ratio(a, b)
+    if found is None:
+        return {}
+    told = {"time_ratio": found.ratio, "cost_ratio": found.cost_ratio, "time_floor": found.floor}
+    return {**told, "time_verdict": found.verdict, "time_reason": found.why}
+
+
 def comparison_rows(results: Results) -> Iterator[dict[str, Any]]:
     """A row a pair of designs, metric, label and subgroup."""
     spent = spent_by_design(results)
@@ -237,10 +249,7 @@ def comparison_rows(results: Results) -> Iterator[dict[str, Any]]:
                         told[id(row)] = errors(*both, same_seeds=seeds[a] == seeds[b])
                     else:
                         row["reason"] = row["reason"] or "no resample in which both designs have a value"
-                one, other = (spent.get((dataset, task, name, target)) for name in (a, b))
-                if one and other and (times := time_ratio(one, other)):
-                    row |= {"time_ratio": times.ratio, "cost_ratio": times.cost_ratio, "time_floor": times.floor}
-                    row |= {"time_verdict": times.verdict}
+                row |= _times(*(spent.get((dataset, task, name, target)) for name in (a, b)))
                 families[key].append(row)
         for key, family in families.items():
             tested = [row for row in family if "p_value" in row]

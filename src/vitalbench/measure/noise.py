@@ -20,7 +20,7 @@ _BOTH_SIDES = 2
 _MOST_PAIRS = (
     128  # more are taken together, a median of neighbours each, which is as symmetric about no difference as they are
 )
-_POWER = 0.84 / 3.29 + 1  # how much beyond the floor a ratio has to lie to be found four times in five
+POWER = 0.84 / 3.29 + 1  # how much beyond the floor a ratio has to lie to be found four times in five
 Verdict = Literal["faster", "slower", "no-verdict"]
 Array = NDArray[np.float64]
 
@@ -71,7 +71,7 @@ class Shift:
     @property
     def reach(self) -> float:
         """How far from 1 a ratio has to be for these pairs to find it four times in five."""
-        return math.expm1(math.log1p(self.floor) * _POWER)
+        return math.expm1(math.log1p(self.floor) * POWER)
 
 
 def shift(a: Array, b: Array, alpha: float = ALPHA) -> Shift:
