@@ -308,3 +308,19 @@ def test_the_features_of_a_training_count_with_its_steps_in_what_its_time_is_wor
         assert spent.floor == pytest.approx(math.hypot(shares[0] * floors[0], shares[1] * floors[1]))
         assert floors[0] < 0.02 < 0.15 < spent.floor
         assert bool(spent.no_ratio) == disturbed
+
+
+def test_what_was_timed_beside_other_work_becomes_no_cost_and_is_named(suite, capsys):
+    path = suite / MEASUREMENT.format(**CELL)
+    left = read_json(path)
+    left["phases"][0]["exclusive"] = False
+    write_json(path, left)
+    assert cli.run(["cost", "--results", str(suite)]) == 0
+    assert {row["phase"] for row in rows_of(suite, basis="measured")} == {"inference_1000"}
+    assert {row["phase"] for row in rows_of(suite, basis="projected")} == {"inference_1000"}
+    said = capsys.readouterr().err
+    assert "no cost of train_step, which other work may have run beside (exclusive is false)" in said
+    assert "--measurement ptbxl/superdiagnostic/s4d/cpu --exclusive" in said
+    write_json(path, left | {"phases": [told | {"exclusive": False} for told in left["phases"]]})
+    assert cli.run(["cost", "--results", str(suite)]) == 0
+    assert not rows_of(suite)

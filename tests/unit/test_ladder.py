@@ -152,6 +152,7 @@ def results(tmp_path):
                 )
             groups[dataset, name, "net", "cpu"] = runs
         step = {"name": "train_step", "seconds": [0.36] * 5, "items": 1, "unit": "record", "batch_size": 1}
+        step["exclusive"] = True
         write_json(tmp_path / "measured.json", {"phases": [step]})
         return SimpleNamespace(
             scored_groups=groups,

@@ -14,6 +14,7 @@ from vitalbench.cost.absent import Absent
 from vitalbench.cost.reached import reached_rows
 from vitalbench.cost.sessions import sessions
 from vitalbench.cost.table import RUN_PARTS, Scale, cost_rows, electricity
+from vitalbench.cost.timed import timed_beside_others
 from vitalbench.errors import GateError, InputError, refuse_beside
 from vitalbench.files import read_json, write_json
 from vitalbench.layout import RESOLVED, SESSIONS, STAGE_SLICE, WATCH_SLICE
@@ -142,6 +143,12 @@ def _paid(results: Results) -> float:
 def run(args: argparse.Namespace) -> None:
     """Price."""
     results = Results(args.results)
+    for path, names in timed_beside_others(results).items():
+        name = path.relative_to(results.folder / "measure").with_suffix("")
+        again = f"vitalbench measure --results {results.folder} --measurement {name} --exclusive"
+        say(
+            f"{path}: no cost of {', '.join(names)}, which other work may have run beside (exclusive is false); next: {again}"
+        )
     if args.prices:
         prices = read_prices(args.prices)
     else:

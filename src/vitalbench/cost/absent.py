@@ -12,6 +12,7 @@ from vitalbench.config.plan import Cell
 from vitalbench.config.published import PER_IMAGE, Device, parse_published
 from vitalbench.cost.projector import Projection, Projector
 from vitalbench.cost.sheets import sheet_of
+from vitalbench.cost.timed import timed_alone
 from vitalbench.errors import InputError
 from vitalbench.files import read_json
 from vitalbench.measure.phases import Phase
@@ -38,8 +39,7 @@ class Absent:
         return Projector(self._timings, self._sheets)
 
     def _phases(self, cell: Cell) -> list[Phase]:
-        left = read_json(self._results.measurement(cell))
-        return [Phase(**phase) for phase in left["phases"] if phase["name"] in _PHASES]
+        return [phase for phase in timed_alone(self._results.measurement(cell)) if phase.name in _PHASES]
 
     @cache  # noqa: B019 - lives as long as its command
     def _rates(self, target: str) -> tuple[float, float] | None:

@@ -10,8 +10,7 @@ from vitalbench.config.prices import Price
 from vitalbench.config.schema import LOWER_IS_BETTER
 from vitalbench.cost.absent import Absent
 from vitalbench.cost.table import first_price, hours
-from vitalbench.files import read_json
-from vitalbench.measure.phases import Phase
+from vitalbench.cost.timed import timed_alone
 from vitalbench.results import Results
 
 
@@ -65,8 +64,7 @@ def _rows(
     told = _epochs(run, metric)
     if not told:
         return
-    path = results.measurement(run.cell)
-    phases = [Phase(**phase) for phase in read_json(path)["phases"]] if path.is_file() else []
+    phases = timed_alone(results.measurement(run.cell))
     facts = run.read("provenance.json")["facts"]
     price = first_price(results, asked.cell.target, prices)
     shown = {name: value for name, value in asdict(price).items() if name not in ("key", "gpus")} if price else {}

@@ -13,8 +13,8 @@ from vitalbench.cell_result import CellResult
 from vitalbench.config.plan import Cell
 from vitalbench.config.prices import Price
 from vitalbench.cost.absent import Absent
+from vitalbench.cost.timed import timed_alone
 from vitalbench.errors import ConfigError, choices
-from vitalbench.files import read_json
 from vitalbench.measure.phases import Phase
 from vitalbench.results import Results
 
@@ -140,11 +140,10 @@ def first_price(results: Results, target: str, prices: Mapping[str, Price]) -> P
 
 
 def _spent(results: Results, run: CellResult, scale: Scale | None) -> Hours:
-    """Hours of a measured run by phase; nothing where its design was not timed."""
-    path = results.measurement(run.cell)
-    if not path.is_file():
+    """Hours of a measured run by phase; nothing where its design was not timed with the machine to itself."""
+    phases = timed_alone(results.measurement(run.cell))
+    if not phases:
         return {}
-    phases = [Phase(**phase) for phase in read_json(path)["phases"]]
     design = results.suite["designs"][run.cell.design]
     if scale:
         return hours(_scaled(scale, run, design, phases), phases)

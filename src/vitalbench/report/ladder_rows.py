@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from vitalbench.cell_result import CellResult
 from vitalbench.config.schema import MACRO, Split
 from vitalbench.cost.table import hours
+from vitalbench.cost.timed import timed_alone
 from vitalbench.evaluate.bootstrap import interval
 from vitalbench.evaluate.power_law import FARTHEST, extrapolate
 from vitalbench.evaluate.run import read_replicates
 from vitalbench.evaluate.score import ALL
 from vitalbench.files import read_json
-from vitalbench.measure.phases import Phase
 from vitalbench.results import Results
 from vitalbench.tables import number, read_table
 
@@ -61,9 +61,7 @@ def _value(run: CellResult, metric: str) -> float | None:
 
 
 def _hours(results: Results, run: CellResult) -> float | None:
-    path = results.measurement(run.cell)
-    phases = [Phase(**phase) for phase in read_json(path)["phases"]] if path.is_file() else []
-    spent = hours(run.read("provenance.json")["facts"], phases).get("train")
+    spent = hours(run.read("provenance.json")["facts"], timed_alone(results.measurement(run.cell))).get("train")
     return spent[1] if spent else None
 
 
