@@ -22,7 +22,7 @@ def against(
     protocol: Protocol,
     phases: list[str],
 ) -> list[dict[str, Any]]:
-    """Time the phases of two designs in turn, and the first against itself in the same rounds.
+    """Time the phases of two designs in turn, each in its own precision, and the first against itself in the same rounds.
 
     Args:
         phases: of PHASES; `inference` of a batch of the first design's training.
@@ -32,13 +32,19 @@ def against(
         decide where there is none.
 
     Raises:
-        ConfigError: an unknown phase, several processes, or a phase that one of the designs has not.
+        ConfigError: an unknown phase, several processes, fp16 against another precision, or a phase that one design has not.
     """
     for phase in phases:
         if phase not in PHASES:
             raise ConfigError(f"phase {phase!r}: {choices(phase, PHASES)}")
     if target.launched:
         raise ConfigError("--against: designs are held against one another in one process; the target declares several")
+    precisions = [design.train.precision for design in designs if design.train]
+    # accelerate tells by a state of the whole process whether gradients are scaled, as those of fp16 are.
+    if len(set(precisions)) > 1 and "fp16" in precisions:
+        raise ConfigError(
+            f"--against: in one process fp16 goes with fp16 alone; the designs are in {' and '.join(precisions)}"
+        )
     from vitalbench.measure.conditions import Watched
     from vitalbench.measure.interleaved import interleaved
     from vitalbench.measure.noise import pairs_for
@@ -46,10 +52,12 @@ def against(
     from vitalbench.train.engine import prepare_torch, synchroniser
 
     rows = []
-    assert designs[0].train is not None
-    accelerator = prepare_torch(target, _SEED, designs[0].train.precision)
     synchronise = synchroniser(target)
-    ready = [prepare(design, dataset, task, target, accelerator, synchronise) for design in designs]
+    # An accelerator each, and each design is prepared before the next is made: what a precision wraps a model in is settled then.
+    ready = [
+        prepare(design, dataset, task, target, prepare_torch(target, _SEED, precision), synchronise)
+        for design, precision in zip(designs, precisions, strict=True)
+    ]
     for phase in phases:
         records = ready[0].batch
         if phase == "inference":
