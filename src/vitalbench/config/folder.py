@@ -95,9 +95,10 @@ class ConfigFolder:
 
     def asked_of(self, dataset: str) -> str | None:
         """The first task that a suite asks of a data set, or of some of its patients; None where no suite asks anything of it."""
+        named = dataset.partition("@")[0]
         for name in self.names("suites"):
             for grid in self.suite(name).grids:
-                if dataset in {asked.partition("@")[0] for asked in grid.datasets}:
+                if named in {asked.partition("@")[0] for asked in grid.datasets}:
                     return grid.tasks[0].partition("@")[0]
         return None
 
