@@ -91,6 +91,9 @@ def run(arguments: list[str]) -> int:
 
 def main() -> None:
     """The console entry point."""
+    os.environ.setdefault(
+        "CUDA_DEVICE_ORDER", "PCI_BUS_ID"
+    )  # as nvidia-smi numbers GPUs, by which measure/device.py names them
     allow()
     try:
         code = run(sys.argv[1:])
