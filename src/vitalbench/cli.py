@@ -91,9 +91,8 @@ def run(arguments: list[str]) -> int:
 
 def main() -> None:
     """The console entry point."""
-    os.environ.setdefault(
-        "CUDA_DEVICE_ORDER", "PCI_BUS_ID"
-    )  # as nvidia-smi numbers GPUs, by which measure/device.py names them
+    # GPUs are numbered as nvidia-smi does it, by which measure/device.py names them.
+    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     allow()
     try:
         code = run(sys.argv[1:])
