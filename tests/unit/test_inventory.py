@@ -100,7 +100,7 @@ def test_a_set_of_which_no_suite_asks_anything_is_counted_by_its_first_labels(fe
         if "georgia" in path.read_text():
             path.unlink()
     assert ConfigFolder(few / "configs").asked_of("georgia") is None
-    assert configs.first_task("chestxray14-64") == configs.first_task("chestxray14-64")  # some of its patients
+    assert configs.first_task("chestxray14-64@300") == configs.first_task("chestxray14-64")  # some of its patients
     row = table(few).loc["generated"]
     assert (row["records"], row["patients"]) == ("47", "45")
     assert int(row["classes"]) > 5
