@@ -16,7 +16,18 @@ LOCK_LABEL = "org.vitalbench.lock"
 TITLE_LABEL = "org.opencontainers.image.title"
 # By the name of an image's file, what its definition calls it: neither the CPU nor the CUDA image is taken for the other.
 TITLES = {"cpu.sif": "vitalbench", "cuda.sif": "vitalbench-cuda", "cloud.sif": "vitalbench-cloud"}
-LOCK = "envs/lock.txt"
+LOCK, DEBIAN, CLOUD = "envs/lock.txt", "containers/debian.txt", "envs/cloud.txt"
+# What fixes the versions that an image is built of, by the label that holds each file's hash. All images stand on the base, and
+# the base on all of them but CLOUD, which the cloud's image adds.
+PINS = {
+    LOCK_LABEL: LOCK,
+    "org.vitalbench.pinned.bootstrap": "envs/bootstrap.txt",
+    "org.vitalbench.pinned.torch": "envs/torch.txt",
+    "org.vitalbench.pinned.torch-cuda": "envs/torch-cuda.txt",
+    "org.vitalbench.pinned.debian": DEBIAN,
+    "org.vitalbench.pinned.cloud": CLOUD,
+}
+_CLOUD_IMAGE = "cloud.sif"
 _RELEASES = "https://github.com/apptainer/apptainer/releases"
 _RELEASE = "1.4.5"  # the one tried here
 _SOURCE = (".py", ".c", ".csv", ".html", ".css", ".js")
@@ -60,9 +71,9 @@ def receipt_of(image: Path) -> Path:
     return image.with_suffix(".json")
 
 
-def lock_digest(root: Path) -> str:
-    """Hash the lock file of a project, or of an image's own folder: what packages are compared by."""
-    return file_digest(root / LOCK)[:16]
+def pin_digest(file: Path) -> str:
+    """Hash a file that fixes versions, of a project or of an image's own folder: what packages are compared by."""
+    return file_digest(file)[:16]
 
 
 def otherwise(labels: Mapping[str, str], project: Path, name: str = "") -> str | None:
@@ -72,8 +83,6 @@ def otherwise(labels: Mapping[str, str], project: Path, name: str = "") -> str |
         labels: of the image.
         project: the checkout.
         name: of the file that it is to be, which says its kind.
-
-    A project without a lock file, such as a copy of what a user edits, leaves the packages unasked.
     """
     wanted, title = TITLES.get(name), labels.get(TITLE_LABEL)
     if wanted and title and title != wanted:
@@ -82,8 +91,21 @@ def otherwise(labels: Mapping[str, str], project: Path, name: str = "") -> str |
         return "has no label of its source"
     if labels[SOURCE_LABEL] != source_digest():
         return f"holds source {labels[SOURCE_LABEL]}, and this checkout is {source_digest()}"
-    if (project / LOCK).is_file() and labels.get(LOCK_LABEL) != lock_digest(project):
-        return f"holds the packages of lock file {labels.get(LOCK_LABEL)}, and {LOCK} here is {lock_digest(project)}"
+    return otherwise_pinned(labels, project, name)
+
+
+def otherwise_pinned(labels: Mapping[str, str], project: Path, name: str = "") -> str | None:
+    """The first of the files in PINS that an image was built of another version of than is here; arguments as of `otherwise`.
+
+    A project without such a file, such as a copy of what a user edits, leaves it unasked.
+    """
+    for label, file in PINS.items():
+        if (project / file).is_file() and (file != CLOUD or name == _CLOUD_IMAGE):
+            here = pin_digest(project / file)
+            if label not in labels:
+                return f"does not say of which {file} it was built, and here that is {here}"
+            if labels[label] != here:
+                return f"holds the packages of {file} {labels[label]}, and here that is {here}"
     return None
 
 

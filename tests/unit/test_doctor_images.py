@@ -12,11 +12,11 @@ from vitalbench.containers.sif import fault
 from vitalbench.doctor import images
 from vitalbench.errors import InputError
 from vitalbench.files import file_digest, to_json, write_json
-from vitalbench.image import LOCK, LOCK_LABEL, SOURCE_LABEL, TITLE_LABEL, lock_digest, receipt_of, source_digest
+from vitalbench.image import LOCK, LOCK_LABEL, SOURCE_LABEL, TITLE_LABEL, pin_digest, receipt_of, source_digest
 from vitalbench.layout import CPU_IMAGE, CUDA_IMAGE
 
 AGAIN = "snakemake --cores 1 containers --forcerun cpu_image"
-HELD = {SOURCE_LABEL: source_digest(), LOCK_LABEL: lock_digest(ROOT)}
+HELD = {SOURCE_LABEL: source_digest(), LOCK_LABEL: pin_digest(ROOT / LOCK)}
 
 
 def inspected(labels: dict[str, str]) -> str:
@@ -58,18 +58,18 @@ def test_an_image_that_is_not_built_is_told_with_what_builds_it(tool, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("held", "told"),
+    ("held", "told", "base"),
     [
-        ({}, "has no label of its source"),
-        (HELD | {TITLE_LABEL: "vitalbench-cuda"}, "cpu.sif is titled vitalbench-cuda, and cpu.sif is vitalbench"),
-        (HELD | {SOURCE_LABEL: "abc"}, "holds source abc, and this checkout is"),
-        (HELD | {LOCK_LABEL: "abc"}, "holds the packages of lock file abc, and envs/lock.txt here is"),
+        ({LOCK_LABEL: HELD[LOCK_LABEL]}, "has no label of its source", ""),
+        (HELD | {TITLE_LABEL: "vitalbench-cuda"}, "cpu.sif is titled vitalbench-cuda, and cpu.sif is vitalbench", ""),
+        (HELD | {SOURCE_LABEL: "abc"}, "holds source abc, and this checkout is", ""),
+        (HELD | {LOCK_LABEL: "abc"}, "holds the packages of envs/lock.txt abc, and here that is", " base_image"),
     ],
 )
-def test_an_image_of_another_source_or_other_packages_is_to_be_built_again(tool, built, held, told):
+def test_an_image_of_another_source_or_other_packages_is_to_be_built_again(tool, built, held, told, base):
     tool("apptainer", inspected(held))
     found = images.image(built, CPU_IMAGE)
-    assert (found.works, found.next) == (False, AGAIN)
+    assert (found.works, found.next) == (False, AGAIN + base)
     assert told in found.told
 
 
@@ -183,4 +183,4 @@ def test_what_is_no_image_is_not_shown(tool, tmp_path, capsys):
         cli.run(["image", "show", str(path)])
     tool("apptainer", inspected(HELD | {LOCK_LABEL: "abc"}))
     cli.run(["image", "show", str(path)])
-    assert "holds the packages of lock file abc" in capsys.readouterr().out
+    assert "holds the packages of envs/lock.txt abc" in capsys.readouterr().out

@@ -16,10 +16,20 @@ from vitalbench.config.places import apptainer_options, check_images, folders
 from vitalbench.config.planning import make_plan
 from vitalbench.containers import build
 from vitalbench.containers.build import Site, command
-from vitalbench.containers.facts import facts, installed
+from vitalbench.containers.facts import facts, installed, label_lines
 from vitalbench.errors import ConfigError, InputError, Interrupted
 from vitalbench.files import file_digest, read_json, write_json
-from vitalbench.image import image_digest, image_here, lock_digest, receipt_of, source_digest
+from vitalbench.image import (
+    LOCK,
+    LOCK_LABEL,
+    PINS,
+    image_digest,
+    image_here,
+    otherwise,
+    pin_digest,
+    receipt_of,
+    source_digest,
+)
 from vitalbench.unfinished import attempt
 
 
@@ -71,6 +81,60 @@ def test_the_facts_of_an_image_name_what_it_was_built_from(tmp_path):
     assert re.fullmatch(rf"{re.escape(version('torch'))} [0-9a-f]{{16}}", found["torch"])
     assert found["lock"] == file_digest(ROOT / "envs/lock.txt")[:16]
     assert found["source"] == source_digest()
+
+
+def test_an_image_says_of_each_list_of_versions_which_it_was_built_of(tmp_path):
+    """Of those that lie in it: the base's, and the cloud's where that is added."""
+    system = tmp_path / "system.txt"
+    system.write_text("libc6 2.36\n")
+    (tmp_path / "envs").mkdir()
+    for file in PINS.values():
+        (tmp_path / "envs" / Path(file).name).write_text(file)
+    listed = (tmp_path / "envs/debian.txt").rename(tmp_path / "debian.txt")  # where base.def puts it
+    listed.write_text("libc6 2.36\n")
+    lies = {
+        label: listed if file == "containers/debian.txt" else tmp_path / "envs" / Path(file).name
+        for label, file in PINS.items()
+    }
+    expected = {label: pin_digest(path) for label, path in lies.items()}
+    found = labels_of(facts(tmp_path, system, listed))
+    assert {label: found[label] for label in PINS} == expected
+    (tmp_path / "envs/cloud.txt").unlink()
+    assert "rm envs/cloud.txt" in (ROOT / "containers/base.def").read_text()
+    without = labels_of(facts(tmp_path, system, listed))
+    assert set(found) - set(without) == {"org.vitalbench.pinned.cloud"}
+
+
+def labels_of(found: dict[str, str]) -> dict[str, str]:
+    """Labels as Apptainer reads them."""
+    return dict(line.split(" ", 1) for line in label_lines(found).splitlines())
+
+
+@pytest.mark.parametrize("file", PINS.values())
+def test_an_image_of_another_list_of_versions_is_another_image(tmp_path, file):
+    held = {"org.vitalbench.source": source_digest()}
+    for label, path in PINS.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(f"{path}\n")
+        held[label] = pin_digest(tmp_path / path)
+    assert all(otherwise(held, tmp_path, name) is None for name in ("cpu.sif", "cuda.sif", "cloud.sif"))
+    (label,) = [label for label in PINS if PINS[label] == file]
+    before = held[label]
+    (tmp_path / file).write_text("torch==2.12.1\n")
+    told = f"holds the packages of {file} {before}, and here that is {pin_digest(tmp_path / file)}"
+    assert otherwise(held, tmp_path, "cloud.sif") == told
+    # What only the cloud's jobs use is no part of the others.
+    assert otherwise(held, tmp_path, "cpu.sif") == (None if file == "envs/cloud.txt" else told)
+    del held[label]  # as of an image that was built before there was this label
+    assert otherwise(held, tmp_path, "cloud.sif").startswith(f"does not say of which {file} it was built")
+
+
+def test_what_is_compared_of_an_image_is_what_the_rules_build_it_again_for():
+    rules = (ROOT / "rules/containers.smk").read_text().split("\nrule ")
+    inputs = {rule.split(":")[0]: rule.split("output:")[0] for rule in rules[1:]}
+    for file in PINS.values():
+        rule = "cloud_image" if file == "envs/cloud.txt" else "base_image"
+        assert f'"{file}"' in inputs[rule]
 
 
 def test_two_builds_of_a_version_are_told_apart_wherever_they_are_installed(tmp_path, monkeypatch):
@@ -212,7 +276,9 @@ def test_jobs_start_in_no_image_that_is_not_there_or_holds_other_code(configs, t
     with pytest.raises(InputError, match=r"it has no receipt cpu\.json beside it"):
         check_images(plan, tmp_path)
     write_json(receipt_of(path), {"labels": {"org.vitalbench.source": "abc"}})
-    with pytest.raises(InputError, match=f"holds source abc, and this checkout is {source_digest()}; next: "):
+    with pytest.raises(
+        InputError, match=f"holds source abc, and this checkout is {source_digest()}; next: .*--forcerun cpu_image$"
+    ):
         check_images(plan, tmp_path)
     for labels in (5, ["a"], "x"):
         write_json(receipt_of(path), {"labels": labels})
@@ -227,10 +293,11 @@ def test_jobs_start_in_no_image_that_is_not_there_or_holds_other_code(configs, t
     (tmp_path / "envs").mkdir()
     (tmp_path / "envs/lock.txt").write_text("numpy==2.4.6\n")
     with pytest.raises(
-        InputError, match=r"holds the packages of lock file abc, and envs/lock.txt here is .*--forcerun cpu_image"
+        InputError,
+        match=r"holds the packages of envs/lock.txt abc, and here that is .*--forcerun cpu_image base_image$",
     ):
         check_images(plan, tmp_path)
-    write_json(receipt_of(path), {"labels": held | {"org.vitalbench.lock": lock_digest(tmp_path)}, "bytes": 9})
+    write_json(receipt_of(path), {"labels": held | {LOCK_LABEL: pin_digest(tmp_path / LOCK)}, "bytes": 9})
     with pytest.raises(InputError, match=r"it is not the image that cpu\.json tells of: 8 bytes, not 9"):
         check_images(plan, tmp_path)
     path.write_bytes(b"an image.")

@@ -18,12 +18,12 @@ from vitalbench.image import (
     TITLE_LABEL,
     TITLES,
     image_digest,
-    lock_digest,
+    pin_digest,
     receipt_of,
     source_digest,
 )
 
-HELD = {SOURCE_LABEL: source_digest(), LOCK_LABEL: lock_digest(ROOT), "org.opencontainers.image.version": "9.9"}
+HELD = {SOURCE_LABEL: source_digest(), LOCK_LABEL: pin_digest(ROOT / LOCK), "org.opencontainers.image.version": "9.9"}
 
 
 @pytest.fixture
@@ -94,6 +94,11 @@ def test_what_is_not_as_expected_changes_nothing(here, tool):
     says(tool, HELD | {SOURCE_LABEL: "abc"})
     with pytest.raises(InputError, match=r"holds source abc, .*its label `version` is 9\.9"):
         take(image, good)
+    (here / "envs/torch.txt").write_text("torch==2.12.1\n")
+    for held, words in (({}, "does not say of which"), ({"org.vitalbench.pinned.torch": "abc"}, "packages of")):
+        says(tool, HELD | held)
+        with pytest.raises(InputError, match=rf"it .*{words} envs/torch\.txt .*; check out what it was built from"):
+            take(image, good)
     tool("apptainer", "exit 1")
     with pytest.raises(InputError, match="reads no labels"):
         take(image, good)

@@ -80,11 +80,11 @@ def _show(image: Path) -> None:
         raise InputError(
             f"{image}: `apptainer inspect --json` reads no labels of it, and this is what tells of an image"
         )
-    print(f"{'image':<10}{image}, {shown_size(image.stat().st_size)}")
-    print(f"{'sha256':<10}{file_digest(image)}")
-    for name, label in LABELS.items():
-        print(f"{name:<10}{found.get(label, 'not labelled')}")
+    told = {"image": f"{image}, {shown_size(image.stat().st_size)}", "sha256": file_digest(image)}
+    told |= {name: found.get(label, "not labelled") for name, label in LABELS.items()}
     if why := otherwise(found, Path.cwd(), image.name):
-        print(f"{'here':<10}it {why}: build it again before results are compared")
+        told["here"] = f"it {why}: build it again before results are compared"
     else:
-        print(f"{'here':<10}the same source" + (" and packages" if Path(LOCK).is_file() else ""))
+        told["here"] = "the same source" + (" and packages" if Path(LOCK).is_file() else "")
+    for name, value in told.items():
+        print(f"{name:<16}{value}")

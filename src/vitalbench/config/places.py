@@ -10,7 +10,7 @@ from vitalbench.config.knobs import Knobs
 from vitalbench.config.plan import Plan
 from vitalbench.errors import ConfigError, InputError
 from vitalbench.files import read_json
-from vitalbench.image import otherwise, receipt_of
+from vitalbench.image import otherwise, otherwise_pinned, receipt_of
 from vitalbench.layout import CPU_IMAGE, CUDA_IMAGE, RESULTS
 
 KEY_FILE = "VITALBENCH_KEY_FILE"
@@ -38,6 +38,12 @@ def builds(image: str, again: bool = False) -> str:
     """The command that builds an image; `again` also where Snakemake takes the file that is there for up to date."""
     target, rule = _BUILT_BY[image]
     return f"snakemake --cores 1 {target}" + (f" --forcerun {rule}" if again else "")
+
+
+def builds_otherwise(image: str, labels: Mapping[str, str], project: Path) -> str:
+    """The command that builds anew an image that is otherwise than here: from its base on where that holds other packages."""
+    again = builds(image, again=True)
+    return again + (" base_image" if otherwise_pinned(labels, project, Path(image).name) else "")
 
 
 def unbindable(path: Path) -> str | None:
@@ -120,7 +126,7 @@ def check_images(plan: Plan, project: Path) -> None:
         if not isinstance(labels, dict):
             raise InputError(f"{receipt}: damaged: key 'labels' is {labels!r}, not a mapping; {again}")
         if why := otherwise(labels, project, path.name):
-            raise InputError(f"{image}: it {why}; {again}")
+            raise InputError(f"{image}: it {why}; next: {builds_otherwise(image, labels, project)}")
         if told.get("bytes", path.stat().st_size) != path.stat().st_size:
             size = f"{path.stat().st_size} bytes, not {told['bytes']}"
             raise InputError(f"{image}: it is not the image that {receipt.name} tells of: {size}; {again}")

@@ -7,7 +7,7 @@ from pathlib import Path
 import vitalbench
 from vitalbench.containers.debian import differences, told
 from vitalbench.files import digest, file_digest
-from vitalbench.image import LOCK_LABEL, SOURCE_LABEL, lock_digest, source_digest
+from vitalbench.image import DEBIAN, LOCK, LOCK_LABEL, PINS, SOURCE_LABEL, pin_digest, source_digest
 
 LABELS = {
     "version": "org.opencontainers.image.version",
@@ -17,7 +17,7 @@ LABELS = {
     "debian": "org.vitalbench.debian",
     "torch": "org.vitalbench.torch",
     "python": "org.vitalbench.python",
-}
+} | {Path(file).name: label for label, file in PINS.items() if file != LOCK}
 
 
 def installed(package: str) -> str:
@@ -37,20 +37,23 @@ def _made_by_installer(file: PackagePath) -> bool:
 def facts(root: Path, system: Path, listed: Path) -> dict[str, str]:
     """Version, hashes of the source, the lock file and the system's packages, how these stand to the list, torch, and the Python.
 
+    Beside them, by its name, the hash of each other file that fixes versions (PINS) and is there.
+
     Args:
         root: the folder that holds envs/.
         system: the list of the system's packages with their versions.
         listed: the list to hold it against.
     """
+    pins = {Path(file).name: listed if file == DEBIAN else root / file for file in PINS.values() if file != LOCK}
     return {
         "version": vitalbench.__version__,
         "source": source_digest(),
-        "lock": lock_digest(root),
+        "lock": pin_digest(root / LOCK),
         "system": file_digest(system)[:16],
         "debian": told(differences(system.read_text(encoding="utf-8"), listed.read_text(encoding="utf-8"))),
         "torch": installed("torch"),
         "python": platform.python_version(),
-    }
+    } | {name: pin_digest(path) for name, path in pins.items() if path.is_file()}
 
 
 def label_lines(found: dict[str, str]) -> str:

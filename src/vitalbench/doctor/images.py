@@ -6,7 +6,7 @@ from pathlib import Path
 from shlex import quote
 
 from vitalbench.config.knobs import Knobs
-from vitalbench.config.places import DRIVER, Place, builds, outside, unbindable
+from vitalbench.config.places import DRIVER, Place, builds, builds_otherwise, outside, unbindable
 from vitalbench.containers.debian import told
 from vitalbench.containers.facts import LABELS
 from vitalbench.containers.inspect import labels
@@ -47,7 +47,7 @@ def image(project: Path, name: str) -> Finding:
         return Finding(_WHAT[name], False, f"{name} is here, and Apptainer is not", installs())
     held = labels(path) or {}
     if why := otherwise(held, project, path.name):
-        return Finding(_WHAT[name], False, f"{name} {why}", builds(name, again=True))
+        return Finding(_WHAT[name], False, f"{name} {why}", builds_otherwise(name, held, project))
     if why := complaint(here, "exec", str(path), "true"):
         return Finding(_WHAT[name], False, f"{name} does not start: {why}", f"{here} exec {path} true")
     if name == CUDA_IMAGE and DRIVER.exists():
