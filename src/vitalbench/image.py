@@ -76,6 +76,11 @@ def pin_digest(file: Path) -> str:
     return file_digest(file)[:16]
 
 
+def pins_of(name: str) -> dict[str, str]:
+    """Those of PINS that an image of a file of that name is of."""
+    return {label: file for label, file in PINS.items() if file != CLOUD or name == _CLOUD_IMAGE}
+
+
 def otherwise(labels: Mapping[str, str], project: Path, name: str = "") -> str | None:
     """What an image's labels say that it is otherwise than here: its kind, its source, its packages; None where it is the same.
 
@@ -99,8 +104,8 @@ def otherwise_pinned(labels: Mapping[str, str], project: Path, name: str = "") -
 
     A project without such a file, such as a copy of what a user edits, leaves it unasked.
     """
-    for label, file in PINS.items():
-        if (project / file).is_file() and (file != CLOUD or name == _CLOUD_IMAGE):
+    for label, file in pins_of(name).items():
+        if (project / file).is_file():
             here = pin_digest(project / file)
             if label not in labels:
                 return f"does not say of which {file} it was built, and here that is {here}"

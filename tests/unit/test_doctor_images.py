@@ -1,5 +1,6 @@
 """The doctor on images: whole, of this source and these packages, started; and what jobs in one see of the machine."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -183,4 +184,10 @@ def test_what_is_no_image_is_not_shown(tool, tmp_path, capsys):
         cli.run(["image", "show", str(path)])
     tool("apptainer", inspected(HELD | {LOCK_LABEL: "abc"}))
     cli.run(["image", "show", str(path)])
-    assert "holds the packages of envs/lock.txt abc" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "holds the packages of envs/lock.txt abc" in told
+    assert re.search(r"^torch\.txt +not labelled$", told, re.M)
+    assert "cloud.txt" not in told  # which is no part of this one
+    path = write_sif(tmp_path / "cloud.sif")
+    cli.run(["image", "show", str(path)])
+    assert re.search(r"^cloud\.txt +not labelled$", capsys.readouterr().out, re.M)

@@ -17,7 +17,7 @@ from vitalbench.containers.sif import fault
 from vitalbench.containers.take import refuse_place, take
 from vitalbench.errors import InputError
 from vitalbench.files import file_digest, write_json
-from vitalbench.image import LOCK, otherwise, receipt_of
+from vitalbench.image import LOCK, PINS, otherwise, pins_of, receipt_of
 from vitalbench.layout import CPU_IMAGE
 from vitalbench.progress import say
 
@@ -81,7 +81,8 @@ def _show(image: Path) -> None:
             f"{image}: `apptainer inspect --json` reads no labels of it, and this is what tells of an image"
         )
     told = {"image": f"{image}, {shown_size(image.stat().st_size)}", "sha256": file_digest(image)}
-    told |= {name: found.get(label, "not labelled") for name, label in LABELS.items()}
+    other = PINS.keys() - pins_of(image.name).keys() - found.keys()  # of another kind of image
+    told |= {name: found.get(label, "not labelled") for name, label in LABELS.items() if label not in other}
     if why := otherwise(found, Path.cwd(), image.name):
         told["here"] = f"it {why}: build it again before results are compared"
     else:
