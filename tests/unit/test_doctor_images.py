@@ -143,6 +143,20 @@ def test_a_place_that_is_not_there_is_told_whether_or_not_there_is_an_image(tmp_
     assert (told.works, told.told) == (True, f"{tmp_path} can be read; no image starts here to try it in")
 
 
+def test_what_results_lead_to_is_tried_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "results/data").mkdir(parents=True)
+    (tmp_path / "disk").mkdir()
+    Path("results/data/ptbxl-challenge").symlink_to(tmp_path / "disk")
+    Path("results/quick").symlink_to(tmp_path / "gone")
+    gone, there = images.binds(tmp_path, Knobs(), {})
+    assert (
+        gone.line()
+        == f"results/quick no   {tmp_path}/gone is nothing that can be written; next: ls -ld {tmp_path}/gone"
+    )
+    assert there.line().startswith(f"results/data/ptbxl-challenge yes  {tmp_path}/disk can be written; no image starts")
+
+
 def test_a_place_of_another_kind_is_none_whatever_a_shell_makes_of_its_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "two\nlines").touch()

@@ -266,6 +266,25 @@ def test_a_folder_behind_a_link_is_seen_by_both_of_its_names(configs, tmp_path, 
     assert folders(replace(plan, roots={}), {}) == named
 
 
+@pytest.mark.parametrize("name", ["data", "quick", "data/ptbxl", "quick/runs"])
+def test_a_folder_of_results_that_lies_on_another_disk_is_seen(configs, tmp_path, monkeypatch, name):
+    """By the name its link says, and by the one that this leads to."""
+    project, disk, mounted = tmp_path / "project", tmp_path / "disk", tmp_path / "mounted"
+    (project / "results" / name).parent.mkdir(parents=True)
+    (disk / "there").mkdir(parents=True)
+    (project / "within").mkdir()
+    mounted.symlink_to(disk)
+    monkeypatch.chdir(project)
+    Path("results", name).symlink_to("../" * (2 + name.count("/")) + "mounted/there")
+    Path("results/inside").symlink_to("../within")
+    (project / "results/file").touch()
+    Path("results/file-elsewhere").symlink_to(tmp_path / "project/results/file")
+    plan = replace(make_plan(configs, configs.knobs({})), roots={})
+    assert folders(plan, {}) == {mounted / "there": "rw", disk / "there": "rw"}
+    options = apptainer_options(plan, "", driver=tmp_path / "none")
+    assert options.startswith(f"--bind {disk}/there:{disk}/there:rw --bind {mounted}/there:{mounted}/there:rw ")
+
+
 def test_jobs_start_in_no_image_that_is_not_there_or_holds_other_code(configs, tmp_path, monkeypatch):
     plan = make_plan(configs, configs.knobs({}))
     with pytest.raises(InputError, match=r"containers/cpu.sif: no such image, .*next: snakemake --cores 1 containers"):

@@ -62,9 +62,16 @@ def outside(roots: Iterable[Path], knobs: Knobs, environment: Mapping[str, str] 
         said.append(Place("backup", Path(knobs.backup).expanduser(), "rw"))
     if environment.get(KEY_FILE):
         said.append(Place("key file", Path(environment[KEY_FILE]), "ro", folder=False))
-    if Path(RESULTS).is_symlink():
-        said.append(Place(RESULTS, Path(RESULTS).resolve(), "rw"))
+    results = Path(RESULTS)
+    # As deep as whoever has results on several disks puts links: a suite's and the records', and what lies one below.
+    below = [results, *sorted(results.glob("*")), *sorted(results.glob("*/*"))]
+    said += [Place(str(path), _leads_to(path), "rw") for path in below if path.is_symlink() and not path.is_file()]
     return said
+
+
+def _leads_to(link: Path) -> Path:
+    """What a link says, from the root on: that name has to be there too, where it leads on through another link."""
+    return Path(os.path.normpath(link.parent.resolve() / link.readlink()))
 
 
 def folders(plan: Plan, environment: Mapping[str, str] = os.environ) -> dict[Path, str]:

@@ -21,7 +21,7 @@ class Finding:
         >>> Finding("apptainer", False, "not in the path", "apt install apptainer").line()
         'apptainer     no   not in the path; next: apt install apptainer'
         """
-        line = f"{self.what:<14}{'yes' if self.works else 'no':<5}{self.told}"
+        line = f"{self.what:<13} {'yes' if self.works else 'no':<5}{self.told}"
         # A name of a file may hold an end of a line, and a program's words anything.
         return plain(line + (f"; next: {self.next}" if self.next else ""))
 
