@@ -254,6 +254,15 @@ def test_an_image_sees_releases_to_read_and_the_backup_to_write(configs, tmp_pat
     assert apptainer_options(plan, "--nvccli", driver=tmp_path).endswith(f"--nv {own}")
 
 
+def test_a_backup_below_the_home_is_bound_where_the_job_looks_for_it(configs, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "project").mkdir()
+    monkeypatch.chdir(tmp_path / "project")
+    plan = replace(make_plan(configs, configs.knobs({"backup": "~/copies"})), roots={})
+    assert plan.knobs.backup == str(tmp_path / "copies")
+    assert folders(plan, {}) == {tmp_path / "copies": "rw"}
+
+
 def test_a_folder_behind_a_link_is_seen_by_both_of_its_names(configs, tmp_path, monkeypatch):
     project, there = tmp_path / "project", tmp_path / "there"
     for folder in (project, there / "results", there / "backup"):

@@ -1,13 +1,23 @@
 """Knobs mean the same from config.yaml, `snakemake --config` and `vitalbench matrix`; a wrong one names where it was turned."""
 
+from pathlib import Path
+
 import pytest
 from snakemake.cli import parse_config
 
+from tests.conftest import resolved
 from tests.unit.test_config import refusal
+from vitalbench import layout
 from vitalbench.commands.matrix import given_settings
+from vitalbench.config.checkpointing import Checkpointing
 from vitalbench.config.folder import ConfigFolder
+from vitalbench.config.plan import Cell
+from vitalbench.config.strict import validated
 from vitalbench.config.workflow import load
 from vitalbench.errors import ConfigError
+from vitalbench.files import read_json
+from vitalbench.results import Results
+from vitalbench.train.job import backup_of
 
 READERS = [parse_config, given_settings]
 
@@ -181,6 +191,18 @@ def test_the_command_line_stands_above_the_file(project):
 def test_a_backup_names_a_folder(project):
     (project / "configs/config.yaml").write_text('backup: " "\n')
     assert "key 'backup' is ' ': names no folder" in refusal(project)
+
+
+def test_a_backup_below_a_home_is_one_place_wherever_a_job_runs(project, monkeypatch):
+    """A job in an image has the project for its home."""
+    monkeypatch.setenv("HOME", "/home/who")
+    resolved(project, backup="~/copies")
+    monkeypatch.setenv("HOME", str(project))
+    results = Results(project / "results/quick")
+    slice_of = results.folder / layout.CHECKPOINT_SLICE
+    backup = validated(Checkpointing, read_json(slice_of), slice_of).backup
+    cell = Cell("ptbxl", "superdiagnostic", "s4d", "cpu", 0, 0)
+    assert backup_of(results, cell, backup) == Path("/home/who/copies/quick/runs", cell.path)
 
 
 @pytest.mark.parametrize("key", ["backup", "data_root"])

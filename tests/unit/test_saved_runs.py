@@ -203,6 +203,12 @@ def test_what_cannot_be_restored_is_one_line(interrupted):
         cli.run(["runs", "restore", CELL, "--results", str(RESULTS)])
 
 
+def test_second_copies_below_the_home_are_found(interrupted, monkeypatch, capsys):
+    monkeypatch.setenv("HOME", str(Path.cwd()))
+    cli.run(["runs", "restore", CELL, "--backup", "~/second", "--results", str(RESULTS)])
+    assert "checkpoints of run" in capsys.readouterr().out
+
+
 def test_a_cell_that_failed_is_listed_as_such_and_goes_on_once_it_is_told_to(interrupted, capsys):
     (saved,) = (RUN / "checkpoints").iterdir()
     keys = {"dataset": "ptbxl", "task": "superdiagnostic", "design": "mortal", "target": "cpu", "seed": 0, "fold": 0}

@@ -100,7 +100,7 @@ def _restore(results: Results, run: str, to: Path | None, backup: str | None) ->
     backup = backup or (read_json(slice_of)["backup"] if slice_of.is_file() else None)
     if backup is None:
         raise InputError(f"{slice_of}: no backup folder is configured; name it with --backup FOLDER")
-    cell, copy = second_copy(results, run, backup)
+    cell, copy = second_copy(results, run, str(Path(backup).expanduser()))
     into = to or results.run(cell)
     into.mkdir(parents=True, exist_ok=True)
     with only_one_in(into):  # a run at work there would prune what is brought back, and go on elsewhere

@@ -59,7 +59,7 @@ def outside(roots: Iterable[Path], knobs: Knobs, environment: Mapping[str, str] 
     """
     said = [Place("data_root", Path(root), "ro") for root in roots]
     if knobs.backup:
-        said.append(Place("backup", Path(knobs.backup).expanduser(), "rw"))
+        said.append(Place("backup", Path(knobs.backup), "rw"))
     if environment.get(KEY_FILE):
         said.append(Place("key file", Path(environment[KEY_FILE]), "ro", folder=False))
     results = Path(RESULTS)

@@ -37,7 +37,7 @@ def disks(here: Path, knobs: Knobs) -> list[Finding]:
     below = [here / RESULTS, here / RESULTS / "data", here / RESULTS / knobs.suite]
     places += [(path, _RESULTS_GB, _elsewhere(path)) for path in below]
     if knobs.backup:
-        places += [(Path(knobs.backup).expanduser(), _RESULTS_GB, "snakemake --cores all --config backup=FOLDER")]
+        places += [(Path(knobs.backup), _RESULTS_GB, "snakemake --cores all --config backup=FOLDER")]
     found, seen = [], set()
     for path, needed, command in places:
         if path.is_dir() and (disk := _device(path)) not in seen:

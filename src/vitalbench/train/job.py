@@ -82,9 +82,7 @@ class Job:
 
 def backup_of(results: Results, cell: Cell, backup: str | None) -> Path | None:
     """Where the copies of a cell's checkpoints lie below a backup folder, which may serve several suites."""
-    return (
-        Path(backup).expanduser() / results.folder.resolve().name / layout.RUN.format(**cell.keys) if backup else None
-    )
+    return Path(backup) / results.folder.resolve().name / layout.RUN.format(**cell.keys) if backup else None
 
 
 def _slice(results: Results, cell: Cell, model: type[T], pattern: str) -> T:
