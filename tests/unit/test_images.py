@@ -294,6 +294,28 @@ def test_a_folder_of_results_that_lies_on_another_disk_is_seen(configs, tmp_path
     assert options.startswith(f"--bind {disk}/there:{disk}/there:rw --bind {mounted}/there:{mounted}/there:rw ")
 
 
+def test_an_image_that_a_site_keeps_elsewhere_is_seen_from_within(configs, tmp_path, monkeypatch):
+    """Else no run in it could say which one it is."""
+    project, kept = tmp_path / "project", tmp_path / "images"
+    for folder in (project / "containers", kept):
+        folder.mkdir(parents=True)
+    (kept / "cpu-1.2.sif").write_bytes(b"an image")
+    monkeypatch.chdir(project)
+    Path("containers/cpu.sif").symlink_to(kept / "cpu-1.2.sif")
+    plan = replace(make_plan(configs, configs.knobs({})), roots={})
+    assert folders(plan, {}) == {kept / "cpu-1.2.sif": "ro"}
+    assert apptainer_options(plan, "", driver=tmp_path / "none").startswith(f"--bind {kept}/cpu-1.2.sif:{kept}/cpu-")
+    # Its receipt lies beside the link, and is of the file that this leads to.
+    size, changed = (getattr((kept / "cpu-1.2.sif").stat(), name) for name in ("st_size", "st_mtime_ns"))
+    write_json(Path("containers/cpu.json"), {"sha256": "told", "bytes": size, "modified_ns": changed})
+    assert image_here({"APPTAINER_CONTAINER": str(project / "containers/cpu.sif")})["sha256"] == "told"
+    Path("containers/cpu.sif").unlink()
+    Path("containers/cpu.json").unlink()
+    Path("containers").rmdir()
+    Path("containers").symlink_to("../images")
+    assert folders(plan, {}) == {kept: "ro"}
+
+
 def test_jobs_start_in_no_image_that_is_not_there_or_holds_other_code(configs, tmp_path, monkeypatch):
     plan = make_plan(configs, configs.knobs({}))
     with pytest.raises(InputError, match=r"containers/cpu.sif: no such image, .*next: snakemake --cores 1 containers"):

@@ -66,6 +66,11 @@ def outside(roots: Iterable[Path], knobs: Knobs, environment: Mapping[str, str] 
     # As deep as whoever has results on several disks puts links: a suite's and the records', and what lies one below.
     below = [results, *sorted(results.glob("*")), *sorted(results.glob("*/*"))]
     said += [Place(str(path), _leads_to(path), "rw") for path in below if path.is_symlink() and not path.is_file()]
+    # Where a site keeps images: a run says which one it is in, and looks at it from within.
+    images = [Path(CPU_IMAGE).parent, Path(CPU_IMAGE), Path(CUDA_IMAGE)]
+    said += [
+        Place(str(path), _leads_to(path), "ro", folder=path.suffix != ".sif") for path in images if path.is_symlink()
+    ]
     return said
 
 
