@@ -47,7 +47,8 @@ onstart:
         getattr(workflow.executor_settings, "array_jobs", None),
         workflow.resource_settings.nodes,
     )
-    if IN_IMAGES:
+    # Not where all there is to do is to build them.
+    if any(job.container_img for job in workflow.dag.needrun_jobs()):
         refuse_images(PLAN, Path(workflow.basedir))
 
 

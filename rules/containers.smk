@@ -1,4 +1,5 @@
-# The images that `--sdm apptainer` runs the rules in; built again when what they hold changes. Built on the bare machine: without --sdm.
+# The images that `--sdm apptainer` runs the rules in; built again when what they hold changes. Built on the bare machine, with --sdm too:
+# no image holds what builds images.
 # Images and receipts are left in place until the new ones are whole: a build that fails takes nothing away.
 rule base_image:
     input:
@@ -16,6 +17,8 @@ rule base_image:
         receipt=update(layout.BASE_IMAGE_RECEIPT),
     log:
         "results/log/containers/base.txt",
+    container:
+        None
     params:
         attempt=attempt_at(layout.BASE_IMAGE),
     shell:
@@ -33,6 +36,8 @@ rule cpu_image:
         receipt=update(layout.CPU_IMAGE_RECEIPT),
     log:
         "results/log/containers/cpu.txt",
+    container:
+        None
     params:
         attempt=attempt_at(layout.CPU_IMAGE),
     shell:
@@ -51,6 +56,8 @@ rule cuda_image:
         receipt=update(layout.CUDA_IMAGE_RECEIPT),
     log:
         "results/log/containers/cuda.txt",
+    container:
+        None
     params:
         attempt=attempt_at(layout.CUDA_IMAGE),
     shell:
@@ -69,6 +76,8 @@ rule cloud_image:
         receipt=update("containers/cloud.json"),
     log:
         "results/log/containers/cloud.txt",
+    container:
+        None
     params:
         attempt=attempt_at("containers/cloud.sif"),
     shell:
@@ -78,3 +87,5 @@ rule cloud_image:
 rule containers:
     input:
         rules.cpu_image.output,
+    container:
+        None

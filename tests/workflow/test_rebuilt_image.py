@@ -16,7 +16,8 @@ pytestmark = pytest.mark.slow
 WRITES = """case "$1" in
 build) while [ $# -gt 2 ]; do shift; done; [ -n "$HOLDS" ] && echo "$HOLDS" >"$1";;
 test) true;;
-*) false;;
+exec) echo "started $*" >&2; false;;
+*) echo "apptainer version 1.4.5";;
 esac"""
 
 
@@ -53,3 +54,16 @@ def test_a_build_that_fails_leaves_image_and_receipt_and_is_tried_again(folder, 
     assert receipt.read_text() != before
     done = snakemake(folder, "--cores", "1", "containers")
     assert "Nothing to be done" in done.stdout
+
+
+def test_images_are_built_on_the_bare_machine_and_only_what_runs_in_them_asks_for_them(folder, monkeypatch):
+    """With --sdm too: nothing within an image builds one."""
+    monkeypatch.setenv("HOLDS", "built")
+    refused = snakemake(folder, "--cores", "1", "--sdm", "apptainer", "--", "split")
+    assert refused.returncode == 2, refused.stdout
+    assert "error: containers/cpu.sif: no such image, and the jobs are to run in it; next: snakemake" in refused.stdout
+    for target, name in (("containers", "cpu"), ("cuda_image", "cuda"), ("cloud_image", "cloud")):
+        found = snakemake(folder, "--cores", "1", "--sdm", "apptainer", "--", target)
+        assert found.returncode == 0, found.stdout
+        assert "started" not in found.stdout
+        assert (folder / f"containers/{name}.sif").read_text() == "built\n"
