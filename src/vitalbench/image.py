@@ -138,10 +138,12 @@ def image_digest(image: Path) -> str | None:
 
 
 def image_here(environment: Mapping[str, str] = os.environ, facts: Path = FACTS) -> dict[str, Any] | None:
-    """The image this process runs in, or None on the bare machine: its name, SHA-256 and what it was built from."""
+    """The image this process runs in, or None on the bare machine: its name, SHA-256 and what it was built from.
+
+    Name and SHA-256 are None where a cloud runs it in the form of OCI, which is no file there and tells no digest within.
+    """
     named = environment.get("APPTAINER_CONTAINER") or environment.get("SINGULARITY_CONTAINER")
-    if not named:
-        return None
-    image = Path(named)
     built_from = dict(read_json(facts)) if facts.is_file() else {}
-    return {"name": image.name, "sha256": image_digest(image)} | built_from
+    if named:
+        return {"name": Path(named).name, "sha256": image_digest(Path(named))} | built_from
+    return {"name": None, "sha256": None} | built_from if built_from else None

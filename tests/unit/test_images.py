@@ -50,6 +50,13 @@ def test_a_process_in_an_image_knows_its_name_hash_and_origin(image, tmp_path):
     assert found == {"name": "cpu.sif", "sha256": file_digest(image), "source": "abc", "lock": "def"}
 
 
+def test_a_process_in_a_container_of_a_clouds_says_what_its_image_was_built_from(tmp_path):
+    """Which has no file there, and Apptainer did not start it."""
+    write_json(tmp_path / "image.json", {"source": "abc", "lock": "def"})
+    found = image_here({}, tmp_path / "image.json")
+    assert found == {"name": None, "sha256": None, "source": "abc", "lock": "def"}
+
+
 def test_the_receipt_spares_hashing_only_while_it_is_of_this_file(image):
     told = {"sha256": "told", "bytes": image.stat().st_size, "modified_ns": image.stat().st_mtime_ns}
     write_json(receipt_of(image), told)
