@@ -13,6 +13,7 @@ from tests.machines.conftest import set_up
 from tests.workflow.conftest import BIN
 from vitalbench import layout
 from vitalbench.files import file_digest, read_json
+from vitalbench.image import PINS
 
 pytestmark = [pytest.mark.machines, pytest.mark.timeout(7200)]
 
@@ -42,8 +43,9 @@ def ask(folder: Path, *command: str) -> subprocess.CompletedProcess:
 def pulled(image, registry, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project's folder with what docs/CONTAINERS.md says one pulls: the image, pushed before."""
     folder = tmp_path_factory.mktemp("pulled")
-    (folder / "envs").mkdir()
-    os.link(ROOT / "envs/lock.txt", folder / "envs/lock.txt")
+    for file in PINS.values():  # a checkout: what the image is held against
+        (folder / file).parent.mkdir(exist_ok=True)
+        os.link(ROOT / file, folder / file)
     pushed = ask(
         folder, "apptainer", "push", "--no-https", "--allow-unsigned", str(image), f"oras://{registry}/vitalbench:1"
     )
