@@ -14,7 +14,6 @@ from typing import Any, NoReturn
 
 from vitalbench import __version__
 from vitalbench.errors import ConfigError, VitalbenchError, choices, plain, told_as_line
-from vitalbench.measure.binding import allow
 from vitalbench.privacy.access_log import acting
 from vitalbench.progress import say
 
@@ -93,7 +92,6 @@ def main() -> None:
     """The console entry point."""
     # GPUs are numbered as nvidia-smi does it, by which measure/device.py names them.
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
-    allow()
     try:
         code = run(sys.argv[1:])
         sys.stdout.flush()

@@ -378,7 +378,6 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "clock_mhz | of the device, after the repeats | MHz",
             "throttled | heat or power held the device back; empty where that cannot be seen",
             "bottleneck | of loaded_step: what it waits for, beside train_step in the same job",
-            "bound | each thread was bound to a core; empty of what happens once",
         ),
     ),
     "against": (

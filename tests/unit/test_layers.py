@@ -48,7 +48,6 @@ FLOOR = {
     "unfinished",
 }
 FLOOR_MODULES = {
-    "measure.binding",
     "measure.clock",
     "measure.device",
     "measure.phases",

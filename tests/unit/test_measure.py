@@ -135,7 +135,7 @@ def test_a_limit_is_the_best_of_a_second_and_measured_again_where_others_disturb
     monkeypatch.setattr("vitalbench.measure.limits._LEAST_SECONDS", 1.0)
     for kind, made in {"product": ("flops", 2), "convolution": ("flops", 3), "copy": ("bytes", 8)}.items():
         monkeypatch.setattr(f"vitalbench.measure.limits._{kind}", lambda *_, made=made: _Work(*made, taking))
-    monkeypatch.setattr(Watched, "conditions", lambda _: Conditions(0.1, next(told), None, None, False))
+    monkeypatch.setattr(Watched, "conditions", lambda _: Conditions(0.1, next(told), None, None))
     found = limits(target, torch.device("cpu"), "fp32", nothing_to_wait_for)
     assert len(seen) * 1.0 <= clock["now"] <= len(seen) * 1.5
     assert found.flops == Limit(3 * 128, "measured", seen[-1])  # the better of two kinds of work
@@ -409,7 +409,7 @@ def test_the_command_counts_what_it_times_and_says_what_limits_it(project, monke
 def test_two_designs_are_held_against_one_another_in_turn(project, monkeypatch, capsys):
     monkeypatch.chdir(project)
     monkeypatch.setattr(
-        Watched, "conditions", lambda _: Conditions(0.0, False, None, None, False)
+        Watched, "conditions", lambda _: Conditions(0.0, False, None, None)
     )  # rounds once, on any machine
     by_name = ["measure", "--design", "s4d", "--dataset", "ptbxl", "--size", "small", "--out", "a.csv"]
     bounds = ["--repeats", "13", "--seconds", "0.01"]
@@ -488,7 +488,7 @@ def test_disturbed_rounds_are_taken_once_more_and_say_so_if_that_does_not_help(
         rounds.append(1)
         return Against(Shift(1.0, 0.9, 1.1, 12), Shift(1.0, 0.9, 1.1, 12), "no-verdict", [], [], [])
 
-    monkeypatch.setattr(Watched, "conditions", lambda _: Conditions(0.3, next(told), 2000.0, False, True))
+    monkeypatch.setattr(Watched, "conditions", lambda _: Conditions(0.3, next(told), 2000.0, False))
     monkeypatch.setattr("vitalbench.measure.interleaved.interleaved", interleaved)
     design, task, target = configs.design("s4d", "small", ""), configs.task("superdiagnostic"), configs.target("cpu")
     (row,) = against((design, design), small_dataset, task, target, Protocol(), ["train_step"])

@@ -16,7 +16,6 @@ from vitalbench.config.plan import Cell
 from vitalbench.config.schema import TaskData
 from vitalbench.config.target import Target
 from vitalbench.errors import ConfigError, GateError
-from vitalbench.measure.binding import bind
 from vitalbench.measure.device import device_here, mismatch
 from vitalbench.measure.efficiency import efficiency_rows
 from vitalbench.measure.side_by_side import take_turns
@@ -70,8 +69,6 @@ def _rows(
         raise GateError(f"refused: {wrong}")
     if target.launched:
         raise ConfigError(f"target '{keys['target']}' declares several processes: side by side, each design has one")
-    if target.device == "cpu":
-        bind()
     measured = take_turns(designs, dataset, task, target, rounds)
     machine = {"device_name": device_here(target.device), "threads": target.threads}
     records = dataset.expected.split.get("train") if dataset.expected else None

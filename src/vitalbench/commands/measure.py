@@ -24,7 +24,6 @@ from vitalbench.files import read_json, write_json
 from vitalbench.layout import MEASURE_SLICE, TARGET_SLICE, TASK_SLICE
 from vitalbench.measure.against import PHASES as AGAINST
 from vitalbench.measure.against import against, sentence
-from vitalbench.measure.binding import bind
 from vitalbench.measure.device import cpu_count, device_here, mismatch
 from vitalbench.measure.phases import PHASES, Phase
 from vitalbench.measure.steps import measure
@@ -80,12 +79,6 @@ def _wrong_device(target: Target) -> str | None:
     return mismatch(target.device, target.match, target.processes)
 
 
-def _bind(target: Target) -> None:
-    """Keep the threads of a CPU apart; processes of several share its cores, and would all be bound to the first of them."""
-    if target.device == "cpu" and not target.launched:
-        bind()
-
-
 def _measured(
     design: Design,
     dataset: DatasetBuild,
@@ -98,7 +91,6 @@ def _measured(
 ) -> list[Phase]:
     """Time here, or as the processes that the target declares, of which the first writes what they found."""
     if not target.launched or is_rank():
-        _bind(target)
         return measure(design, dataset, task, target, protocol, phases, exclusive, store)
     with ranks_folder() as folder:
         if launch(sys.argv[1:], target, folder):
@@ -224,7 +216,6 @@ def run(args: argparse.Namespace) -> None:
     if args.against:
         other = _with_model(folder.design(args.against, args.size, "--against"), args.against)
         check_pairs(folder, {args.against: {args.size: other}}, {args.dataset: dataset})
-        _bind(target)
         rows = against((design, other), dataset, task, target, protocol, phases or ["train_step"])
         for row in rows:
             say(sentence(row, args.design, args.against))

@@ -31,7 +31,7 @@ _NUMBERS = dict.fromkeys((*_SECONDS, *_REST, "clock_mhz"), math.inf) | {
     "bandwidth_share": _MOST_RATIO,
     "noise_floor": _MOST_RATIO,
 }
-_FLAGS = ("exclusive", "disturbed", "throttled", "bound")
+_FLAGS = ("exclusive", "disturbed", "throttled")
 _ONE = {
     "device_name": "device",
     "target": "target",

@@ -6,7 +6,6 @@ from pathlib import Path
 from statistics import median
 
 from vitalbench.config.target import Target
-from vitalbench.measure.binding import is_bound
 from vitalbench.measure.load import ForeignLoad
 from vitalbench.watch.gpu import Gpus
 
@@ -23,14 +22,12 @@ class Conditions:
         disturbed: whether that was more than a twentieth.
         clock_mhz: of the device, afterwards: the median core, the slowest GPU.
         throttled: whether heat or power held the device back meanwhile.
-        bound: whether each thread of this process is bound to a core.
     """
 
     foreign_load: float | None
     disturbed: bool | None
     clock_mhz: float | None
     throttled: bool | None
-    bound: bool
 
 
 def core_mhz(cpuinfo: Path = Path("/proc/cpuinfo")) -> float | None:
@@ -69,4 +66,4 @@ class Watched:
             after = throttle_count()
             clock = core_mhz()
             throttled = None if after is None or self._throttles is None else after > self._throttles
-        return Conditions(share, self._load.is_much(share), clock, throttled, is_bound())
+        return Conditions(share, self._load.is_much(share), clock, throttled)

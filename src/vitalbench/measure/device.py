@@ -9,8 +9,6 @@ import subprocess
 from pathlib import Path
 from typing import Literal
 
-from vitalbench.measure.binding import processors
-
 
 def processor_name(brand: str, family: object, model: object) -> str:
     """A processor's name, by which generations can be told apart.
@@ -43,7 +41,7 @@ def cpu_name(cpuinfo: Path = Path("/proc/cpuinfo")) -> str:
 
 def cpu_count() -> int:
     """The cores this process may use, which a scheduler or a container can make fewer than the machine has."""
-    return processors()
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @functools.cache

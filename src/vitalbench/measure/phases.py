@@ -37,7 +37,7 @@ class Phase:
         energy_j: of one repeat; `energy_method` names the counter, or says why there is none.
         device_memory_mb: most memory of the device that its allocator had handed out, in 10^6 bytes; None on a CPU.
         model_mb: what the model's weights and buffers take.
-        conditions: foreign load, clock rate, throttling and bound threads, as measure/conditions.py saw them.
+        conditions: foreign load, clock rate and throttling, as measure/conditions.py saw them.
     """
 
     name: str
@@ -149,5 +149,4 @@ class Phase:
             "clock_mhz": self.conditions.get("clock_mhz"),
             "throttled": self.conditions.get("throttled"),
             "bottleneck": self.extra.get("bottleneck"),
-            "bound": self.conditions.get("bound"),
         }

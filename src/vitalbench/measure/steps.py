@@ -10,7 +10,6 @@ from vitalbench.config.design import PRETRAINING, Design
 from vitalbench.config.schema import Once, Protocol, TaskData
 from vitalbench.config.target import Target
 from vitalbench.errors import ConfigError, choices
-from vitalbench.measure.binding import unbound
 from vitalbench.measure.clock import Stopwatch
 from vitalbench.measure.load import ForeignLoad
 from vitalbench.measure.phases import COMPILE, PHASES, READS, Phase
@@ -188,8 +187,7 @@ def _compilation(bench: "Bench", ready: "Prepared") -> None:
     """Time the first step of a compiled model, compilation included."""
     call = ready.train_step()
     load, watch = ForeignLoad(), Stopwatch(bench.synchronise)
-    with unbound():  # the compiler's own processes stay, and would share this thread's core
-        call()
+    call()
     seconds = watch.lap()
     bench.once(COMPILE, seconds, load.share(), batch_size=ready.batch, precision=bench.precision)
 

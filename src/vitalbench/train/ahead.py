@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Generic, TypeVar, cast
 
-from vitalbench.measure.binding import free
 from vitalbench.measure.clock import Stopwatch
 
 T = TypeVar("T")
@@ -27,7 +26,7 @@ class Ahead(Generic[T]):
         self.waited = 0.0  # seconds the loop stood still for a batch that was not ready
 
     def __iter__(self) -> Iterator[T]:
-        with ThreadPoolExecutor(1, thread_name_prefix="batches", initializer=free) as maker:
+        with ThreadPoolExecutor(1, thread_name_prefix="batches") as maker:
             coming: deque[Future[object]] = deque(maker.submit(next, self._batches, _DONE) for _ in range(self._depth))
             while True:
                 watch = Stopwatch()

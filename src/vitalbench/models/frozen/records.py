@@ -6,8 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from torch import Tensor
 
-from vitalbench.measure.binding import free
-
 Function = Callable[[Tensor], Tensor]
 
 
@@ -30,8 +28,7 @@ class FewAtATime:
         self._pool = ThreadPoolExecutor(self._threads, initializer=self._alone)
 
     def _alone(self) -> None:
-        """A thread of the pool divides no operation further, and is not bound to where the one that started it is."""
-        free()
+        """A thread of the pool divides no operation further."""
         torch.set_num_threads(1)
 
     def _one(self, some: Tensor) -> Tensor:
