@@ -11,7 +11,7 @@ from vitalbench.config.index_tables import index_tables
 from vitalbench.config.workflow import (
     apptainer_told,
     load,
-    refuse_forgotten_arrays,
+    refuse_arrays,
     refuse_images,
     refuse_without_apptainer,
 )
@@ -42,11 +42,18 @@ BASELINES = sorted(
 )
 
 
+# What another scheduler gets as one submission (`--groups`, docs/SCALING.md) runs its cells one after another: it asks for the memory and
+# the cores of one and for the time of all. On this machine cells are limited by its cores alone.
+resource_scopes:
+    one_cell="local",
+
+
+if not workflow.resource_settings.cores:
+    workflow.register_resource("one_cell", 1)
+
+
 onstart:
-    refuse_forgotten_arrays(
-        getattr(workflow.executor_settings, "array_jobs", None),
-        workflow.resource_settings.nodes,
-    )
+    refuse_arrays(getattr(workflow.executor_settings, "array_jobs", None))
     # Not where all there is to do is to build them.
     if any(job.container_img for job in workflow.dag.needrun_jobs()):
         refuse_images(PLAN, Path(workflow.basedir))

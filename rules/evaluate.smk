@@ -10,6 +10,8 @@ rule evaluate_cell:
         in_suite(
             "log/evaluate/{dataset}.{task}.{design}.{target}.seed{seed}-fold{fold}.txt"
         ),
+    resources:
+        one_cell=1,
     params:
         suite=subpath(input.task, ancestor=3),
         cell="{dataset}/{task}/{design}/{target}/seed{seed}-fold{fold}",

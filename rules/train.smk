@@ -32,6 +32,7 @@ rule train_cell:
         runtime=needed("runtime"),
         gpu=needed("gpu"),
         gpu_model=needed("gpu_model"),
+        one_cell=1,
     params:
         suite=subpath(input.task, ancestor=3),
         cell="{dataset}/{task}/{design}/{target}/seed{seed}-fold{fold}",

@@ -171,13 +171,18 @@ def test_a_failed_job_shows_the_last_lines_of_its_log(slurm, split_project, tmp_
     assert "not readable as JSON" in found.stdout
 
 
-ARRAYS = ["--slurm-array-jobs", "standardise,assign,audit,evaluate_cell,train_cell"]
+# Two groups of four cells, each scored where it was trained; the target's walltime is a small cell's.
+GROUPS = [
+    "--groups", "train_cell=cells-{target}", "evaluate_cell=cells-{target}", "--group-components", "cells-{target}=4",
+]  # fmt: skip
+TARGET = "configs/targets/cpu.yaml"
+RUNS = "results/mortal/runs/ptbxl/superdiagnostic/mortal/cpu"
 
 
-@pytest.fixture
-def eight_cells(split_project, tmp_path) -> Path:
-    """The project with eight short trainings."""
-    project = Path(shutil.copytree(split_project, tmp_path / "project"))
+@pytest.fixture(scope="module")
+def eight_cells(split_project, tmp_path_factory) -> Path:
+    """The project with eight short trainings. To be copied."""
+    project = Path(shutil.copytree(split_project, tmp_path_factory.mktemp("eight") / "project"))
     suite, design = project / "configs/suites/mortal.yaml", project / "configs/designs/mortal.yaml"
     said = yaml.safe_load(suite.read_text())
     said["grids"][0]["seeds"] = list(range(8))
@@ -185,21 +190,106 @@ def eight_cells(split_project, tmp_path) -> Path:
     said = yaml.safe_load(design.read_text())
     said["train"] |= {"epochs": 1, "early_stopping": {"patience": 1}}
     design.write_text(yaml.safe_dump(said))
+    target = yaml.safe_load((project / TARGET).read_text())
+    (project / TARGET).write_text(yaml.safe_dump(target | {"scheduler": {"mem_mb": 1500, "runtime_min": 3}}))
     return project
 
 
-def test_many_small_cells_are_one_submission(slurm, eight_cells):
-    found = snakemake(eight_cells, *HERE, *ARRAYS)
+@pytest.fixture(scope="module")
+def eight_bare(eight_cells, tmp_path_factory) -> Path:
+    """The same cells on the bare machine, to their scores."""
+    project = Path(shutil.copytree(eight_cells, tmp_path_factory.mktemp("bare") / "project"))
+    found = snakemake(project, "--cores", "2", "--config", "suite=mortal", "--", "evaluate")
     assert found.returncode == 0, found.stdout[-3000:]
-    arrays = re.findall(r"Submitted array job with Snakemake IDs ([\d,]+)", found.stdout)
-    print(arrays)
-    assert max(len(jobs.split(",")) for jobs in arrays) == 8  # the trainings; scores follow as those end
-    scored = list(eight_cells.glob("results/mortal/runs/ptbxl/superdiagnostic/mortal/cpu/*/metrics.json"))
-    assert len(scored) == 8
+    return project
 
 
-def test_arrays_that_would_never_be_submitted_are_refused(slurm, eight_cells):
-    """With a limit below the jobs that are ready the executor forgets an array's jobs, and the workflow waits for them for ever."""
-    found = snakemake(eight_cells, *HERE, *ARRAYS, "--jobs", "3")
+def runs_of(project: Path) -> list[Path]:
+    return [project / RUNS / f"seed{seed}-fold0" for seed in range(8)]
+
+
+def same_runs(one: Path, other: Path) -> None:
+    for run, alike in zip(runs_of(one), runs_of(other), strict=True):
+        assert left_by(run) == left_by(alike), run.name
+        assert (run / "metrics.json").read_bytes() == (alike / "metrics.json").read_bytes(), run.name
+
+
+def submitted(said: str) -> list[str]:
+    return re.findall(r"submitted with SLURM jobid (\d+)", said)
+
+
+def test_many_small_cells_are_few_submissions(slurm, eight_cells, eight_bare, tmp_path):
+    project = Path(shutil.copytree(eight_cells, tmp_path / "project"))
+    with started(project, *GROUPS, "--", "evaluate") as workflow:
+        until(workflow, lambda: len(submitted((project / "said.txt").read_text())) == 2, every_s=0.3)
+        asked = [ask("scontrol", "show", "job", job) for job in submitted((project / "said.txt").read_text())]
+        assert workflow.wait(timeout=600) == 0, (project / "said.txt").read_text()[-3000:]
+    assert len(submitted((project / "said.txt").read_text())) == 2
+    for told in asked:
+        # One cell's memory and core, and the time of four trainings and four scorings.
+        assert "NumCPUs=1 " in told, told
+        assert re.search(r"MinMemoryNode=1500M|mem=1500M", told), told
+        assert "TimeLimit=00:52:00" in told, told
+    same_runs(project, eight_bare)
+
+
+def scored_in(project: Path) -> list[str]:
+    return [run.name for run in runs_of(project) if (run / "metrics.json").is_file()]
+
+
+def test_a_cell_that_is_killed_takes_its_group_with_it_and_the_retry_brings_all_back(
+    slurm, eight_cells, eight_bare, tmp_path
+):
+    """Snakemake removes what the ended jobs of a failed group left: the same bytes in the end, at the price of their time."""
+    project = Path(shutil.copytree(eight_cells, tmp_path / "project"))
+    with started(project, *GROUPS, "--retries", "1", "--", "evaluate") as workflow:
+        kill_second_training(workflow, project)
+        assert workflow.wait(timeout=900) == 0, (project / "said.txt").read_text()[-3000:]
+    said = (project / "said.txt").read_text()
+    assert said.count("Trying to restart job") == 1
+    assert len(submitted(said)) == 3
+    same_runs(project, eight_bare)
+
+
+def test_without_a_retry_only_the_group_of_the_killed_cell_has_no_results(slurm, eight_cells, eight_bare, tmp_path):
+    project = Path(shutil.copytree(eight_cells, tmp_path / "project"))
+    with started(project, *GROUPS, "--retries", "0", "--", "evaluate") as workflow:
+        kill_second_training(workflow, project)
+        assert workflow.wait(timeout=900) == 1
+    print(scored_in(project))
+    assert len(scored_in(project)) == 4
+    found = snakemake(project, *HERE, *GROUPS, "--", "evaluate")
+    assert found.returncode == 0, found.stdout[-3000:]
+    assert len(submitted(found.stdout)) == 1
+    same_runs(project, eight_bare)
+
+
+def kill_second_training(workflow: subprocess.Popen, project: Path) -> None:
+    """Kill the first training that is found once another one's run has ended well."""
+    until(workflow, lambda: any((run / "status.json").is_file() for run in runs_of(project)), every_s=0.02)
+    ended = {run.name for run in runs_of(project) if (run / "status.json").is_file()}
+    while True:
+        until(workflow, lambda: trainings_in(project), every_s=0.01)
+        for process in trainings_in(project):
+            with suppress(psutil.Error):
+                if not any(name in " ".join(process.cmdline()) for name in ended):
+                    process.kill()
+                    return
+
+
+def trainings_in(project: Path) -> list[psutil.Process]:
+    """The processes that train for a project."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            line = process.cmdline()
+            if "train" in line and "--cell" in line and process.cwd() == str(project):
+                found.append(process)
+    return found
+
+
+def test_arrays_are_refused_before_any_job(slurm, eight_cells):
+    found = snakemake(eight_cells, *HERE, "--slurm-array-jobs", "train_cell", "--", "train")
     assert found.returncode == 2, found.stdout[-3000:]
-    assert "--jobs unlimited" in found.stdout.splitlines()[-1]
+    assert "--slurm-array-jobs train_cell: SLURM's plugin loses jobs of arrays" in found.stdout.splitlines()[-1]
+    assert not submitted(found.stdout)

@@ -2,7 +2,6 @@
 
 import errno
 import re
-import sys
 
 import pytest
 import yaml
@@ -10,7 +9,7 @@ import yaml
 from tests.conftest import ROOT
 from vitalbench.config import planning, workflow
 from vitalbench.config.planning import make_plan
-from vitalbench.config.workflow import load, refuse_forgotten_arrays
+from vitalbench.config.workflow import load, refuse_arrays
 
 
 @pytest.fixture
@@ -95,22 +94,21 @@ def test_a_jobs_own_process_changes_nothing_that_was_decided(project, monkeypatc
     assert suite.is_file()
 
 
-@pytest.mark.parametrize(("arrays", "jobs"), [(None, 3), ("", 3), ("audit", None), ("audit", sys.maxsize)])
-def test_arrays_and_a_limit_on_jobs_each_by_itself_are_allowed(arrays, jobs):
-    refuse_forgotten_arrays(arrays, jobs)
-
-
-def test_arrays_with_a_limit_on_jobs_are_refused(capsys):
-    with pytest.raises(SystemExit, match="2"):
-        refuse_forgotten_arrays("audit", 200)
-    assert "allowed: --jobs unlimited" in capsys.readouterr().err
-
-
 def ended(capsys, call, *arguments) -> str:
     with pytest.raises(SystemExit, match="2"):
         call(*arguments)
     (line,) = capsys.readouterr().err.splitlines()
     return line
+
+
+def test_arrays_are_refused_whatever_else_is_said(capsys):
+    """SLURM's plugin loses their jobs: with a limit on jobs, beyond a length, and whenever one fails."""
+    refuse_arrays(None)
+    refuse_arrays("")
+    told = ended(capsys, refuse_arrays, "audit,train_cell")
+    assert told.startswith("error: --slurm-array-jobs audit,train_cell: ")
+    assert "docs/SCALING.md, 'Many small cells'" in told
+    assert "\n### Many small cells\n" in (ROOT / "docs/SCALING.md").read_text()
 
 
 def test_results_that_can_hold_nothing_are_told_in_a_line(project, monkeypatch, capsys):

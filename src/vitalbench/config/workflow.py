@@ -19,19 +19,19 @@ from vitalbench.layout import DATA, RESULTS
 from vitalbench.unfinished import miss_parts
 
 
-def refuse_forgotten_arrays(arrays: str | None, jobs: int | None) -> None:
-    """End with exit code 2 where the executor would forget jobs and the workflow wait for them for ever.
+def refuse_arrays(arrays: str | None) -> None:
+    """End with exit code 2 where jobs are to be submitted as arrays, which lose work.
 
-    SLURM's executor plugin (2.8.0, `run_jobs`) waits with an array until all jobs of the rule that are ready are given to it. With
-    a limit on jobs it is given some, drops them, and is never given them again.
+    SLURM's executor plugin (2.8.0, the newest; read and tried) starts the first job in every task of an array that is too large for
+    one argument; gives every task the first job as its target, so that one that fails or ends before it fails others and removes
+    what they left (the plugin's issue 447); and, with a limit on jobs, never submits the jobs of an array beyond it.
 
     Args:
         arrays: the rules whose jobs are submitted as arrays, or nothing.
-        jobs: how many jobs there may be at once.
     """
-    if arrays and jobs is not None and jobs < sys.maxsize:
-        told = f"--jobs {jobs} with --slurm-array-jobs {arrays}: an array of more jobs would never be submitted"
-        _end(ConfigError(f"{told}; allowed: --jobs unlimited, or --slurm-array-jobs ''"))
+    if arrays:
+        told = f"--slurm-array-jobs {arrays}: SLURM's plugin loses jobs of arrays (docs/SCALING.md, 'Many small cells')"
+        _end(ConfigError(f"{told}; next: leave it out; many cells are few submissions with --groups, as said there"))
 
 
 def apptainer_told(plan: Plan, said: str) -> str:
