@@ -48,7 +48,10 @@ rule cloud_target:
     threads: lambda wildcards: PLAN.targets[wildcards.target].cores
     resources:
         mem_mb=lambda wildcards: PLAN.targets[wildcards.target].scheduler.mem_mb,
-        runtime=lambda wildcards: PLAN.targets[wildcards.target].scheduler.runtime_min,
+        runtime=lambda wildcards, attempt: PLAN.targets[
+            wildcards.target
+        ].scheduler.runtime_min
+        * attempt,
         gpu=lambda wildcards: PLAN.targets[wildcards.target].scheduler.gpus or None,
         gpu_manufacturer=lambda wildcards: (
             "nvidia" if PLAN.targets[wildcards.target].scheduler.gpus else None

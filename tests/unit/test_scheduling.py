@@ -5,6 +5,7 @@ import re
 
 import pytest
 import yaml
+from snakemake.resources import Resources
 
 from tests.conftest import ROOT
 from vitalbench.config import planning, workflow
@@ -67,6 +68,27 @@ def test_every_rule_that_measures_has_its_node_and_what_its_targets_declare():
 def test_a_job_that_ran_out_of_time_asks_for_more(configs):
     plan = make_plan(configs, configs.knobs({}))
     assert plan.needs("s4d", "cpu", attempt=3)["runtime"] == 3 * 240
+
+
+def test_every_job_of_the_profile_asks_for_more_time_when_it_is_submitted_again(configs):
+    """And for more memory, where it asks for the profile's: what a target or a design declares is the most there is of it."""
+    said = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())
+    defaults = Resources.parse(said["default-resources"], allow_expressions=True, defaults="full")
+
+    def asked(name: str, attempt: int) -> object:
+        return defaults[name].evaluate(None, input=[], attempt=attempt, threads=1, rulename="", async_run=None).value
+
+    assert [asked("runtime", attempt) for attempt in (1, 2, 3)] == [60, 120, 180]
+    assert [asked("mem_mb", attempt) for attempt in (1, 2, 3)] == [4000, 8000, 12000]
+    text = "\n".join(path.read_text() for path in sorted((ROOT / "rules").glob("*.smk")))
+    own = re.findall(r"^ {8}runtime=(.*?),\n(?: {0,8}\w|\n)", text, re.M | re.S)
+    assert len(own) >= 8
+    for value in own:
+        assert re.match(r"needed(_by_all)?\(\"runtime\"\)$|lambda wildcards, attempt: .*\* attempt$", value, re.S), (
+            value
+        )
+    plan = make_plan(configs, configs.knobs({}))
+    assert plan.needs("s4d", "cpu", attempt=3)["mem_mb"] == plan.needs("s4d", "cpu")["mem_mb"]
 
 
 def test_a_design_may_ask_for_more_than_its_target_and_no_job_runs_again_for_it(project, monkeypatch):
