@@ -54,7 +54,7 @@ def test_a_loop_that_was_not_compiled_is_named_with_what_compiles_it(monkeypatch
 def test_without_apptainer_and_slurm_it_says_what_still_runs(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert not surroundings.apptainer().works
-    assert "jobs run on this machine" in surroundings.slurm().told
+    assert "jobs run on this machine" in surroundings.slurm(ROOT).told
 
 
 def test_an_apptainer_that_does_not_start_is_told_from_one_that_is_not_there(tool):
@@ -112,16 +112,69 @@ def test_what_apptainer_tells_in_another_form_is_no_label(tool, tmp_path):
 
 def test_a_controller_that_does_not_answer_is_told_from_one_that_is_not_there(tool):
     tool("sinfo", "exit 1")
-    found = surroundings.slurm()
+    found = surroundings.slurm(ROOT)
     assert (found.works, found.next) == (False, "scontrol ping")
 
 
 def test_slurm_without_its_plugin_says_how_to_install_it(tool, monkeypatch):
-    tool("sinfo", "echo 'cpu* 2 idle gpu:h100:2'")
+    tool("sinfo", "echo 'cpu* up 2 idle gpu:h100:2'")
     monkeypatch.setattr(surroundings, "_SLURM_PLUGIN", "no-such-plugin")
-    found = surroundings.slurm()
+    found = surroundings.slurm(ROOT)
     assert (found.works, found.next) == (False, "make slurm")
-    assert "cpu* 2 idle gpu:h100:2" in found.told
+    assert "cpu* up 2 idle gpu:h100:2" in found.told
+
+
+@pytest.fixture
+def cluster(tool, monkeypatch, tmp_path):
+    """A SLURM of stand-ins: what sinfo lists, what sacct does, and a project whose profile names `cpu` and `gpu`."""
+    monkeypatch.setattr(surroundings, "version", lambda name: "2.8.0")
+    profile = tmp_path / "project/profiles/slurm/partitions.yaml"
+    profile.parent.mkdir(parents=True)
+    profile.write_text("partitions:\n  cpu: {max_runtime: 60}\n  gpu: {max_gpu: 2}\n  far: {cluster: other}\n")
+
+    def look(rows: str, sacct: str = "exit 0"):
+        tool("sinfo", f"cat <<'END'\n{rows}\nEND")
+        tool("sacct", sacct)
+        return surroundings.slurm(tmp_path / "project")
+
+    return look
+
+
+def test_a_slurm_that_takes_the_profiles_jobs_is_told_with_the_command(cluster):
+    found = cluster("cpu* up 1 down* (null)\ncpu* up 3 idle (null)\ngpu up 2 drained gpu:h100:2")
+    assert found.works
+    assert "gpu up 2 drained gpu:h100:2; snakemake-executor-plugin-slurm 2.8.0: " in found.told
+    assert found.told.endswith(": snakemake --profile profiles/slurm")
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "cpu* up 1 down (null)\ngpu up 1 drained gpu:1",
+        "cpu* down 4 idle (null)\ngpu inact 4 idle gpu:1",
+        "cpu* up 0 n/a (null)\ngpu up 2 idle* gpu:1",
+        "",
+    ],
+)
+def test_a_slurm_of_which_no_partition_is_up_is_none(cluster, rows):
+    found = cluster(rows)
+    assert (found.works, found.next) == (False, "sinfo --list-reasons")
+    assert found.told.endswith(": no partition is up with a node that takes jobs")
+
+
+def test_a_partition_of_the_profile_that_the_cluster_has_not_is_named(cluster, tmp_path):
+    found = cluster("normal* up 20 idle (null)\ncpu up 1 idle (null)")
+    assert (found.works, found.next) == (False, "generate-slurm-partition-config > profiles/slurm/partitions.yaml")
+    assert found.told.endswith("partitions.yaml: names gpu, which sinfo does not list")
+    (tmp_path / "project/profiles/slurm/partitions.yaml").write_text("- cpu\n")
+    assert cluster("cpu* up 1 idle (null)").told.endswith("partitions.yaml: no mapping 'partitions'")
+
+
+def test_without_accounting_the_command_asks_squeue(cluster):
+    rows = "cpu* up 3 idle (null)\ngpu up 2 mixed gpu:1"
+    found = cluster(rows, "echo 'Slurm accounting storage is disabled' >&2; exit 1")
+    assert (found.works, found.next) == (False, "snakemake --profile profiles/slurm --slurm-status-command squeue")
+    assert found.told.endswith("would never be seen (sacct: Slurm accounting storage is disabled)")
 
 
 def test_a_registry_that_does_not_answer_is_told(monkeypatch):

@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> None:
     looked += [surroundings.loops(), surroundings.apptainer()]
     looked += [images.image(project, name) for name in (CPU_IMAGE, CUDA_IMAGE)]
     looked += images.binds(project, knobs)
-    looked += [surroundings.slurm()]
+    looked += [surroundings.slurm(project)]
     looked += [] if args.offline else [surroundings.registry()]
     for finding in looked:
         print(finding.line())
