@@ -205,6 +205,19 @@ def test_each_disk_that_a_run_writes_to_is_looked_at_once(monkeypatch, tmp_path)
     assert found[2].next == "mv results/quick FOLDER && ln -s FOLDER/quick results/quick"
 
 
+@pytest.mark.parametrize("place", ["results/vitalbench", "data/results/of/results"])
+def test_a_project_below_a_folder_named_results_gets_the_command_of_its_own(monkeypatch, tmp_path, place):
+    here, elsewhere = tmp_path / place, tmp_path / "elsewhere"
+    for folder in (here, elsewhere):
+        folder.mkdir(parents=True)
+    devices(monkeypatch, {here: 1})
+    (found,) = disks.disks(here, Knobs())
+    assert found.next == "ln -s FOLDER results"
+    (here / "results/quick").mkdir(parents=True)
+    devices(monkeypatch, {here: 50, here / "results/quick": 0.1})
+    assert disks.disks(here, Knobs())[-1].next == "mv results/quick FOLDER && ln -s FOLDER/quick results/quick"
+
+
 def test_what_puts_results_elsewhere_works_whether_or_not_there_are_any(monkeypatch, tmp_path):
     here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
     here.mkdir()

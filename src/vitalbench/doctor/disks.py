@@ -33,9 +33,9 @@ def disks(here: Path, knobs: Knobs) -> list[Finding]:
 
     Releases are only read, so what is free where `data_root` leads says nothing.
     """
-    places = [(here, _NEEDED_GB, _elsewhere(here / RESULTS))]
+    places = [(here, _NEEDED_GB, _elsewhere(here / RESULTS, here))]
     below = [here / RESULTS, here / RESULTS / "data", here / RESULTS / knobs.suite]
-    places += [(path, _RESULTS_GB, _elsewhere(path)) for path in below]
+    places += [(path, _RESULTS_GB, _elsewhere(path, here)) for path in below]
     if knobs.backup:
         places += [(Path(knobs.backup), _RESULTS_GB, "snakemake --cores all --config backup=FOLDER")]
     found, seen = [], set()
@@ -56,9 +56,9 @@ def _device(path: Path) -> int:
     return path.stat().st_dev
 
 
-def _elsewhere(path: Path) -> str:
-    """The command that puts a folder of results on another disk and leaves a link, with what it holds."""
-    name = Path(*path.parts[path.parts.index(RESULTS) :]) if RESULTS in path.parts else path
+def _elsewhere(path: Path, here: Path) -> str:
+    """The command that puts a folder of results on another disk and leaves a link, with what it holds; typed in `here`."""
+    name = path.relative_to(here)
     if path.is_symlink():
         return f"cp -a {name}/. FOLDER && ln -sfn FOLDER {name}"
     if path.is_dir():
