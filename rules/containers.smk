@@ -18,7 +18,7 @@ rule base_image:
     log:
         "results/log/containers/base.txt",
     container:
-        None
+        on_the_bare_machine()
     params:
         attempt=attempt_at(layout.BASE_IMAGE),
     shell:
@@ -37,7 +37,7 @@ rule cpu_image:
     log:
         "results/log/containers/cpu.txt",
     container:
-        None
+        on_the_bare_machine()
     params:
         attempt=attempt_at(layout.CPU_IMAGE),
     shell:
@@ -57,7 +57,7 @@ rule cuda_image:
     log:
         "results/log/containers/cuda.txt",
     container:
-        None
+        on_the_bare_machine()
     params:
         attempt=attempt_at(layout.CUDA_IMAGE),
     shell:
@@ -77,7 +77,7 @@ rule cloud_image:
     log:
         "results/log/containers/cloud.txt",
     container:
-        None
+        on_the_bare_machine()
     params:
         attempt=attempt_at("containers/cloud.sif"),
     shell:
@@ -88,4 +88,4 @@ rule containers:
     input:
         rules.cpu_image.output,
     container:
-        None
+        on_the_bare_machine()
