@@ -3,7 +3,7 @@
 import os
 import shutil
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from vitalbench.data.join import join
 from vitalbench.data.release import acquire
 from vitalbench.data.standardise import standardise
 from vitalbench.files import read_json, write_json
+from vitalbench.measure import device
 
 ROOT = Path(__file__).parent.parent
 # How long an example takes says more of the machine than of the code.
@@ -43,15 +44,22 @@ def project(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
-    """Put a program of our own, a script of the shell's, in front of the path."""
+def tool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], None]]:
+    """Put a program of our own, a script of the shell's, in front of the path; what a driver's tool said is forgotten each time."""
+
+    def forget() -> None:
+        device._cards.cache_clear()
+        device.cuda_names.cache_clear()
+
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/usr/bin{os.pathsep}/bin")
 
     def make(name: str, script: str) -> None:
         (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
         (tmp_path / name).chmod(0o755)
+        forget()
 
-    return make
+    yield make
+    forget()
 
 
 def write_sif(path: Path, data: bytes = b"data") -> Path:

@@ -2,7 +2,6 @@
 
 import pytest
 
-from vitalbench.measure import device
 from vitalbench.measure.device import cuda_names, device_here, mismatch
 
 H100, A100 = "NVIDIA H100 80GB HBM3", "NVIDIA A100-SXM4-40GB"
@@ -20,12 +19,8 @@ def cards(tool, monkeypatch):
         tool("nvidia-smi", asked + "\n".join(f"echo '{line}'" for line in lines))
         if visible is not None:
             monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-        device._cards.cache_clear()
-        cuda_names.cache_clear()
 
-    yield make
-    device._cards.cache_clear()
-    cuda_names.cache_clear()
+    return make
 
 
 @pytest.mark.parametrize(

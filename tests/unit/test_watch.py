@@ -23,6 +23,7 @@ from vitalbench.config.slices import write_slices
 from vitalbench.errors import InputError
 from vitalbench.files import read_json, write_json
 from vitalbench.layout import PROGRESS, SUITE_SLICE, WATCH_SLICE
+from vitalbench.measure.clock import Stopwatch
 from vitalbench.results import Results
 from vitalbench.watch.cells import Seen, look
 from vitalbench.watch.progress_file import write_progress
@@ -228,9 +229,9 @@ def on_a_terminal(*arguments):
 
 
 def read_until(terminal, wanted):
-    """What the terminal shows until it shows something wanted, or nothing more comes."""
-    text = ""
-    while wanted not in text and select.select([terminal], [], [], 20)[0]:
+    """What the terminal shows until it shows something wanted, or nothing more comes, or for a minute."""
+    text, watch = "", Stopwatch()
+    while wanted not in text and watch.so_far() < 60 and select.select([terminal], [], [], 20)[0]:
         try:
             text += os.read(terminal, 65536).decode()
         except OSError:  # the other end is closed
