@@ -66,6 +66,11 @@ class Phase:
     extra: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def calm(self) -> bool:
+        """Whether it gives ratios: neither others' work disturbed it, nor heat or power held the device back."""
+        return not (self.disturbed or self.conditions.get("throttled"))
+
+    @property
     def noise_floor(self) -> float | None:
         """How far apart the phase and itself come out: 0.03 is 3 %; None where repeats are too few, or it was not timed alone."""
         floor = itself(self.seconds).floor if self.exclusive else math.inf
@@ -90,7 +95,7 @@ class Phase:
 
     def _no_share(self, what: str) -> str:
         """Why a share of a limit would say nothing; empty where it does not."""
-        if self.disturbed or self.conditions.get("throttled"):
+        if not self.calm:
             return "no share of a phase that was disturbed or throttled"
         if self.limits.get(what, {}).get("disturbed"):
             return "disturbed: no share"
@@ -113,7 +118,6 @@ class Phase:
 
     def row(self) -> dict[str, Any]:
         """For timing.csv: median and spread of the samples; no ratio and no floor of those that were disturbed or throttled."""
-        calm = not (self.disturbed or self.conditions.get("throttled"))
         q25, p50, q75, p95, p99 = (float(value) for value in np.percentile(self.seconds, [25, 50, 75, 95, 99]))
         several = len(self.seconds) > 1
         return {
@@ -135,9 +139,9 @@ class Phase:
             "disturbed": self.disturbed,
             "micro_batch": self.micro_batch,
             "halved": self.halved if self.batch_size else None,
-            "noise_floor": self.noise_floor if calm else None,
+            "noise_floor": self.noise_floor if self.calm else None,
             "reference": self.reference_name,
-            "to_reference": self.to_reference if calm else None,
+            "to_reference": self.to_reference if self.calm else None,
             "mfu": self.reached("flops"),
             "bandwidth_share": self.reached("bytes"),
             "limits": "; ".join(self._limits()),

@@ -158,7 +158,7 @@ def bottleneck(loaded: Phase, phases: list[Phase]) -> str:
     alone = next((phase for phase in phases if phase.name == "train_step"), None)
     if alone is None:
         return ""
-    if any(phase.disturbed or phase.conditions.get("throttled") for phase in (alone, loaded)):
+    if not (alone.calm and loaded.calm):
         return "no verdict: disturbed or throttled; measure again on a machine that does nothing else"
     more = median(loaded.seconds) / median(alone.seconds) - 1
     floors = [phase.noise_floor for phase in (alone, loaded)]
