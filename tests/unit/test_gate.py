@@ -25,6 +25,7 @@ from tests.gate_outcomes import (
     scores,
     sessions_line,
     shipped,
+    shipped_line,
     speed_line,
     table,
 )
@@ -39,6 +40,7 @@ from vitalbench.config.schema import Protocol
 from vitalbench.config.strict import validated
 from vitalbench.errors import ConfigError, GateError, InputError
 from vitalbench.gate import rerun
+from vitalbench.gate.again import MOST_FURTHER
 from vitalbench.gate.baseline import (
     Accuracy,
     Baseline,
@@ -51,7 +53,7 @@ from vitalbench.gate.baseline import (
     write_baseline,
 )
 from vitalbench.gate.benchmarks import BESIDE, FOREIGN, PHASE, REFERENCE, found_in_benchmarks
-from vitalbench.gate.check import MOST_FURTHER, check, not_judged
+from vitalbench.gate.check import check, not_judged
 from vitalbench.gate.found import Found
 from vitalbench.gate.told import annotations, as_json, line, summary, unjudged
 from vitalbench.gate.update import updated
@@ -96,6 +98,7 @@ def test_two_of_the_widest_designs_seeds_against_its_baseline_say_what_they_can_
 def test_the_methods_tell_counts_that_are_drawn_and_not_typed():
     told = (ROOT / "docs/METHODS.md").read_text()
     assert accuracy_line("xresnet1d101", 24, 24) in told
+    assert shipped_line("s4d") in told
     assert speed_line(5, True) in told
     assert sessions_line(1) in told
     assert sessions_line(2) in told
@@ -190,7 +193,7 @@ class Again:
     def speed(self, key, further=1):
         return speed([job(*self.work)]), False
 
-    def accuracy(self, key):
+    def accuracy(self, key, seeds=()):
         return None
 
     def exact(self, key):
@@ -565,7 +568,7 @@ def test_an_accuracy_that_does_not_fail_when_trained_again_is_no_failure():
     worse = {seed: value - 0.1 for seed, value in values.items()}
 
     class Fine(Again):
-        def accuracy(self, key):
+        def accuracy(self, key, seeds=()):
             return accuracy(values)
 
     (row,) = check(baseline([accuracy(values)]), found([accuracy(worse)]), Gate(), TASKS, Fine(1, 1))
@@ -646,7 +649,7 @@ def test_on_a_cpu_results_that_training_again_does_not_give_stay_failed():
     values = {str(seed): 0.80 + 0.001 * seed for seed in range(5)}
 
     class Fine(Again):
-        def accuracy(self, key):
+        def accuracy(self, key, seeds=()):
             return accuracy(values)
 
         def exact(self, key):
@@ -658,6 +661,82 @@ def test_on_a_cpu_results_that_training_again_does_not_give_stay_failed():
     assert "not what their code gives" in row.judged.reason
 
 
+@pytest.fixture
+def rng():
+    return np.random.default_rng(3)
+
+
+class Trains(Again):
+    """Trains further seeds of changed code; what was found comes back, or does not."""
+
+    def __init__(self, now, further, exact=True, back=None):
+        self.values = {(): back or now}, further
+        self.same, self.asked = exact, []
+
+    def accuracy(self, key, seeds=()):
+        self.asked.append(seeds)
+        own, further = self.values
+        if seeds and isinstance(further, InputError):
+            raise further
+        return accuracy(own[seeds] if not seeds else {seed: further[seed] for seed in seeds})
+
+    def exact(self, key):
+        return self.same
+
+
+def judged_further(known, now, again, gate=None):
+    (row,) = check(baseline([accuracy(known)]), found([accuracy(now)]), gate or Gate(), TASKS, again)
+    return row
+
+
+@pytest.mark.parametrize(("change", "verdict"), [(0.0, "pass"), (-0.03, "fail"), (0.03, "fail")])
+def test_what_two_seeds_leave_open_the_other_seeds_of_the_baseline_settle(rng, change, verdict):
+    known = seeds(rng, 0.8, 24)
+    later = seeds(rng, 0.8 + change, 24)
+    now = {seed: later[seed] for seed in ("0", "1")} | {"1": later["0"] + 0.01}
+    again = Trains(now, later)
+    assert check(baseline([accuracy(known)]), found([accuracy(now)]), Gate(), TASKS)[0].judged.verdict != "pass"
+    row = judged_further(known, now, again)
+    assert (row.judged.verdict, row.now, row.confirmed) == (verdict, 24, True)
+    assert again.asked[-1] == tuple(str(seed) for seed in range(2, 24))
+    assert ", trained again" in line(row)
+
+
+def test_further_seeds_are_no_more_than_the_suite_says_and_none_where_they_would_say_nothing(rng):
+    known = seeds(rng, 0.8, 10)
+    now = {"0": 0.81, "1": 0.82}
+    again = Trains(now, known)
+    assert judged_further(known, now, again, Gate(further_seeds=3)).now == 5
+    assert again.asked[-1] == ("2", "3", "4")
+    none = Trains(now, known)
+    assert judged_further(known, now, none, Gate(further_seeds=0)).now == 2
+    assert () in none.asked or not none.asked
+    same = Trains({}, known)
+    row = judged_further(known, {"0": known["0"], "77": 0.8}, same)
+    assert (row.now, row.confirmed, same.asked) == (2, False, [])  # the code is the same: so would the other seeds be
+
+
+def test_a_first_look_that_fails_is_no_failure_where_all_seeds_lie_within(rng):
+    known = {str(seed): 0.8 + 0.001 * (seed % 3) for seed in range(12)}
+    now = {"0": 0.83, "1": 0.8305}
+    again = Trains(now, known)
+    assert check(baseline([accuracy(known)]), found([accuracy(now)]), Gate(), TASKS)[0].judged.verdict == "fail"
+    row = judged_further(known, now, again)
+    assert (row.judged.verdict, row.now) == ("pass", 12)
+    gone = judged_further(known, now, Trains(now, InputError("the store is gone")))
+    assert gone.judged.verdict == "fail"
+    assert gone.judged.reason.endswith("; further seeds were not trained: the store is gone")
+
+
+def test_on_a_gpu_a_failure_of_all_seeds_stays_one_only_if_both_trainings_fail(rng):
+    known, worse = seeds(rng, 0.8, 12), seeds(rng, 0.7, 12)
+    now = {seed: worse[seed] for seed in ("0", "1", "2")}
+    assert judged_further(known, now, Trains(now, worse, exact=False)).judged.verdict == "fail"
+    fine = {seed: known[seed] + 0.001 for seed in now}
+    row = judged_further(known, now, Trains(now, known, exact=False, back=fine))
+    assert row.judged.verdict != "fail"
+
+
 def test_on_a_cpu_one_altered_score_among_two_seeds_is_trained_again():
     values = {"0": 0.80, "1": 0.81}
 
@@ -665,7 +744,7 @@ def test_on_a_cpu_one_altered_score_among_two_seeds_is_trained_again():
         def __init__(self, known, exact=True):
             self.known, self.same = known, exact
 
-        def accuracy(self, key):
+        def accuracy(self, key, seeds=()):
             return accuracy(self.known)
 
         def exact(self, key):
@@ -1136,13 +1215,16 @@ def test_a_benchmark_beside_which_others_worked_has_no_verdict_and_says_what_wou
 @pytest.mark.slow
 def test_a_session_leaves_the_reference_and_the_foreign_load_beside_each_benchmark(tmp_path):
     told = tmp_path / "session.json"
-    command = ["-m", "pytest", "-q", "-m", "slow", "tests/benchmarks/test_reference.py", f"--benchmark-json={told}"]
+    timed = "tests/benchmarks/test_hot_paths.py::test_generator"
+    command = ["-m", "pytest", "-q", "-m", "slow", "--benchmark-only", timed, f"--benchmark-json={told}"]
     alone = {
         name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")
     }  # a worker times nothing
-    subprocess.run([sys.executable, *command], cwd=ROOT, env=alone, check=True, capture_output=True)
+    done = subprocess.run([sys.executable, *command], cwd=ROOT, env=alone, check=False, capture_output=True)
+    assert told.is_file(), done.stdout  # beside other work the benchmark itself may be too slow to pass
     (one,) = json.loads(told.read_text())["benchmarks"]
-    assert one["extra_info"][BESIDE] == pytest.approx(one["stats"]["median"], rel=0.9)
+    assert one["stats"]["rounds"] >= 11
+    assert 1e-5 < one["extra_info"][BESIDE] < one["stats"]["median"]
     assert 0 <= one["extra_info"][FOREIGN] <= 1
 
 

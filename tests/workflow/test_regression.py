@@ -10,8 +10,8 @@ import pytest
 
 from tests.workflow.conftest import BIN, jobs, snakemake
 from vitalbench.files import read_json, write_json
+from vitalbench.gate.again import MOST_FURTHER
 from vitalbench.gate.baseline import path_of
-from vitalbench.gate.check import MOST_FURTHER
 from vitalbench.measure.device import cpu_name
 
 pytestmark = [pytest.mark.slow, pytest.mark.alone]
@@ -105,6 +105,25 @@ def test_a_failure_is_trained_again_before_it_is_one(folder, planted):
     (row,) = [row for row in read_json(folder / "out.json")["rows"] if row["judged"]["verdict"] == "fail"]
     assert row["confirmed"]
     assert "baseline update" in found.stderr.splitlines()[-1]
+    assert not list((folder / "results").glob(".quick.again.*"))
+
+
+def test_a_seed_that_the_baseline_has_beside_the_suites_own_is_trained_where_they_leave_it_open(folder, planted):
+    path = baseline(folder)
+    content = json.loads(path.read_text())
+    (row,) = [row for row in content["accuracy"] if (row["design"], row["metric"]) == ("xresnet1d101", "auroc")]
+    own = dict(row["values"])
+    row["values"] = {"0": own["0"] + 0.015, "1": own["1"] - 0.015, "5": 0.8}
+    write_json(path, content)
+    found = vitalbench(folder, "check", "--results", "results/quick", "--json", "out.json")
+    (judged,) = [
+        row
+        for row in read_json(folder / "out.json")["rows"]
+        if row["what"] == "auroc" and "/xresnet1d101/" in row["place"]
+    ]
+    assert "xresnet1d101/cpu: trained with seeds of the baseline that are not here: 5" in found.stderr
+    assert (judged["before"], judged["now"], judged["confirmed"]) == (3, 3, True)
+    assert not (folder / "results/quick/runs/ptbxl/superdiagnostic/xresnet1d101/cpu/seed5-fold0").exists()
     assert not list((folder / "results").glob(".quick.again.*"))
 
 

@@ -10,9 +10,10 @@ from vitalbench.config.gate import Gate
 from vitalbench.config.strict import validated
 from vitalbench.errors import GateError, InputError, plain, refuse_beside
 from vitalbench.files import write_json
+from vitalbench.gate.again import MOST_FURTHER, Again
 from vitalbench.gate.baseline import Baseline, path_of, read_baseline
 from vitalbench.gate.benchmarks import SUITE, Sessions, in_turn, sessions_in
-from vitalbench.gate.check import MOST_FURTHER, Again, Row, check, not_judged
+from vitalbench.gate.check import Row, check, not_judged
 from vitalbench.gate.ended import problems
 from vitalbench.gate.found import Found, found_in
 from vitalbench.gate.rerun import Rerun
@@ -42,7 +43,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-rerun",
         action="store_true",
-        help=f"take the first verdict, without another run (else: a training, and up to {MOST_FURTHER} measuring jobs a design)",
+        help=f"take the first verdict, without another run (else: up to {MOST_FURTHER} measuring jobs a design, and of an accuracy that "
+        "is left open a training of each seed that the baseline has)",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="everything, for machines")
     parser.add_argument(

@@ -5,12 +5,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from vitalbench import layout
 from vitalbench.cell_result import CellResult
+from vitalbench.config.plan import Cell
 from vitalbench.errors import GateError, InputError, plain, told_as_line
+from vitalbench.files import read_json, write_json
 from vitalbench.gate.baseline import Accuracy, Speed, key_of
 from vitalbench.gate.found import accuracy_of, device_of, measurements, place_of, speeds_of
 from vitalbench.progress import say
@@ -39,7 +42,7 @@ class Rerun:
     def __init__(self, results: Results, device: str) -> None:
         self._results, self._device = results, device
         self._measured: dict[tuple[str, int], dict[tuple[str, ...], tuple[Speed, bool]]] = {}
-        self._trained: dict[tuple[str, ...], dict[tuple[str, ...], Accuracy]] = {}
+        self._trained: dict[tuple[tuple[str, ...], tuple[str, ...]], dict[tuple[str, ...], Accuracy]] = {}
         self._not: dict[tuple[object, ...], InputError] = {}
 
     @contextmanager
@@ -89,15 +92,21 @@ class Rerun:
         """Whether the same code has to give the same values: on a CPU."""
         return self._results.target(key[3]).device == "cpu"
 
-    def accuracy(self, key: tuple[str, ...]) -> Accuracy | None:
-        """A metric of a design whose cells are trained and scored again; None where it no longer has one."""
-        place = key[:4]
-        if place not in self._trained:
-            with self._tried(*place):
-                self._trained[place] = self._train(place)
-        return self._trained[place].get(key)
+    def accuracy(self, key: tuple[str, ...], seeds: tuple[str, ...] = ()) -> Accuracy | None:
+        """A metric of a design whose cells are trained and scored again, or with further seeds; None where it no longer has one.
 
-    def _train(self, place: tuple[str, ...]) -> dict[tuple[str, ...], Accuracy]:
+        Args:
+            seeds: that the results do not have; none for their own.
+        """
+        place = key[:4]
+        if (place, seeds) not in self._trained:
+            with self._tried(*place, *seeds):
+                which = f"with seeds of the baseline that are not here: {', '.join(seeds)}" if seeds else "again"
+                say(f"{'/'.join(place)}: trained {which}")
+                self._trained[place, seeds] = self._train(place, [int(seed) for seed in seeds])
+        return self._trained[place, seeds].get(key)
+
+    def _train(self, place: tuple[str, ...], seeds: list[int]) -> dict[tuple[str, ...], Accuracy]:
         folder = self._results.folder
         # Beside the results, as paths in them are told from there; begun with a dot, as no suite's name is.
         with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.again.") as name:
@@ -106,20 +115,48 @@ class Rerun:
                 shutil.copytree(folder / part, again / part)
             if (folder / "search").is_dir():
                 (again / "search").symlink_to((folder / "search").resolve())
-            scratch, metrics = Results(again), set()
-            for run in self._results.groups[place]:  # type: ignore[index]
-                self._started_from(run, again)
-                _command("train", "--results", str(again), "--cell", run.cell.path)
-                self._refuse_another(scratch.run(run.cell) / "timing.json")
-                _command("evaluate", "--results", str(again), "--cell", run.cell.path)
-                metrics |= {row["metric"] for row in run.read("metrics.json")["rows"]}
+            known = self._results.groups[place]  # type: ignore[index]
+            cells = _with_seeds(again, [run.cell for run in known], seeds) if seeds else [run.cell for run in known]
+            scratch = Results(again)
+            for cell in cells:
+                self._started_from(cell, again, train=bool(seeds))
+                self._trained_and_scored(scratch, cell)
+            metrics = {row["metric"] for run in known for row in run.read("metrics.json")["rows"]}
             return {key_of(row): row for row in accuracy_of(scratch, sorted(metrics))}
 
-    def _started_from(self, run: CellResult, again: Path) -> None:
-        """Let a run start from the same pre-training as before."""
-        start = self._results.suite["designs"][run.cell.design].get("pretrained")
-        if start:
-            of = layout.RUN.format(**{**run.cell.keys, "design": start})
-            (again / of).parent.mkdir(parents=True, exist_ok=True)
-            if not (again / of).exists():
-                (again / of).symlink_to((self._results.folder / of).resolve())
+    def _trained_and_scored(self, scratch: Results, cell: Cell) -> None:
+        _command("train", "--results", str(scratch.folder), "--cell", cell.path)
+        self._refuse_another(scratch.run(cell) / "timing.json")
+        _command("evaluate", "--results", str(scratch.folder), "--cell", cell.path)
+
+    def _started_from(self, cell: Cell, again: Path, train: bool) -> None:
+        """Let a run start from the same pre-training as before, or from one of its own seed."""
+        start = self._results.suite["designs"][cell.design].get("pretrained")
+        if not start:
+            return
+        first = replace(cell, design=start)
+        of = again / layout.RUN.format(**first.keys)
+        if of.exists():
+            return
+        if train:
+            _command("train", "--results", str(again), "--cell", first.path)
+            return
+        of.parent.mkdir(parents=True, exist_ok=True)
+        of.symlink_to((self._results.folder / layout.RUN.format(**first.keys)).resolve())
+
+
+def _with_seeds(scratch: Path, known: list[Cell], seeds: list[int]) -> list[Cell]:
+    """Cells of the same place with other seeds, each fold; the scratch suite is told of them, and of what they start from."""
+    path = scratch / layout.SUITE_SLICE
+    suite = read_json(path)
+    planned = {Cell(**one["cell"]): one for one in suite["cells"]}
+    found = []
+    for seed in seeds:
+        for fold in sorted({cell.fold for cell in known}):
+            like = next(cell for cell in known if cell.fold == fold)
+            found.append(replace(like, seed=seed))
+            start = suite["designs"][like.design].get("pretrained")
+            for one in [like, *([replace(like, design=start)] if start else [])]:
+                suite["cells"].append(planned[one] | {"cell": replace(one, seed=seed).keys})
+    write_json(path, suite)
+    return found
