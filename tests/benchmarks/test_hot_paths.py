@@ -65,13 +65,13 @@ def test_fold(tmp_path_factory):
     return read_predictions(path, "multilabel")
 
 
-def test_bootstrap_of_every_metric(benchmark, test_fold):
+def test_bootstrap_of_every_metric(benchmark, beside, test_fold):
     """1,000 resamples x 71 classes x 2,200 records, all eleven metrics, within two seconds on two cores."""
-    benchmark.pedantic(lambda: score(test_fold, "multilabel", 1000, 0), rounds=5, warmup_rounds=1)
+    beside(lambda: score(test_fold, "multilabel", 1000, 0))
     assert benchmark.stats["median"] <= 2.0
 
 
-def test_bootstrap_against_the_plain_loop(benchmark, test_fold):
+def test_bootstrap_against_the_plain_loop(benchmark, beside, test_fold):
     """The plain way: scikit-learn's AUROC, a class and a resample at a time (a few of them, scaled to all)."""
     index, patients = patient_index(test_fold.patient_id)
     weights = resample(index, patients, 3, np.random.default_rng(0)).weights(0, 3)
@@ -82,7 +82,7 @@ def test_bootstrap_against_the_plain_loop(benchmark, test_fold):
                 roc_auc_score(test_fold.y[:, k], test_fold.p[:, k], sample_weight=w)
 
     one_call = seconds(plain) / (3 * 8)
-    benchmark.pedantic(lambda: score(test_fold, "multilabel", 1000, 0), rounds=3, warmup_rounds=1)
+    beside(lambda: score(test_fold, "multilabel", 1000, 0))
     ratio = one_call * 71 * 1000 / benchmark.stats["median"]
     benchmark.extra_info["plain / fast"] = round(ratio, 1)
     assert ratio >= 20
@@ -95,13 +95,13 @@ def draw(records: int, seed: int = 0):
     return lambda: ecg.waveforms(severity, traits, rng, rate_hz=100, seconds=10.0, noise_mv=0.03)
 
 
-def test_generator(benchmark):
+def test_generator(benchmark, beside):
     """At least 2,000 ten-second records of twelve leads at 100 Hz a second."""
-    benchmark.pedantic(draw(256), rounds=15, warmup_rounds=3)
+    beside(draw(256))
     assert 256 / benchmark.stats["median"] >= 2000
 
 
-def test_generator_against_the_plain_loop(benchmark):
+def test_generator_against_the_plain_loop(benchmark, beside):
     """The plain way: a record, a sample and a wave at a time, as the tests hold the fast one against."""
     severity = np.zeros(len(AXES))
     traits = ecg.Traits.draw(1, np.random.default_rng(0))
@@ -112,13 +112,13 @@ def test_generator_against_the_plain_loop(benchmark):
         return waveform(severity, traits, beats, np.zeros(20, bool), nothing, (6.0, 0.0), rate_hz=100, samples=1000)
 
     one = seconds(plain, repeats=2)
-    benchmark.pedantic(draw(256), rounds=5, warmup_rounds=2)
+    beside(draw(256))
     ratio = one / (benchmark.stats["median"] / 256)
     benchmark.extra_info["plain / fast"] = round(ratio, 1)
     assert ratio >= 50
 
 
-def test_random_batches_against_a_loop_over_hdf5(benchmark, small_store):
+def test_random_batches_against_a_loop_over_hdf5(benchmark, beside, small_store):
     """256 random records as a training batch reads them, against the plain loop: what a record needs, read from the file.
 
     The loop that holds all gains and baselines in memory beforehand is told beside it.
@@ -137,7 +137,7 @@ def test_random_batches_against_a_loop_over_hdf5(benchmark, small_store):
         gain, baseline = gain[:], baseline[:]
         with_gains_in_memory = paired_ratio(plain, lambda: store.read(rows))
         assert np.array_equal(plain(), store.read(rows))
-    benchmark.pedantic(lambda: store.read(rows), rounds=10, warmup_rounds=2)
+    beside(lambda: store.read(rows))
     benchmark.extra_info["plain / fast"] = round(ratio, 1)
     benchmark.extra_info["gains in memory / fast"] = round(with_gains_in_memory, 1)
     assert ratio >= 5
@@ -178,7 +178,7 @@ def written(folder: Path, records: int, leads: int, samples: int, form: str, suf
     [("16", 12, 1000, "dat"), ("16", 12, 5000, "mat"), ("212", 2, 2500, "dat")],
     ids=["16", "mat", "212"],
 )
-def test_reading_records_against_the_library(benchmark, tmp_path, form, leads, samples, suffix, threads):
+def test_reading_records_against_the_library(benchmark, beside, tmp_path, form, leads, samples, suffix, threads):
     """Ten-second records: at least ten times the records a second of a loop over the field's library, and the same samples."""
     paths = written(tmp_path, 60, leads, samples, form, suffix)
     shares = [paths[len(paths) * k // threads : len(paths) * (k + 1) // threads] for k in range(threads)]
@@ -198,12 +198,12 @@ def test_reading_records_against_the_library(benchmark, tmp_path, form, leads, s
         assert all(np.array_equal(ours.T, theirs) for ours, theirs in zip(fast(), plain(), strict=True))
         ratio = paired_ratio(plain, fast)
         benchmark.extra_info["plain / fast"] = round(ratio, 1)
-        benchmark.pedantic(fast, rounds=5)
+        beside(fast)
     assert ratio >= 10
 
 
 @pytest.mark.parametrize("leads", [1, 2])
-def test_reading_half_hours_of_212_against_the_library(benchmark, tmp_path, leads):
+def test_reading_half_hours_of_212_against_the_library(benchmark, beside, tmp_path, leads):
     """Half an hour, where unpacking is all and the library's is vectorised too; each record is let go of before the next."""
     paths = written(tmp_path, 3, leads, 650_000, "212")
 
@@ -217,33 +217,33 @@ def test_reading_half_hours_of_212_against_the_library(benchmark, tmp_path, lead
 
     ratio = paired_ratio(plain, fast)
     benchmark.extra_info["plain / fast"] = round(ratio, 1)
-    benchmark.pedantic(fast, rounds=5)
+    beside(fast)
     assert ratio >= (10 if unpack_module._IN_C else 2)
 
 
-def test_convolution_in_lanes_against_a_feature_at_a_time(benchmark):
+def test_convolution_in_lanes_against_a_feature_at_a_time(benchmark, beside):
     """A layer of a frozen S4 on a record, on one thread: at least twice as fast as by torch, with a spectrum that is kept."""
     samples, features, size = 1000, 256, 2048
     circles, u = torch.randn(features, size), torch.randn(1, samples, features)
     fast = in_lanes(circles, samples)
     if fast is None:
         pytest.skip("without a compiler there are no lanes")
-    spectrum, beside = torch.fft.rfft(circles), u.transpose(1, 2).contiguous()
+    spectrum, turned = torch.fft.rfft(circles), u.transpose(1, 2).contiguous()
 
     def plain():
-        return torch.fft.irfft(torch.fft.rfft(beside, n=size).mul_(spectrum), n=size)[..., :samples]
+        return torch.fft.irfft(torch.fft.rfft(turned, n=size).mul_(spectrum), n=size)[..., :samples]
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with torch.inference_mode():
         ratio = paired_ratio(plain, lambda: fast(u, torch.float32), pairs=200)
         benchmark.extra_info["plain / fast"] = round(ratio, 1)
-        benchmark.pedantic(fast, args=(u, torch.float32), rounds=20)
+        beside(lambda: fast(u, torch.float32))
     torch.set_num_threads(threads)
     assert ratio >= 2
 
 
-def test_training_does_not_wait_for_data(benchmark, small_store, configs):
+def test_training_does_not_wait_for_data(benchmark, beside, small_store, configs):
     """The share of an epoch of the smallest configured model that its loop stands still for a batch: under two per cent."""
     store = Store(small_store)
     options = configs.design("s4d", "small", "").model.options
@@ -259,6 +259,6 @@ def test_training_does_not_wait_for_data(benchmark, small_store, configs):
             functional.binary_cross_entropy_with_logits(model(x), y).backward()
         shares.append(made.waited / watch.lap())
 
-    benchmark.pedantic(epoch, rounds=5, warmup_rounds=1)
+    beside(epoch)
     benchmark.extra_info["share waited"] = round(median(shares), 4)
     assert median(shares) < 0.02
