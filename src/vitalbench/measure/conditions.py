@@ -6,6 +6,7 @@ from pathlib import Path
 from statistics import median
 
 from vitalbench.config.target import Target
+from vitalbench.measure.held_back import HeldBack
 from vitalbench.measure.load import ForeignLoad
 from vitalbench.watch.gpu import Gpus
 
@@ -55,13 +56,14 @@ class Watched:
         self._on_gpu = target.device == "cuda"
         self._gpus = Gpus.of(target)
         self._throttles = throttle_count()
+        self._held_back = HeldBack(self._gpus)
         self._load = ForeignLoad()
 
     def conditions(self) -> Conditions:
         """What was seen so far."""
         share = self._load.share()
         if self._on_gpu:
-            clock, throttled = self._gpus.clock_mhz(), self._gpus.throttled()
+            clock, throttled = self._gpus.clock_mhz(), self._held_back.throttled()
         else:
             after = throttle_count()
             clock = core_mhz()

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 _DISTURBED = 0.05  # of the machine's processor time
+HELD_BACK = 0.05  # of the time between two readings of a GPU's counters: more is throttled
 
 
 class ForeignLoad:

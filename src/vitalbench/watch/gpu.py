@@ -33,25 +33,29 @@ class Gpus:
 
     def read(self) -> list[Gpu]:
         """How they are at the moment; empty where the driver does not tell."""
-        return self._asked(_read)
+        return self.asked(_read)
 
     def energy_j(self) -> float | None:
         """Joules since the driver was loaded, of all of them; None where the driver does not count."""
-        counted = self._asked(lambda nvml, handle: nvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1000)
+        counted = self.asked(lambda nvml, handle: nvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1000)
         return sum(counted) if counted else None
 
     def clock_mhz(self) -> float | None:
         """The clock of the slowest one's multiprocessors."""
-        rates = self._asked(lambda nvml, handle: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM))
+        rates = self.asked(lambda nvml, handle: nvml.nvmlDeviceGetClockInfo(handle, nvml.NVML_CLOCK_SM))
         return float(min(rates)) if rates else None
 
     def throttled(self) -> bool | None:
         """Whether heat or power holds one of them back at the moment; None where the driver does not tell."""
-        told = self._asked(lambda nvml, handle: _held_back(nvml, handle))
+        told = self.asked(lambda nvml, handle: _held_back(nvml, handle))
         return any(told) if told else None
 
-    def _asked(self, ask: Callable[[Any, Any], T]) -> list[T]:
-        """An answer a GPU; none where the driver gives one of them no answer."""
+    def asked(self, ask: Callable[[Any, Any], T]) -> list[T]:
+        """An answer a GPU, in their order; none where the driver gives one of them no answer.
+
+        Args:
+            ask: is given NVML's module and a GPU's handle.
+        """
         if not self._handles:
             return []
         import pynvml
