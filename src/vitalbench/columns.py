@@ -34,6 +34,10 @@ _SCORE = _columns(
 )
 
 _INTERVAL = "interval | percentile: of resamples; exact: <values>: Clopper-Pearson, where all or none count, one record a patient"
+_FOREIGN_GPU_LOAD = (
+    "foreign_gpu_load | share of the multiprocessors' time that other processes took, of the GPU they took most of; empty on a CPU "
+    "and where they cannot be told from ours | fraction"
+)
 TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
     "storage": (
         "a part of what a suite keeps of a data set, and a price",
@@ -360,7 +364,7 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "flops | of one repeat, counted; empty where `limits` says it could not be | operations",
             "bytes | moved by one repeat, counted; empty likewise | byte",
             "exclusive | the job had the machine to itself",
-            "disturbed | foreign work took processor time meanwhile; empty where that cannot be seen",
+            "disturbed | foreign work took processor or GPU time meanwhile; empty where neither can be seen",
             "micro_batch | records in memory at once on a process; empty for its whole share of the batch | count",
             "halved | times the micro-batch was halved because memory did not suffice | count",
             "noise_floor | how far apart the phase and itself come out in this job; a ratio within it says nothing | fraction",
@@ -378,6 +382,7 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "clock_mhz | of the device, after the repeats | MHz",
             "throttled | heat or power held the device back; empty where that cannot be seen",
             "bottleneck | of loaded_step: what it waits for, beside train_step in the same job",
+            _FOREIGN_GPU_LOAD,
         ),
     ),
     "against": (
@@ -401,9 +406,10 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "rounds_needed | of a no-verdict: about how many would tell the ratio seen from 1 | count",
             "foreign_load | share of the processors that was busy with something else | fraction",
             "verdict | faster, slower or no-verdict: of the second",
-            "disturbed | foreign work took processor time meanwhile, all designs' alike; empty where that cannot be seen",
+            "disturbed | foreign work took processor or GPU time meanwhile, all designs' alike; empty where neither can be seen",
             "clock_mhz | of the device, after the rounds | MHz",
             "throttled | heat or power held the device back; empty where that cannot be seen",
+            _FOREIGN_GPU_LOAD,
         ),
     ),
     "cost": (
@@ -695,3 +701,5 @@ TABLES["measured"] = (
     )
     + tuple(column for column in TABLES["timing"][1] if column.name not in {"seed", "fold", "run_id"}),
 )
+# Columns of tables whose files are kept for good, added after the first of those: a file may lack them, and they are read as empty.
+GAINED = {"measured": ("foreign_gpu_load",)}

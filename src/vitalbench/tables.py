@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from vitalbench.columns import SCHEMA_VERSION, TABLES
+from vitalbench.columns import GAINED, SCHEMA_VERSION, TABLES
 from vitalbench.errors import InputError
 from vitalbench.files import write_json, write_text
 
@@ -48,18 +48,19 @@ def write_table(table: str, rows: Iterable[Mapping[str, Any]], path: Path) -> No
 
 
 def read_table(table: str, path: Path) -> list[dict[str, str]]:
-    """Read a table back as text, a dictionary a row."""
+    """Read a table back as text, a dictionary a row; a column that the table gained since the file was kept is empty."""
+    gained = dict.fromkeys(GAINED.get(table, ()), "")
     try:
         with path.open(encoding="utf-8", newline="") as stream:
             reader = csv.DictReader(stream)
-            if reader.fieldnames is None or not set(names(table)) <= set(reader.fieldnames):
+            if reader.fieldnames is None or not set(names(table)) - set(gained) <= set(reader.fieldnames):
                 raise InputError(f"{path}: no table of {table}: columns {', '.join(reader.fieldnames or [])}")
             rows = []
             for row in reader:
                 if None in row or None in row.values():
                     columns = len(reader.fieldnames)
                     raise InputError(f"{path}: line {reader.line_num}: more or fewer fields than the {columns} columns")
-                rows.append(row)
+                rows.append(gained | row)
             return rows
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None

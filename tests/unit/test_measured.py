@@ -7,6 +7,7 @@ from tests.unit.test_absent import CELL, phase
 from vitalbench import cli
 from vitalbench.errors import ConfigError, InputError
 from vitalbench.files import read_json, write_json
+from vitalbench.gate.measured_file import read_reference
 from vitalbench.gate.measured_tables import summary
 from vitalbench.layout import MEASUREMENT
 from vitalbench.tables import read_table, write_table
@@ -154,6 +155,7 @@ def test_shares_of_the_limits_stand_by_design_and_an_empty_one_says_why(tmp_path
         ([kept("train_step", measured_at="")], "line 2: measured_at is ''"),
         ([kept("train_step", measured_at="garbage")], "line 2: measured_at is 'garbage'; allowed: a day and an hour"),
         ([kept("train_step", measured_at="2026-02-30T08:00:00Z")], "line 2: measured_at is '2026-02-30T"),
+        ([kept("train_step", foreign_gpu_load=1.2)], "foreign_gpu_load is '1.2'; allowed: a number from 0 to 1, or"),
         ([kept("train_step"), kept("train_step")], "a.csv: line 3: train_step of d/a is in line 2 too"),
         (
             [kept("train_step"), kept("train_step", design="b", device_name="B")],
@@ -168,6 +170,20 @@ def test_what_is_no_reference_has_no_summary(tmp_path, rows, said):
     with pytest.raises(InputError, match=said) as caught:
         told_of(tmp_path, *rows)
     assert str(caught.value).isprintable()
+
+
+def test_a_reference_from_before_a_column_was_added_is_read_and_the_column_is_empty(tmp_path):
+    path = tmp_path / "a.csv"
+    write_table("measured", [kept("train_step", 64, foreign_gpu_load=0.01)], path)
+    assert [row["foreign_gpu_load"] for row in read_reference(path)] == ["0.01"]
+    lines = path.read_text().splitlines()
+    assert lines[0].endswith(",foreign_gpu_load")
+    path.write_text("".join(f"{line.rsplit(',', 1)[0]}\n" for line in lines))
+    (row,) = read_reference(path)
+    assert (row["foreign_gpu_load"], row["median_s"]) == ("", "0.1")
+    path.write_text("".join(f"{line.rsplit(',', 2)[0]}\n" for line in lines))
+    with pytest.raises(InputError, match="no table of measured"):
+        read_reference(path)
 
 
 @pytest.mark.parametrize("change", [lambda line: line.rsplit(",", 5)[0], lambda line: line + 40 * ",x"])

@@ -91,6 +91,7 @@ def against(
                 "disturbed": seen.disturbed,
                 "clock_mhz": seen.clock_mhz,
                 "throttled": seen.throttled,
+                "foreign_gpu_load": seen.foreign_gpu_load,
             }
         )
     return rows

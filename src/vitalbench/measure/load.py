@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-_DISTURBED = 0.05  # of the machine's processor time
+_DISTURBED = 0.05  # of the machine's processor time, or of a GPU's
 HELD_BACK = 0.05  # of the time between two readings of a GPU's counters: more is throttled
 
 
@@ -44,5 +44,5 @@ class ForeignLoad:
 
     @staticmethod
     def is_much(share: float | None) -> bool | None:
-        """Whether that is more than a twentieth of the machine."""
+        """Whether that is more than a twentieth: of the processors, or of a GPU (measure/gpu_load.py)."""
         return None if share is None else share > _DISTURBED

@@ -29,7 +29,7 @@ class Phase:
         exclusive: the job had the machine for itself.
         micro_batch: records in memory at once; None for a whole batch.
         halved: how often that was halved because memory did not suffice.
-        disturbed: foreign work took a share of the processors while it ran; None where that cannot be seen.
+        disturbed: foreign work took a share of the processors or of a GPU while it ran; None where neither can be seen.
         reference: what the reference operation took after each repeat, in the same order; empty where it was not timed.
         reference_name: which operation that is.
         limits: the device's rates in operations and bytes a second, with their sources.
@@ -37,7 +37,7 @@ class Phase:
         energy_j: of one repeat; `energy_method` names the counter, or says why there is none.
         device_memory_mb: most memory of the device that its allocator had handed out, in 10^6 bytes; None on a CPU.
         model_mb: what the model's weights and buffers take.
-        conditions: foreign load, clock rate and throttling, as measure/conditions.py saw them.
+        conditions: foreign loads, clock rate and throttling, as measure/conditions.py saw them.
     """
 
     name: str
@@ -153,4 +153,5 @@ class Phase:
             "clock_mhz": self.conditions.get("clock_mhz"),
             "throttled": self.conditions.get("throttled"),
             "bottleneck": self.extra.get("bottleneck"),
+            "foreign_gpu_load": self.conditions.get("foreign_gpu_load"),
         }

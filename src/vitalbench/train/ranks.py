@@ -41,6 +41,11 @@ def meeting_place() -> Path:
     return Path(os.environ[FOLDER]) / f"meeting-{os.environ[HALVED]}"
 
 
+def launcher() -> int | None:
+    """The number of the process that started this one beside others; None of a process on its own."""
+    return int(os.environ[LAUNCHER]) if is_rank() else None
+
+
 def end_with_launcher() -> None:
     """Have the system end this process with its launcher: left alone it would train on beside the run that is gone on with.
 
@@ -49,7 +54,7 @@ def end_with_launcher() -> None:
     if sys.platform != "linux":
         return
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != int(os.environ[LAUNCHER]):  # it had gone before we asked
+    if os.getppid() != launcher():  # it had gone before we asked
         raise SystemExit(128 + signal.SIGKILL)
 
 

@@ -1,4 +1,4 @@
-"""Which process wrote a progress file, and whether it is still there."""
+"""Which processes are ours; which one wrote a progress file, and whether it is still there."""
 
 import os
 import platform
@@ -10,6 +10,7 @@ from pydantic import Field
 
 from vitalbench.config.strict import Strict
 from vitalbench.measure.clock import age_seconds
+from vitalbench.train.ranks import launcher
 
 SILENT_AFTER = 60.0  # seconds without a word from another machine, where a process writes every two
 _SAME_START = 1.0  # seconds; the system rounds
@@ -38,6 +39,16 @@ def _space() -> str:
 def this_process() -> Writer:
     """The process that asks."""
     return Writer(host=platform.node(), space=_space(), pid=os.getpid(), started=psutil.Process().create_time())
+
+
+def family() -> set[int]:
+    """The numbers of this process and of those it started; where a launcher started it beside others, of all that came of that."""
+    first = launcher() or os.getpid()
+    try:
+        started = psutil.Process(first).children(recursive=True)
+    except psutil.Error:  # the launcher is no more, or it is not told
+        started = []
+    return {first, os.getpid(), *(process.pid for process in started)}
 
 
 def memory_bytes() -> int:
