@@ -25,7 +25,7 @@ from vitalbench.measure.conditions import Conditions, Watched
 from vitalbench.measure.counting import count
 from vitalbench.measure.device import mismatch
 from vitalbench.measure.interleaved import Against
-from vitalbench.measure.limits import Limit, _convolution, _copy, _product, _Work, limits
+from vitalbench.measure.limits import Limit, Limits, _convolution, _copy, _product, _Work, limits
 from vitalbench.measure.load import ForeignLoad
 from vitalbench.measure.noise import Shift
 from vitalbench.measure.phases import PHASES, Phase
@@ -495,6 +495,35 @@ def test_disturbed_rounds_are_taken_once_more_and_say_so_if_that_does_not_help(
     assert len(rounds) == taken
     assert (row["disturbed"], row["throttled"], row["clock_mhz"]) == (seen[-1], False, 2000.0)
     assert ("disturbed meanwhile" in sentence(row, "s4d", "s4d")) == seen[-1]
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "taken"),
+    [([False], [False], 1), ([True, False], [True, False], 2), ([False] * 3, [True] * 3, 3)],
+)
+def test_processes_that_time_together_repeat_together_what_one_of_them_saw_disturbed(
+    configs, monkeypatch, ours, theirs, taken
+):
+    told, others = iter(ours), iter(theirs)
+    monkeypatch.setattr(Watched, "conditions", lambda _: Conditions(None, next(told), None, None, 0.4))
+    target, rounds = configs.target("cpu"), []
+
+    def together(*_given) -> list[float]:
+        rounds.append(1)
+        return [1.0]
+
+    monkeypatch.setattr("vitalbench.measure.bench.repeat_together", together)
+    several = target.model_copy(update={"processes": 2})
+    limited = Limits(Limit(1.0, "declared"), Limit(1.0, "declared"))
+    monkeypatch.setattr("vitalbench.measure.bench.limits", lambda *_: limited)
+    monkeypatch.setattr(
+        "vitalbench.measure.bench.any_process", lambda accelerator, seen: any([seen, next(others)])
+    )  # what the other process says
+    bench = Bench(prepare_torch(target, 0), several, Protocol(), "fp32", nothing_to_wait_for, True)
+    row = bench.timed("train_step", lambda: None, 1, "record").row()
+    assert len(rounds) == taken
+    assert (row["disturbed"], row["foreign_load"], row["foreign_gpu_load"]) == (ours[-1], None, 0.4)
+    assert list(row)[-1] == "foreign_gpu_load"
 
 
 def test_a_phase_that_happens_once_says_what_ran_beside_it(configs, small_dataset, monkeypatch):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,7 +20,7 @@ from vitalbench.measure.memory import peak_memory_mb
 from vitalbench.measure.phases import Phase
 from vitalbench.measure.reference import reference_operation
 from vitalbench.measure.repeats import Call, repeat, repeat_together
-from vitalbench.train.strategy import slowest_process
+from vitalbench.train.strategy import any_process, slowest_process
 
 _MEGA = 1e6
 
@@ -86,20 +87,13 @@ class Bench:
         most = self._limits_of(precision)
         self._forget_peak()
         alone = not self.target.launched
-        seen = {}
         for _ in range(ATTEMPTS):
-            if alone:
-                watched = Watched(self.target)
-                seconds, beside = repeat(call, self.protocol, self.synchronise, self._reference)
-                seen = asdict(watched.conditions())
-            else:  # one process cannot tell the others from strangers
-                seconds, beside = (
-                    repeat_together(
-                        call, self.protocol, self.synchronise, lambda own: slowest_process(self.accelerator, own)
-                    ),
-                    [],
-                )
-            if not (seen.get("disturbed") or seen.get("throttled")):
+            watched = Watched(self.target)
+            seconds, beside = self._repeats(call)
+            seen = asdict(watched.conditions())
+            again = bool(seen["disturbed"] or seen["throttled"])
+            # Several processes agree: none may repeat alone what takes all of them.
+            if not (again if alone else any_process(self.accelerator, again)):
                 break
         work = count(call) if alone and counted else None
         joules, by = energy(call, self.target, self.synchronise) if alone else (None, "not-run: several processes")
@@ -112,7 +106,7 @@ class Bench:
             precision=precision,
             peak_memory_mb=peak_memory_mb(),
             exclusive=self.alone,
-            disturbed=seen.pop("disturbed", None),
+            disturbed=seen.pop("disturbed"),
             warmup=self.protocol.warmup,
             reference=beside,
             reference_name=self._reference_name if beside else "",
@@ -128,6 +122,13 @@ class Bench:
         )
         self.phases.append(phase)
         return phase
+
+    def _repeats(self, call: Call) -> tuple[list[float], list[float]]:
+        """Seconds of each repeat, and of the reference operation beside it where there is one process."""
+        if not self.target.launched:
+            return repeat(call, self.protocol, self.synchronise, self._reference)
+        slowest = partial(slowest_process, self.accelerator)
+        return repeat_together(call, self.protocol, self.synchronise, slowest), []
 
     def _forget_peak(self) -> None:
         if self.target.device == "cuda":

@@ -196,6 +196,11 @@ def slowest_process(accelerator: Accelerator, seconds: float) -> float:
     return float(told.max())
 
 
+def any_process(accelerator: Accelerator, seen: bool) -> bool:
+    """Whether one of the processes has seen it: all of them are told the same."""
+    return slowest_process(accelerator, float(seen)) > 0
+
+
 def evaluating(model: nn.Module) -> AbstractContextManager[Any]:
     """No gradients. Weights that lie in parts are gathered into tensors of their own, which inference mode would spoil."""
     return torch.no_grad() if is_sharded(model) else torch.inference_mode()
