@@ -43,7 +43,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-rerun",
         action="store_true",
-        help=f"take the first verdict, without another run (else: up to {MOST_FURTHER} measuring jobs a design, and where its seeds "
+        help=f"take the first verdict, without another run (else: up to {MOST_FURTHER} measuring jobs a design, and where seeds "
         "leave an accuracy open a training of each that the baseline has)",
     )
     parser.add_argument("--json", type=Path, metavar="FILE", help="everything, for machines")
