@@ -15,14 +15,16 @@ from tests.conftest import ROOT
 from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.gate import Gate
 from vitalbench.gate.again import MOST_FURTHER
-from vitalbench.gate.baseline import Accuracy, Baseline, Speed, read_baseline
+from vitalbench.gate.baseline import Accuracy, Baseline, Speed, key_of, read_baseline
 from vitalbench.gate.benchmarks import Sessions
-from vitalbench.gate.check import check
+from vitalbench.gate.check import Row, check
 from vitalbench.gate.found import Found
 
 TRIALS = 400
-OF_A_PHASE = 200
+CHECKS = 100
+TIMED = 5  # sessions, in docs/ci/github-actions.yml
 AGAIN = "measured again"
+WHOLE = "a whole check"
 SAID = ("pass", "no-verdict", "fail")
 THROUGHPUTS = (1.0, 0.85, 1.4)
 CHANGES = (0.0, -0.03, 0.03)
@@ -66,9 +68,9 @@ class Trained:
     values: dict[str, float]
     draw: Callable[[Iterable[str]], dict[str, float]]
 
-    def accuracy(self, key: tuple[str, ...], seeds: tuple[str, ...] = ()) -> Accuracy:
-        """Its own again, or further ones."""
-        return self.row.model_copy(update={"values": self.draw(seeds) if seeds else self.values})
+    def accuracy(self, key: tuple[str, ...], seed: str | None = None) -> Accuracy:
+        """Its own again, or another one."""
+        return self.row.model_copy(update={"values": self.values if seed is None else self.draw([seed])})
 
     def speed(self, key: tuple[str, ...], further: int = 1) -> None:
         """None is measured."""
@@ -89,7 +91,10 @@ def of_accuracy(
         rerun: seeds are the baseline's by name, and what they leave open the others of it settle; else they are others.
     """
     known, gate, rng = _accuracy(design), Gate(metrics={"auroc": margin()}), np.random.default_rng(7)
+    others = [row for row in shipped().accuracy if row != known]  # which did not change, and share the risk
     values = list(known.values.values())
+    if len(values) < 2:
+        raise ValueError(f"{design}: one seed in the baseline shows no spread to draw with")
     mean, sd = float(np.mean(values)), float(np.std(values, ddof=1))
 
     def drawn(centre: float, seeds: Iterable[str]) -> dict[str, float]:
@@ -101,9 +106,9 @@ def of_accuracy(
         first = 0 if rerun else _FRESH
         again = Trained(row, {}, partial(drawn, mean + change))
         again.values = again.draw(map(str, range(first, first + now)))
-        held = shipped().model_copy(update={"accuracy": [row], "speed": []})
-        found = Found(held.device, held.data, [again.accuracy(())], [], set())
-        (judged,) = check(held, found, gate, {}, again if rerun else None)
+        held = shipped().model_copy(update={"accuracy": [row, *others], "speed": []})
+        found = Found(held.device, held.data, [again.accuracy(()), *others], [], set())
+        judged, *_ = check(held, found, gate, {}, again if rerun else None)
         said[judged.judged.verdict] += 1
         said[AGAIN] += judged.confirmed
     return said
@@ -111,19 +116,18 @@ def of_accuracy(
 
 @dataclass
 class Jobs:
-    """Measuring jobs of a changed phase, drawn from those of a baseline as often as the gate asks for one."""
+    """Measuring jobs of changed phases, drawn from those of a baseline as often as the gate asks for one."""
 
-    row: Speed
-    pool: Sequence[float]
+    pools: dict[tuple[str, ...], tuple[Speed, Sequence[float]]]
     throughput: float
     rng: np.random.Generator
 
     def speed(self, key: tuple[str, ...], further: int = 1) -> tuple[Speed, bool]:
         """One more."""
-        value = float(self.rng.choice(self.pool)) / self.throughput
-        return self.row.model_copy(update={"values": [value]}), False
+        row, pool = self.pools[key]
+        return row.model_copy(update={"values": [float(self.rng.choice(pool)) / self.throughput]}), False
 
-    def accuracy(self, key: tuple[str, ...], seeds: tuple[str, ...] = ()) -> Accuracy | None:
+    def accuracy(self, key: tuple[str, ...], seed: str | None = None) -> Accuracy | None:
         """None is trained."""
         return None
 
@@ -132,52 +136,84 @@ class Jobs:
         return False
 
 
-def of_speed(
-    jobs: int | None, throughput: float, rerun: bool = True, trials: int = TRIALS, only: Sequence[Speed] | None = None
-) -> Counter[str]:
-    """Verdicts on a phase whose throughput changed by a factor and whose jobs vary as the baseline's, and how often it asks again.
+@cache
+def of_speed(jobs: int | None, throughput: float, rerun: bool = True, checks: int = CHECKS) -> dict[str, Counter[str]]:
+    """Verdicts on each phase of the suite and on whole checks: all throughputs changed by a factor, jobs vary as the baseline's.
 
     Args:
         jobs: of a baseline that is drawn too, from what the jobs of all phases are apart from their medians; None holds against
-            each phase as it ships in turn, and draws new jobs from its own.
+            it as it ships, and draws new jobs of each phase from its own.
         rerun: what one job leaves open is measured again.
-        only: these phases instead of all.
+        checks: of all phases.
+
+    Returns:
+        By phase, and of whole checks under WHOLE.
     """
-    rng, rows = np.random.default_rng(5), only or shipped().speed
+    rng, rows = np.random.default_rng(5), shipped().speed
     apart = [value / float(np.median(row.values)) for row in rows for value in row.values]
-    said: Counter[str] = Counter()
-    for trial in range(trials):
-        row = rows[trial % len(rows)]
-        pool = row.values if jobs is None else apart
-        before = row if jobs is None else row.model_copy(update={"values": rng.choice(pool, jobs).tolist()})
-        again = Jobs(before, pool, throughput, rng)
-        now = Found("cpu", {}, [], [again.speed(())[0]], set())
-        held = shipped().model_copy(update={"accuracy": [], "speed": [before]})
-        (judged,) = check(held, now, Gate(), {}, again if rerun else None)
-        said[judged.judged.verdict] += 1
-        said[AGAIN] += judged.confirmed
+    said: dict[str, Counter[str]] = {}
+    for _ in range(checks):
+        held = [
+            row if jobs is None else row.model_copy(update={"values": rng.choice(apart, jobs).tolist()}) for row in rows
+        ]
+        again = Jobs({key_of(row): (row, row.values if jobs is None else apart) for row in held}, throughput, rng)
+        now = Found("cpu", {}, [], [again.speed(key_of(row))[0] for row in held], set())
+        before = shipped().model_copy(update={"accuracy": [], "speed": held})
+        _count(said, check(before, now, Gate(), {}, again if rerun else None))
     return said
 
 
-def of_sessions(together: int, throughput: float) -> dict[str, Counter[str]]:
-    """Verdicts on each benchmark, in every session that its baseline has, held against those that are left.
+@cache
+def of_sessions(together: int | None, throughput: float) -> dict[str, Counter[str]]:
+    """Verdicts on each benchmark and on whole checks: sessions of the baseline, held against those that are left.
 
     Args:
-        together: sessions that are held against the others: the first, and those that confirm it.
+        together: sessions that are held against the others: the first, and those that confirm it; None holds as many as the
+            workflow to copy times, drawn from the baseline's own, against all of it as it ships.
         throughput: a change of those, as a factor.
+
+    Returns:
+        By benchmark, and of whole checks under WHOLE.
     """
-    said: dict[str, Counter[str]] = {}
-    for row in shipped("benchmarks").speed:
-        for chosen in permutations(range(len(row.values)), together):
-            left = [value for at, value in enumerate(row.values) if at not in chosen]
-            first, *further = (
-                Found("cpu", {}, [], [row.model_copy(update={"values": [row.values[at] / throughput]})], set())
-                for at in chosen
-            )
-            held = shipped("benchmarks").model_copy(update={"speed": [row.model_copy(update={"values": left})]})
-            (judged,) = check(held, first, Gate(), {}, Sessions(further) if further else None)
-            said.setdefault(row.design, Counter())[judged.judged.verdict] += 1
+    rows, said, rng = shipped("benchmarks").speed, dict[str, Counter[str]](), np.random.default_rng(5)
+
+    def session(values: Iterable[float]) -> Found:
+        changed = [
+            row.model_copy(update={"values": [value / throughput]}) for row, value in zip(rows, values, strict=True)
+        ]
+        return Found("cpu", {}, [], changed, set())
+
+    def judge(held: list[Speed], first: Found, *further: Found) -> None:
+        before = shipped("benchmarks").model_copy(update={"speed": held})
+        _count(said, check(before, first, Gate(), {}, Sessions(list(further)) if further else None))
+
+    if together is None:
+        for _ in range(CHECKS):
+            judge(rows, *(session(float(rng.choice(row.values)) for row in rows) for _ in range(TIMED)))
+        return said
+    for chosen in permutations(range(_sessions()), together):
+        left = [at for at in range(_sessions()) if at not in chosen]
+        held = [row.model_copy(update={"values": [row.values[at] for at in left]}) for row in rows]
+        judge(held, *(session(row.values[at] for row in rows) for at in chosen))
     return said
+
+
+def _sessions() -> int:
+    """Sessions that every benchmark of the baseline has: of one that was disturbed there is none in a session."""
+    return min(len(row.values) for row in shipped("benchmarks").speed)
+
+
+def _count(said: dict[str, Counter[str]], rows: Sequence[Row]) -> None:
+    """Add the verdicts of a check to those of others."""
+    verdicts = {row.judged.verdict for row in rows}
+    said.setdefault(WHOLE, Counter())[next(name for name in ("fail", "no-verdict", "pass") if name in verdicts)] += 1
+    for row in rows:
+        said.setdefault(f"{row.place} {row.what}", Counter()).update([row.judged.verdict, *[AGAIN] * row.confirmed])
+
+
+def all_rows(said: dict[str, Counter[str]]) -> Counter[str]:
+    """The verdicts on rows, all together."""
+    return sum((counts for name, counts in said.items() if name != WHOLE), Counter())
 
 
 def _counts(said: Counter[str]) -> str:
@@ -193,19 +229,21 @@ def table() -> Iterator[str]:
     for design, before, now in UNSETTLED:
         yield accuracy_line(design, before, now)
     yield ""
-    yield f"| baseline | now | no change | throughput -15 % | throughput +40 % | no change, {AGAIN} |"
-    yield "|---|---|---:|---:|---:|---:|"
+    yield f"| baseline | now | no change | throughput -15 % | throughput +40 % | {legend} of | no change, {AGAIN} |"
+    yield "|---|---|---:|---:|---:|---:|---:|"
     for jobs in (5, 10, None):
         for rerun in (True, False):
             yield speed_line(jobs, rerun)
     yield ""
-    yield f"| phase, as it ships | jobs | no change | throughput -15 % | throughput +40 % | {legend} of |"
-    yield "|---|---:|---:|---:|---:|---:|"
-    yield from map(phase_line, shipped().speed)
+    yield f"| phase, as it ships | no change | throughput -15 % | throughput +40 % | {legend} of |"
+    yield "|---|---:|---:|---:|---:|"
+    for name in of_speed(None, 1.0):
+        yield _line([name], [of_speed(None, change)[name] for change in THROUGHPUTS])
     yield ""
     yield f"| benchmarks: baseline | now | no change | throughput -15 % | throughput +40 % | {legend} of |"
     yield "|---|---|---:|---:|---:|---:|"
-    yield from map(sessions_line, (1, 2, 3))
+    for together in (1, 2, 3, None):
+        yield from sessions_lines(together)
 
 
 def shipped_line(design: str) -> str:
@@ -227,28 +265,28 @@ def _varies(design: str) -> str:
     return f"{design}: {float(np.std(scores(design), ddof=1)):.4f} between seeds"
 
 
+def _line(names: Sequence[str], found: Sequence[Counter[str]], *more: object) -> str:
+    """Verdicts on as many rows, unchanged and with the changes planted."""
+    of = sum(found[0][name] for name in SAID)
+    return "| " + " | ".join([*names, *map(_counts, found), str(of), *map(str, more)]) + " |"
+
+
 def speed_line(jobs: int | None, rerun: bool) -> str:
-    """One line of the lower table."""
-    found = [of_speed(jobs, throughput, rerun) for throughput in THROUGHPUTS]
-    said = " | ".join(map(_counts, found))
+    """One line of the table of phases, all of them together."""
+    found = [all_rows(of_speed(jobs, throughput, rerun)) for throughput in THROUGHPUTS]
     held = f"{jobs} jobs, drawn" if jobs else "as it ships"
     measured = f"1 to {1 + MOST_FURTHER} jobs" if rerun else "1 job, `--no-rerun`"
-    return f"| {held} | {measured} | {said} | {found[0][AGAIN]} |"
+    return _line([held, measured], found, found[0][AGAIN])
 
 
-def phase_line(row: Speed) -> str:
-    """One line of the table by phase."""
-    said = " | ".join(_counts(of_speed(None, change, trials=OF_A_PHASE, only=[row])) for change in THROUGHPUTS)
-    batch = f" of {row.batch_size}" if row.phase == "inference" else ""
-    return f"| {row.design}, {row.phase}{batch} | {len(row.values)} | {said} | {OF_A_PHASE} |"
-
-
-def sessions_line(together: int) -> str:
-    """One line of the lowest table."""
-    found = [sum(of_sessions(together, throughput).values(), Counter()) for throughput in THROUGHPUTS]
-    left = len(shipped("benchmarks").speed[0].values) - together
-    said = " | ".join(map(_counts, found))
-    return f"| {left} sessions | {together} of the others | {said} | {found[0].total()} |"
+def sessions_lines(together: int | None) -> Iterator[str]:
+    """The lines of so many sessions: benchmarks one by one, and whole checks."""
+    all_of_them = len(max((row.values for row in shipped("benchmarks").speed), key=len))
+    held = [f"{_sessions() - together} sessions", f"{together} of the others"] if together else []
+    held = held or [f"{all_of_them} sessions, as it ships", f"{TIMED}, drawn"]
+    found = [of_sessions(together, throughput) for throughput in THROUGHPUTS]
+    yield _line(held, list(map(all_rows, found)))
+    yield _line([held[0], f"{held[1]}, {WHOLE}"], [said[WHOLE] for said in found])
 
 
 if __name__ == "__main__":
