@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -16,15 +17,17 @@ import pytest
 
 from tests.conftest import ROOT, resolved
 from tests.gate_outcomes import (
-    OF_A_PHASE,
+    CHECKS,
+    SAID,
     THROUGHPUTS,
+    WHOLE,
     accuracy_line,
+    all_rows,
     of_accuracy,
     of_sessions,
     of_speed,
     scores,
-    sessions_line,
-    shipped,
+    sessions_lines,
     shipped_line,
     speed_line,
     table,
@@ -38,9 +41,10 @@ from vitalbench.commands import check as check_command
 from vitalbench.config.gate import Gate
 from vitalbench.config.schema import Protocol
 from vitalbench.config.strict import validated
-from vitalbench.errors import ConfigError, GateError, InputError
+from vitalbench.errors import ConfigError, GateError, InputError, Interrupted
+from vitalbench.files import read_json, write_json
 from vitalbench.gate import rerun
-from vitalbench.gate.again import MOST_FURTHER
+from vitalbench.gate.again import MOST_FURTHER, DidNotTrainError
 from vitalbench.gate.baseline import (
     Accuracy,
     Baseline,
@@ -52,7 +56,7 @@ from vitalbench.gate.baseline import (
     slug,
     write_baseline,
 )
-from vitalbench.gate.benchmarks import BESIDE, FOREIGN, PHASE, REFERENCE, found_in_benchmarks
+from vitalbench.gate.benchmarks import BESIDE, FOREIGN, REFERENCE, found_in_benchmarks
 from vitalbench.gate.check import check, not_judged
 from vitalbench.gate.found import Found
 from vitalbench.gate.told import annotations, as_json, line, summary, unjudged
@@ -87,11 +91,11 @@ def test_ten_seeds_a_side_are_too_few_for_the_widest_design_and_two_against_ten_
 
 
 def test_two_of_the_widest_designs_seeds_against_its_baseline_say_what_they_can_and_cannot_catch():
-    known = accuracy({str(seed): value for seed, value in enumerate(scores("xresnet1d101"))})
+    known = accuracy({str(seed): value for seed, value in enumerate(scores("xresnet1d101")[:10])})
     now = accuracy({"100": np.mean(scores("xresnet1d101")) - 0.03, "101": np.mean(scores("xresnet1d101"))})
     (row,) = check(baseline([known]), found([now]), Gate(), TASKS)
     assert "the baseline's seeds, 10, are too few whatever is run now: it takes about" in line(row)
-    assert row.judged.detectable == pytest.approx(0.043, abs=0.001)
+    assert row.judged.detectable > 0.03
     assert line(row).endswith(f"; a change of {row.judged.detectable:.4f} would be caught here four times in five")
 
 
@@ -100,8 +104,7 @@ def test_the_methods_tell_counts_that_are_drawn_and_not_typed():
     assert accuracy_line("xresnet1d101", 24, 24) in told
     assert shipped_line("s4d") in told
     assert speed_line(5, True) in told
-    assert sessions_line(1) in told
-    assert sessions_line(2) in told
+    assert "\n".join(sessions_lines(2)) in told
 
 
 @pytest.mark.slow
@@ -193,7 +196,7 @@ class Again:
     def speed(self, key, further=1):
         return speed([job(*self.work)]), False
 
-    def accuracy(self, key, seeds=()):
+    def accuracy(self, key, seed=None):
         return None
 
     def exact(self, key):
@@ -320,7 +323,41 @@ def test_each_further_job_of_a_design_runs_once_however_many_of_its_phases_ask(m
     assert again.speed(("d", "t", "other", "cpu")) is None
 
 
-@pytest.mark.parametrize("ends", ["well", "badly", "elsewhere"])
+def test_a_place_is_trained_with_another_seed_on_each_fold_and_with_a_pre_training_of_its_own(project, monkeypatch):
+    resolved(project, suite="frozen")
+    results, trained = Results(project / "results/frozen"), []
+    (results.folder / "splits").mkdir(exist_ok=True)
+
+    def command(*arguments):
+        again = Path(arguments[2])
+        if arguments[0] == "train":
+            assert arguments[4] in {run.cell.path for run in Results(again).cells}
+            left = again / "runs" / arguments[4] / "status.json"
+            left.parent.mkdir(parents=True)
+            write_json(left, {"status": "measured", "reason": ""})
+            trained.append(arguments[4].split("/")[2:])
+
+    monkeypatch.setattr(rerun, "_command", command)
+    monkeypatch.setattr(rerun, "device_here", lambda _: None)
+    monkeypatch.setattr(rerun, "accuracy_of", lambda *_: [])
+    monkeypatch.setattr(CellResult, "read", lambda *_: {"rows": []})
+    monkeypatch.setattr(Results, "groups", property(lambda of: grouped(of.cells)))
+    place = next(place for place in results.groups if place[2] == "s4-12x128-tuned")
+    rerun.Rerun(results, "cpu").accuracy((*map(str, place), "auroc"), "77")
+    start = results.design("s4-12x128-tuned").pretrained
+    assert trained == [[start, "cpu", "seed77-fold0"], ["s4-12x128-tuned", "cpu", "seed77-fold0"]]
+
+
+@pytest.mark.parametrize("seed", ["1" * 5000, "-1", "01"])
+def test_a_seed_that_no_training_could_have_is_refused_where_the_baseline_is_read(tmp_path, seed):
+    content = baseline([accuracy({"0": 0.8})], data={"d": "x"}).model_dump()
+    content["accuracy"][0]["values"] = {seed: 0.8}
+    (tmp_path / "b.json").write_text(json.dumps(content))
+    with pytest.raises(ConfigError, match=r"key 'accuracy\.0\.values\."):
+        read_baseline(tmp_path / "b.json")
+
+
+@pytest.mark.parametrize("ends", ["well", "badly", "elsewhere", "by a signal"])
 def test_training_again_leaves_the_results_of_a_suite_of_whatever_name_as_they_are(project, monkeypatch, ends):
     resolved(project)
     folder = project / "results/quick"
@@ -333,23 +370,29 @@ def test_training_again_leaves_the_results_of_a_suite_of_whatever_name_as_they_a
     def command(*arguments):
         seen.append(Path(arguments[2]))
         assert (seen[-1] / "config/suite.json").is_file()
-        if ends == "badly":
-            raise InputError("no")
+        assert read_json(seen[-1] / "config/checkpoints.json")["backup"] is None
+        assert read_json(seen[-1] / "config/watching.json")["trackers"] == []
+        if ends == "by a signal":
+            os.kill(os.getpid(), signal.SIGTERM)
+        left = seen[-1] / "runs" / arguments[4] / "status.json"
+        left.parent.mkdir(parents=True, exist_ok=True)
+        write_json(left, {"status": "measured" if ends == "well" else "failed", "reason": "no"})
 
     monkeypatch.setattr(rerun, "_command", command)
-    monkeypatch.setattr(rerun, "device_of", lambda _: "another" if ends == "elsewhere" else "cpu")
+    monkeypatch.setattr(rerun, "device_here", lambda _: "another" if ends == "elsewhere" else "cpu")
     monkeypatch.setattr(CellResult, "read", lambda *_: {"rows": []})
     monkeypatch.setattr(Results, "groups", property(lambda of: grouped(of.cells)))
     monkeypatch.setattr(rerun, "accuracy_of", lambda *_: [])
     results = Results(folder)
     place = next(iter(results.groups))
     refused = {
-        "badly": pytest.raises(InputError),
+        "badly": pytest.raises(DidNotTrainError, match="is failed: no"),
         "elsewhere": pytest.raises(GateError, match="is of 'cpu', and run again"),
+        "by a signal": pytest.raises(Interrupted, match="SIGTERM"),
     }
     with refused.get(ends, nullcontext()):
         rerun.Rerun(results, "cpu").accuracy((*map(str, place), "auroc"))
-    assert seen
+    assert bool(seen) == (ends != "elsewhere")  # which is seen before anything is trained
     assert {path.name for path in seen}.isdisjoint(before)
     assert kept.read_text() == "another suite's"
     assert {path.name for path in folder.parent.iterdir()} == before
@@ -388,6 +431,7 @@ def checked(project, monkeypatch):
         raise InputError("the store is gone")
 
     monkeypatch.setattr(rerun, "_command", command)
+    monkeypatch.setattr(rerun, "device_here", lambda _: "cpu")
     monkeypatch.setattr(rerun, "measurements", lambda _: [("a run", Path("results/quick/measure/d/t/a/cpu.json"))])
     monkeypatch.setattr(rerun, "place_of", lambda _: ("d", "t", "a", "cpu"))
     monkeypatch.setattr(check_command, "_ended", lambda _: None)
@@ -437,7 +481,10 @@ def test_jobs_before_one_that_cannot_be_run_are_judged_and_it_is_told():
 
 
 def test_a_first_job_that_those_after_it_do_not_bear_out_is_no_failure():
-    now, further = found(speeds=[speed([11.5])]), [(value, False) for value in (10.7, 10.75, 10.79, 10.9, 10.91)]
+    now, further = (
+        found(speeds=[speed([11.5])]),
+        [(value, False) for value in (10.7, 10.75, 10.77, 10.79, 10.85, 10.9, 10.91)],
+    )
     before = baseline(speeds=[speed([10.0] * 20)])
     (row,) = check(before, now, Gate(), TASKS, Drawn(*further))
     assert row.judged.verdict == "no-verdict"
@@ -445,25 +492,35 @@ def test_a_first_job_that_those_after_it_do_not_bear_out_is_no_failure():
     assert row.judged.reason.endswith("not when it was measured again; one more measurement would decide")
 
 
-@pytest.mark.parametrize("jobs", [10, None], ids=["drawn", "as it ships"])
+def share(jobs: int | None, throughput: float, verdict: str, rerun: bool = True) -> float:
+    """Of the verdicts on all phases of the default suite."""
+    said = all_rows(of_speed(jobs, throughput, rerun))
+    return said[verdict] / sum(said[name] for name in SAID)
+
+
 @pytest.mark.parametrize(("throughput", "verdict"), [(0.85, "fail"), (1.4, "fail"), (1.0, "pass")])
-def test_where_jobs_vary_as_the_baselines_a_throughput_that_left_is_caught_and_no_change_passes(
-    jobs, throughput, verdict
-):
-    assert of_speed(jobs, throughput)[verdict] >= DRAWN * 19 / 20
+def test_where_jobs_vary_as_the_baselines_a_throughput_that_left_is_caught_and_no_change_passes(throughput, verdict):
+    assert share(None, throughput, verdict) >= 19 / 20
+    assert share(10, throughput, verdict) >= 9 / 10
 
 
-@pytest.mark.slow
+def test_of_whole_checks_in_which_nothing_changed_one_in_ten_fails_at_most():
+    """Twelve phases; jobs come in two kinds, which a normal error does not hold."""
+    whole = of_speed(None, 1.0)[WHOLE]
+    assert whole["fail"] <= whole.total() / 10
+
+
 def test_it_holds_of_each_phase_of_the_baseline_but_the_one_whose_jobs_are_of_two_kinds():
-    enough = OF_A_PHASE * 19 / 20
-    for row in shipped().speed:
-        same, slower, faster = (of_speed(None, change, trials=OF_A_PHASE, only=[row]) for change in THROUGHPUTS)
-        assert same["pass"] >= enough, row
-        assert faster["fail"] >= enough, row
-        if (row.design, row.phase, row.batch_size) == ("resnet50", "inference", 1):
-            assert slower["pass"] == 0, row
+    for name in of_speed(None, 1.0):
+        same, slower, faster = (of_speed(None, change)[name] for change in THROUGHPUTS)
+        if name == WHOLE:
+            continue
+        assert same["pass"] >= CHECKS * 9 / 10, name
+        assert faster["fail"] >= CHECKS * 8 / 10, name
+        if name.endswith("/resnet50/cpu inference of 1"):
+            assert slower["pass"] == 0, name
         else:
-            assert slower["fail"] >= enough, row
+            assert slower["fail"] >= CHECKS * 19 / 20, name
 
 
 def test_one_job_settles_nothing_where_those_of_the_baseline_lie_far_apart():
@@ -473,18 +530,12 @@ def test_one_job_settles_nothing_where_those_of_the_baseline_lie_far_apart():
     assert not settles(near, judge_speed(near, [10.7], 0.08), 0.08)
 
 
-def test_on_five_jobs_of_the_baseline_it_holds_too():
-    assert of_speed(5, 0.85)["fail"] >= DRAWN * 19 / 20
-    assert of_speed(5, 1.0)["pass"] >= DRAWN * 19 / 20
-
-
-@pytest.mark.parametrize("jobs", [5, None], ids=["drawn", "as it ships"])
+@pytest.mark.parametrize("jobs", [5, 10, None], ids=["5 drawn", "10 drawn", "as it ships"])
 def test_one_job_alone_would_not_do(jobs):
-    """It feigns a change where there is none, and hides one, both more often than one time in twenty."""
-    alone, all_of_them = of_speed(jobs, 1.0, rerun=False), of_speed(jobs, 1.0)
-    assert alone["fail"] > DRAWN / 10 > DRAWN / 20 > all_of_them["fail"]
-    assert alone["pass"] < DRAWN * 9 / 10
-    assert of_speed(jobs, 0.85, rerun=False)["fail"] < of_speed(jobs, 0.85)["fail"]
+    """It passes what did not change, and catches what did, both less often than nineteen times in twenty."""
+    assert share(jobs, 1.0, "pass", rerun=False) < 0.9 < share(jobs, 1.0, "pass")
+    assert share(jobs, 0.85, "fail", rerun=False) < 0.95
+    assert share(jobs, 0.85, "fail", rerun=False) < share(jobs, 0.85, "fail")
 
 
 @pytest.mark.parametrize("sd", [0.03, 0.058])
@@ -517,42 +568,23 @@ def test_an_odd_job_on_either_side_moves_neither_the_ratio_nor_what_jobs_are_see
     assert odd.high - odd.low < 1.2 * (still.high - still.low)
 
 
-def failed(together: int, throughput: float) -> tuple[int, int]:
-    """Of the benchmarks' own sessions, held against one another: failures, and verdicts in all."""
-    said = sum(of_sessions(together, throughput).values(), Counter())
-    return said["fail"], said.total()
+@pytest.mark.parametrize("together", [2, 3])
+def test_of_the_benchmarks_sessions_few_fail_beside_the_others_and_changes_are_caught(together):
+    same, slower, faster = (all_rows(of_sessions(together, change)) for change in THROUGHPUTS)
+    rows = sum(same[name] for name in SAID)
+    assert same["pass"] >= rows * 19 / 20
+    assert same["fail"] <= rows / 100
+    assert faster["fail"] >= rows * 19 / 20
+    assert slower["fail"] >= rows * 3 / 4
 
 
-def test_of_the_benchmarks_sessions_few_fail_beside_the_others_and_none_that_a_second_confirms():
-    alone, of = failed(1, 1.0)
-    assert alone <= of / 20
-    assert failed(2, 1.0)[0] == 0
-    for together in (1, 2):
-        caught, of = failed(together, 1.4)
-        assert (
-            caught >= of * 9 / 10
-        )  # of two sessions all but those of one benchmark, which once took half as long again
-
-
-def test_a_benchmark_that_hardly_varies_tells_15_per_cent_and_one_that_does_says_that_it_cannot():
-    spread = {row.design: np.std(np.log(row.values), ddof=1) for row in shipped("benchmarks").speed}
-    said = of_sessions(2, 0.85)
-    assert sum(sd < 0.02 for sd in spread.values()) == 5
-    for name, verdicts in said.items():
-        assert spread[name] > 0.02 or verdicts["fail"] >= verdicts.total() * 5 / 6, name
-        assert spread[name] > 0.05 or not verdicts["pass"], name
-
-
-def test_benchmarks_are_taken_to_vary_more_than_measuring_jobs():
-    row = speed([10.0, 10.1])
-    bench = row.model_copy(update={"phase": PHASE})
-
-    def high(before):
-        (judged,) = check(baseline(speeds=[before]), found(speeds=[before]), Gate(), TASKS)
-        return judged.judged.high
-
-    assert high(bench) > 1.5 * high(row)
-    assert {one.phase for one in shipped("benchmarks").speed} == {PHASE}
+def test_of_as_many_sessions_as_the_workflow_times_against_all_of_the_baselines_15_per_cent_is_caught():
+    same, slower, faster = (of_sessions(None, change) for change in THROUGHPUTS)
+    rows = sum(all_rows(same)[name] for name in SAID)
+    assert all_rows(same)["pass"] >= rows * 19 / 20
+    assert all_rows(slower)["fail"] >= rows * 19 / 20
+    assert all_rows(faster)["fail"] >= rows * 19 / 20
+    assert same[WHOLE]["fail"] <= same[WHOLE].total() / 20
 
 
 def test_jobs_that_would_tell_are_counted_with_the_baselines_as_they_are():
@@ -568,7 +600,7 @@ def test_an_accuracy_that_does_not_fail_when_trained_again_is_no_failure():
     worse = {seed: value - 0.1 for seed, value in values.items()}
 
     class Fine(Again):
-        def accuracy(self, key, seeds=()):
+        def accuracy(self, key, seed=None):
             return accuracy(values)
 
     (row,) = check(baseline([accuracy(values)]), found([accuracy(worse)]), Gate(), TASKS, Fine(1, 1))
@@ -649,7 +681,7 @@ def test_on_a_cpu_results_that_training_again_does_not_give_stay_failed():
     values = {str(seed): 0.80 + 0.001 * seed for seed in range(5)}
 
     class Fine(Again):
-        def accuracy(self, key, seeds=()):
+        def accuracy(self, key, seed=None):
             return accuracy(values)
 
         def exact(self, key):
@@ -670,15 +702,15 @@ class Trains(Again):
     """Trains further seeds of changed code; what was found comes back, or does not."""
 
     def __init__(self, now, further, exact=True, back=None):
-        self.values = {(): back or now}, further
-        self.same, self.asked = exact, []
+        self.own, self.further, self.same, self.asked = back or now, further, exact, []
 
-    def accuracy(self, key, seeds=()):
-        self.asked.append(seeds)
-        own, further = self.values
-        if seeds and isinstance(further, InputError):
-            raise further
-        return accuracy(own[seeds] if not seeds else {seed: further[seed] for seed in seeds})
+    def accuracy(self, key, seed=None):
+        self.asked.append(seed)
+        if seed is None:
+            return accuracy(self.own)
+        if isinstance(self.further.get(seed), InputError):
+            raise self.further[seed]
+        return accuracy({seed: self.further[seed]})
 
     def exact(self, key):
         return self.same
@@ -698,8 +730,9 @@ def test_what_two_seeds_leave_open_the_other_seeds_of_the_baseline_settle(rng, c
     assert check(baseline([accuracy(known)]), found([accuracy(now)]), Gate(), TASKS)[0].judged.verdict != "pass"
     row = judged_further(known, now, again)
     assert (row.judged.verdict, row.now, row.confirmed) == (verdict, 24, True)
-    assert again.asked[-1] == tuple(str(seed) for seed in range(2, 24))
-    assert ", trained again" in line(row)
+    assert [seed for seed in again.asked if seed] == [str(seed) for seed in range(2, 24)]
+    assert "22 further seeds trained" in line(row)
+    assert (None in again.asked) == ("trained again" in line(row)) >= (verdict == "fail")  # no failure without
 
 
 def test_further_seeds_are_no_more_than_the_suite_says_and_none_where_they_would_say_nothing(rng):
@@ -707,10 +740,10 @@ def test_further_seeds_are_no_more_than_the_suite_says_and_none_where_they_would
     now = {"0": 0.81, "1": 0.82}
     again = Trains(now, known)
     assert judged_further(known, now, again, Gate(further_seeds=3)).now == 5
-    assert again.asked[-1] == ("2", "3", "4")
+    assert [seed for seed in again.asked if seed] == ["2", "3", "4"]
     none = Trains(now, known)
     assert judged_further(known, now, none, Gate(further_seeds=0)).now == 2
-    assert () in none.asked or not none.asked
+    assert not any(none.asked)
     same = Trains({}, known)
     row = judged_further(known, {"0": known["0"], "77": 0.8}, same)
     assert (row.now, row.confirmed, same.asked) == (2, False, [])  # the code is the same: so would the other seeds be
@@ -723,9 +756,27 @@ def test_a_first_look_that_fails_is_no_failure_where_all_seeds_lie_within(rng):
     assert check(baseline([accuracy(known)]), found([accuracy(now)]), Gate(), TASKS)[0].judged.verdict == "fail"
     row = judged_further(known, now, again)
     assert (row.judged.verdict, row.now) == ("pass", 12)
-    gone = judged_further(known, now, Trains(now, InputError("the store is gone")))
-    assert gone.judged.verdict == "fail"
-    assert gone.judged.reason.endswith("; further seeds were not trained: the store is gone")
+    gone = judged_further(known, now, Trains(now, known | {"4": InputError("the store is gone")}))
+    assert gone.now == 4  # those before it count
+    assert gone.judged.reason.endswith("; seed 4 and those after it were not trained: the store is gone")
+
+
+def test_a_seed_of_the_baseline_that_no_longer_trains_is_a_failure():
+    known = {str(seed): 0.8 + 0.001 * (seed % 3) for seed in range(12)}
+    now = {"0": 0.83, "1": 0.8}
+    row = judged_further(
+        known, now, Trains(now, known | {"4": DidNotTrainError("d/t/a is failed: loss is not finite")})
+    )
+    assert (row.judged.verdict, row.confirmed) == ("fail", True)
+    assert row.judged.reason == "the baseline's seeds no longer train: d/t/a is failed: loss is not finite"
+
+
+def test_on_a_cpu_a_value_that_does_not_come_back_fails_however_little_it_differs():
+    known = {str(seed): 0.8 + 0.001 * (seed % 3) for seed in range(5)}
+    now = {"0": 0.83, "1": 0.8}
+    row = judged_further(known, now, Trains(now, known, back={"0": 0.8295, "1": 0.8}))
+    assert row.judged.verdict == "fail"
+    assert "not what their code gives" in row.judged.reason
 
 
 def test_on_a_gpu_a_failure_of_all_seeds_stays_one_only_if_both_trainings_fail(rng):
@@ -744,7 +795,7 @@ def test_on_a_cpu_one_altered_score_among_two_seeds_is_trained_again():
         def __init__(self, known, exact=True):
             self.known, self.same = known, exact
 
-        def accuracy(self, key, seeds=()):
+        def accuracy(self, key, seed=None):
             return accuracy(self.known)
 
         def exact(self, key):

@@ -132,7 +132,8 @@ def run(args: argparse.Namespace) -> None:
         _ended(results)
         if args.cells_only:
             return
-        (args.results / GATED).unlink(missing_ok=True)  # a gate that says no leaves no word of an earlier yes
+        if args.baseline is None:  # a gate that says no leaves no word of an earlier yes
+            (args.results / GATED).unlink(missing_ok=True)
         name, tasks = results.suite["suite"], {task: results.task(task).model_dump() for task in results.suite["tasks"]}
         gate = validated(Gate, results.suite.get("gate", {}), f"{args.results / SUITE_SLICE}: gate")
         found = found_in(results, list(gate.metrics))

@@ -6,12 +6,18 @@ from typing import Protocol
 
 from vitalbench.errors import InputError
 from vitalbench.gate.baseline import Accuracy, Speed, key_of
-from vitalbench.gate.benchmarks import PHASE, SESSIONS_VARY
-from vitalbench.gate.verdicts import JOBS_VARY, ON_AN_IDLE_MACHINE, Judged, judge_accuracy, judge_speed, settles
+from vitalbench.gate.verdicts import ON_AN_IDLE_MACHINE, Judged, judge_accuracy, judge_speed, settles
 
-MOST_FURTHER = 5  # measuring jobs of a design that a check adds at most
+MOST_FURTHER = 7  # measuring jobs of a design that a check adds at most
 _NOT_AGAIN = "failed once, and not when it was trained again; more seeds would decide"
 _ALTERED = "trained again it is another value: these results are not what their code gives"
+_ROUNDING = (
+    1e-6  # of a metric: where the same values have to come back, sums on as many threads do to their last digits
+)
+
+
+class DidNotTrainError(InputError):
+    """A cell that was to be trained failed: of a seed that the baseline has, that is news of the code."""
 
 
 class Again(Protocol):
@@ -20,56 +26,73 @@ class Again(Protocol):
     def speed(self, key: tuple[str, ...], further: int = 1) -> tuple[Speed, bool] | None:
         """A phase in the first, second, ... further job, and whether it was disturbed there."""
 
-    def accuracy(self, key: tuple[str, ...], seeds: tuple[str, ...] = ()) -> Accuracy | None:
-        """A metric by seed, of the results' own seeds or, where they are named, of others."""
+    def accuracy(self, key: tuple[str, ...], seed: str | None = None) -> Accuracy | None:
+        """A metric by seed: of the results' own seeds, or of another one; a DidNotTrainError where that fails."""
 
     def exact(self, key: tuple[str, ...]) -> bool:
         """Whether training again has to give the same values."""
 
 
 def accuracy_again(
-    row: Accuracy, other: Accuracy, margin: float, again: Again | None, most: int | None = None
+    row: Accuracy, other: Accuracy, margin: float, again: Again | None, most: int | None = None, rows: int = 1
 ) -> tuple[Judged, int, bool]:
     """The verdict on a metric, on how many seeds it is, and whether anything was trained for it.
 
-    A first look passes, or settles nothing: a failure is trained again, and one that does not come back is none, unless it had to;
-    then the seeds that the baseline has and the results lack are trained, and all are judged once, so that the whole of the risk
-    of a false failure is that last look's. Where training again has to give the same values, seeds that are too few for a verdict
-    are trained again too if one of them left the margin, or, where the baseline lacks it, all of its seeds by as much: one
-    altered score among two seeds is no spread.
+    What a first look leaves open the seeds settle that the baseline has and the results lack: all are judged once, so that the
+    whole of the risk of a false failure is that last look's. A failure is trained again, before or after that, and one that does
+    not come back is none, unless it had to. Where training again has to give the same values, seeds that are too few for a verdict
+    are trained again too if one of them left the margin, or, where the baseline lacks it, all of its seeds by as much: one altered
+    score among two seeds is no spread.
 
     Args:
         row: of the baseline.
         other: what was found now.
         most: further seeds that are trained at most; None sets no limit.
+        rows: metrics that are judged in the same check.
     """
-    judged = judge_accuracy(row.values, other.values, margin)
+    judge, key = partial(judge_accuracy, row.values, margin=margin, rows=rows), key_of(row)
+    judged = judge(other.values)
     if judged.verdict == "pass" or again is None:
         return judged, len(other.values), False
-    seen, ended = [other.values], ""  # by seed, as it was found and as it was trained again
+    further, ended = dict[str, float](), ""
     try:
-        second = _second(row, other, judged, margin, again)
+        second = again.accuracy(key) if judged.verdict == "fail" or _to_be_seen(row, other, margin, again) else None
+        if not (second and again.exact(key) and _differs(second, other)):
+            further, ended = _further(row, other, again, most)
+        last = judge(other.values | further)
+        if last.verdict == "fail" and second is None:
+            second = again.accuracy(key)
+    except DidNotTrainError as error:
+        return (
+            replace(judged, verdict="fail", reason=f"the baseline's seeds no longer train: {error}"),
+            len(other.values),
+            True,
+        )
     except InputError as error:
-        return replace(judged, reason=f"{judged.reason}; not trained again: {error}"), len(other.values), False
-    if second is not None:
-        if again.exact(key_of(row)) and _altered(row, other, second, judged, margin):
-            return replace(judged, verdict="fail", reason=_ALTERED), len(other.values), True
-        seen.append(second.values)
-    further: dict[str, float] = {}
-    try:
-        more = again.accuracy(key_of(row), lacking) if (lacking := _lacking(row, other)[:most]) else None
-        further = more.values if more else {}
-    except InputError as error:
-        ended = f"; further seeds were not trained: {error}"
-    looks = [judge_accuracy(row.values, values | further, margin) for values in seen]
-    last = looks[0]
-    if last.verdict == "fail" and looks[-1].verdict != "fail":
-        last = replace(last, verdict="no-verdict", reason=_NOT_AGAIN)
-    return (
-        replace(last, reason=last.reason + ended),
-        len(other.values | further),
-        second is not None or bool(further),
-    )
+        said = f"{judged.reason}; not trained again: {error}"
+        return replace(judged, reason=said), len(other.values), False
+    if second and again.exact(key) and _differs(second, other):
+        return replace(last, verdict="fail", reason=_ALTERED), len(other.values), True
+    if last.verdict == "fail" and second:
+        came_back = judge(second.values | further).verdict == "fail"
+        last = last if came_back else replace(last, verdict="no-verdict", reason=_NOT_AGAIN)
+    trained = (["trained again"] if second else []) + ([f"{len(further)} further seeds trained"] if further else [])
+    said = "; ".join([last.reason, *trained]) + ended
+    return replace(last, reason=said), len(other.values | further), bool(trained)
+
+
+def _further(row: Accuracy, other: Accuracy, again: Again, most: int | None) -> tuple[dict[str, float], str]:
+    """The baseline's other seeds, trained one after another, and why that ended before the last of them."""
+    found: dict[str, float] = {}
+    for seed in _lacking(row, other)[:most]:
+        try:
+            more = again.accuracy(key_of(row), seed)
+        except DidNotTrainError:
+            raise
+        except InputError as error:
+            return found, f"; seed {seed} and those after it were not trained: {error}"
+        found |= more.values if more else {}
+    return found, ""
 
 
 def _lacking(row: Accuracy, other: Accuracy) -> tuple[str, ...]:
@@ -80,37 +103,33 @@ def _lacking(row: Accuracy, other: Accuracy) -> tuple[str, ...]:
     return tuple(sorted(set(row.values) - set(other.values), key=int))
 
 
-def _apart(values: dict[str, float], others: dict[str, float], margin: float) -> bool:
-    """Whether a seed of both lies further apart than the margin."""
-    return any(abs(values[seed] - value) > margin for seed, value in others.items() if seed in values)
-
-
-def _second(row: Accuracy, other: Accuracy, judged: Judged, margin: float, again: Again) -> Accuracy | None:
-    """The same seeds trained again, where the verdict is a failure or one of them has to be seen again."""
+def _to_be_seen(row: Accuracy, other: Accuracy, margin: float, again: Again) -> bool:
+    """Whether values that have to come back lie so far off that it has to be seen whether they do."""
     new = [value for seed, value in other.values.items() if seed not in row.values]
     low, high = min(row.values.values()) - margin, max(row.values.values()) + margin
-    left = _apart(row.values, other.values, margin) or not all(low <= value <= high for value in new)
-    asked = judged.verdict == "fail" or (again.exact(key_of(row)) and left)
-    return again.accuracy(key_of(row)) if asked else None
+    apart = any(abs(row.values[seed] - value) > margin for seed, value in other.values.items() if seed in row.values)
+    return again.exact(key_of(row)) and (apart or not all(low <= value <= high for value in new))
 
 
-def _altered(row: Accuracy, other: Accuracy, second: Accuracy, judged: Judged, margin: float) -> bool:
-    """Whether values that had to come back did not."""
-    failed_again = judge_accuracy(row.values, second.values, margin).verdict == "fail"
-    return _apart(second.values, other.values, margin) or (judged.verdict == "fail" and not failed_again)
+def _differs(second: Accuracy, other: Accuracy) -> bool:
+    """Whether a value that had to come back did not."""
+    return any(abs(second.values.get(seed, value) - value) > _ROUNDING for seed, value in other.values.items())
 
 
-def speed_again(row: Speed, first: Speed, disturbed: bool, tolerance: float, again: Again | None) -> tuple[Judged, int]:
+def speed_again(
+    row: Speed, first: Speed, disturbed: bool, tolerance: float, again: Again | None, rows: int = 1
+) -> tuple[Judged, int]:
     """The verdict on a phase, and on how many jobs it is.
 
     One job settles nothing but a pass within half of the tolerance, and that only where jobs lie as near as a rule (`settles`):
     an odd one may hide a change as well as feign one. What it leaves open, MOST_FURTHER more jobs measure, and all of them are
     judged once, so that the whole of the risk of a false failure is that last look's. Of disturbed jobs none counts beside one
     that was not; one of these alone is no confirmed failure.
+
+    Args:
+        rows: phases that are judged in the same check.
     """
-    key = key_of(row)
-    varies = SESSIONS_VARY if row.phase == PHASE else JOBS_VARY
-    judge = partial(judge_speed, row.values, tolerance=tolerance, varies=varies)
+    key, judge = key_of(row), partial(judge_speed, row.values, tolerance=tolerance, rows=rows)
     judged = judge(first.values, disturbed=disturbed)
     if again is None or settles(row.values, judged, tolerance):
         return judged, len(first.values)

@@ -22,6 +22,7 @@ from vitalbench.measure.clock import utc_now
 
 VERSION = 1
 _LONGEST = 120  # characters of a file's name
+_MOST_SEEDS = 1000  # of a metric; each is a training that a check may have to do again
 # What a row may hold. Wider, and it would let anything pass: of jobs that lie 1e400 apart no change differs.
 _LEAST_RATIO, _MOST_RATIO = 1e-7, 1e7  # to the reference operation, a few milliseconds
 _MOST_APART, _MOST_TIMES = 0.5, 5.0  # seeds, of a metric's range; measuring jobs. Those that ship: 0.12 and 1.6
@@ -35,7 +36,10 @@ class Accuracy(Strict):
     design: Line
     target: Line
     metric: Line
-    values: Annotated[dict[Annotated[str, Field(pattern=r"^(0|[1-9][0-9]*)$")], Finite], Field(min_length=1)]
+    values: Annotated[
+        dict[Annotated[str, Field(pattern=r"^(0|[1-9][0-9]{0,17})$")], Finite],
+        Field(min_length=1, max_length=_MOST_SEEDS),
+    ]
 
     @model_validator(mode="after")
     def _metric_can_be_that(self) -> Self:

@@ -21,9 +21,6 @@ REFERENCE = "test_reference_operation"  # tests/benchmarks/test_reference.py
 BESIDE = "reference_seconds"  # keys in a benchmark's extra_info
 FOREIGN = "foreign_load"
 PHASE = "benchmark"
-# What sessions are taken to vary before any shows it, as gate/verdicts.py has it of jobs: what those of the baseline that ships do
-# (root mean square over benchmarks, docs/METHODS.md).
-SESSIONS_VARY = 0.04
 
 
 class Sessions:
@@ -39,7 +36,7 @@ class Sessions:
         session = self._sessions[further - 1]
         return next(((row, key in session.disturbed) for row in session.speed if key_of(row) == key), None)
 
-    def accuracy(self, key: tuple[str, ...], seeds: tuple[str, ...] = ()) -> None:
+    def accuracy(self, key: tuple[str, ...], seed: str | None = None) -> None:
         """None: benchmarks score nothing."""
 
     def exact(self, key: tuple[str, ...]) -> bool:  # noqa: ARG002 - the gate asks so

@@ -91,7 +91,9 @@ def _accuracy_rows(
         elif baseline.data.get(row.dataset) != found.data.get(row.dataset):
             judged = _open("no-verdict", _OTHER_RECORDS)
         else:
-            judged, seeds, confirmed = accuracy_again(row, other, margin, again, gate.further_seeds)
+            judged, seeds, confirmed = accuracy_again(
+                row, other, margin, again, gate.further_seeds, len(baseline.accuracy)
+            )
         yield Row("accuracy", _place(row), _what(row), margin or 0.0, len(row.values), seeds, judged, confirmed)
 
 
@@ -103,7 +105,7 @@ def _speed_rows(baseline: Baseline, found: Found, gate: Gate, again: Again | Non
         if other is None:
             yield Row("speed", _place(row), _what(row), gate.speed, len(row.values), 0, _gone(row, new))
             continue
-        judged, jobs = speed_again(row, other, key in found.disturbed, gate.speed, again)
+        judged, jobs = speed_again(row, other, key in found.disturbed, gate.speed, again, len(baseline.speed))
         confirmed = jobs > len(other.values)
         yield Row("speed", _place(row), _what(row), gate.speed, len(row.values), jobs, judged, confirmed)
 

@@ -25,7 +25,7 @@ def _signed(row: Row) -> str:
 
 def line(row: Row) -> str:
     """One row in one line."""
-    again = {"speed": ", measured again", "accuracy": ", trained again"}[row.kind] if row.confirmed else ""
+    again = ", measured again" if row.confirmed and row.kind == "speed" else ""
     detectable = ""
     if row.judged.verdict == "no-verdict" and row.judged.detectable is not None:
         shown = f"{row.judged.detectable:.1%}" if row.kind == "speed" else f"{row.judged.detectable:.4f}"

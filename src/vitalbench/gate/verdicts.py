@@ -15,12 +15,15 @@ from scipy import stats
 
 Verdict = Literal["pass", "fail", "no-verdict"]
 ON_AN_IDLE_MACHINE = "one more measurement on an idle machine would decide"
-_ALPHA = 0.05  # of each one-sided test (Schuirmann, J Pharmacokinet Biopharm 15, 657, 1987), and of a difference
+# Of each one-sided test (Schuirmann, J Pharmacokinet Biopharm 15, 657, 1987); and the risk of a false failure that all rows of a
+# check share (Bonferroni).
+_ALPHA = 0.05
 _POWER = 0.8
 _MOST_SEEDS = 1000  # that are ever said to be needed
 _MOST_LOG = 700.0  # e to this is near the largest float
 _MOSTLY = 0.75  # of a baseline's jobs
-# What jobs are taken to vary, as if that many had shown it: a baseline of one job knows nothing of it, one of twenty hardly asks.
+# What jobs, and sessions of benchmarks, are taken to vary, as if that many had shown it: a baseline of one job knows nothing of it,
+# one of twenty hardly asks.
 JOBS_VARY, _PRIOR_JOBS = 0.03, 4
 # Of normal values: the median absolute deviation over the standard deviation; the share of degrees of freedom that it is worth
 # (Rousseeuw & Croux, J Am Stat Assoc 88, 1273, 1993); and by how much the variance of the median over pairs exceeds the mean's.
@@ -55,20 +58,20 @@ def _spread(before: Sequence[float], now: Sequence[float]) -> tuple[float, int]:
     return (math.sqrt(squares / freedom) if freedom else math.nan), freedom
 
 
-def _needed(sd: float, margin: float, before: int, now: int, difference: float, alpha: float) -> int | None:
+def _needed(sd: float, margin: float, before: int, now: int, difference: float, risks: "_Risks") -> int | None:
     """Seeds it takes until the difference seen lies within the margin, or differs from zero, four times in five.
 
     Args:
         before, now: seeds there are; those of the baseline stay, and the answer is always more than `now`.
     """
     counts = np.arange(now + 1, _MOST_SEEDS)
-    return _first(counts, _settles(sd, margin, np.full(len(counts), before), counts, difference, alpha))
+    return _first(counts, _settles(sd, margin, np.full(len(counts), before), counts, difference, risks))
 
 
-def _each_side(sd: float, margin: float, now: int, difference: float, alpha: float) -> int | None:
+def _each_side(sd: float, margin: float, now: int, difference: float, risks: "_Risks") -> int | None:
     """Seeds on each side that would settle it."""
     counts = np.arange(now + 1, _MOST_SEEDS)
-    return _first(counts, _settles(sd, margin, counts, counts, difference, alpha))
+    return _first(counts, _settles(sd, margin, counts, counts, difference, risks))
 
 
 def _first(counts: NDArray[np.int_], settled: NDArray[np.bool_]) -> int | None:
@@ -90,14 +93,27 @@ def _t(level: float, freedom: NDArray[np.int_]) -> NDArray[np.float64]:
 
 
 def _settles(
-    sd: float, margin: float, before: NDArray[np.int_], now: NDArray[np.int_], difference: float, alpha: float
+    sd: float, margin: float, before: NDArray[np.int_], now: NDArray[np.int_], difference: float, risks: "_Risks"
 ) -> NDArray[np.bool_]:
     """Whether so many seeds on either side would, four times in five."""
     freedom, error = np.maximum(before + now - 2, 1), sd * np.sqrt(1 / before + 1 / now)
-    within = (margin - abs(difference)) / (_t(1 - alpha, freedom) + _t((1 + _POWER) / 2, freedom))
-    differs = abs(difference) / (_t(1 - alpha / 2, freedom) + _t(_POWER, freedom))
+    within = (margin - abs(difference)) / (_t(1 - risks.within, freedom) + _t((1 + _POWER) / 2, freedom))
+    differs = abs(difference) / (_t(1 - risks.differs / 2, freedom) + _t(_POWER, freedom))
     settled: NDArray[np.bool_] = error <= np.maximum(within, differs)
     return settled
+
+
+@dataclass(frozen=True)
+class _Risks:
+    """Of one of several ways to look at a metric.
+
+    Attributes:
+        within: that it is taken to lie within the margin, and does not; of each one-sided test.
+        differs: that it is taken to differ, and does not.
+    """
+
+    within: float
+    differs: float
 
 
 @dataclass(frozen=True)
@@ -113,17 +129,14 @@ class _Test:
         """Half of the interval of two one-sided tests at `alpha` each."""
         return float(stats.t.ppf(1 - alpha, self.freedom)) * self.error
 
-    def within(self, margin: float, alpha: float) -> bool:
-        return abs(self.difference) + self.reach(alpha) < margin
+    def within(self, margin: float, risks: _Risks) -> bool:
+        return abs(self.difference) + self.reach(risks.within) < margin
 
-    def differs(self, alpha: float) -> bool:
-        return abs(self.difference) > self.reach(alpha / 2)
+    def beyond(self, margin: float, risks: _Risks) -> bool:
+        return abs(self.difference) > self.reach(risks.differs / 2) and not self.within(margin, risks)
 
-    def beyond(self, margin: float, alpha: float) -> bool:
-        return self.differs(alpha) and not self.within(margin, alpha)
-
-    def detectable(self, alpha: float) -> float:
-        return float(stats.t.ppf(1 - alpha / 2, self.freedom) + stats.t.ppf(_POWER, self.freedom)) * self.error
+    def detectable(self, risks: _Risks) -> float:
+        return float(stats.t.ppf(1 - risks.differs / 2, self.freedom) + stats.t.ppf(_POWER, self.freedom)) * self.error
 
 
 def _of_means(before: Sequence[float], now: Sequence[float], of_all: bool = True) -> list[_Test]:
@@ -154,7 +167,7 @@ def _same(shared: int, before: int) -> str:
     return f"the same values for the same seeds{fewer}"
 
 
-def judge_accuracy(before: dict[str, float], now: dict[str, float], margin: float) -> Judged:
+def judge_accuracy(before: dict[str, float], now: dict[str, float], margin: float, rows: int = 1) -> Judged:
     """Whether values by seed are those of the baseline within a margin.
 
     The same values of the same seeds pass at once, and say nothing of other seeds, which are then judged alone. Else the difference
@@ -162,6 +175,9 @@ def judge_accuracy(before: dict[str, float], now: dict[str, float], margin: floa
     `no-verdict` where the seeds are too few for either. Seeds that both sides have are also compared in pairs, and those beside
     them that the baseline does not have with all of its own; the ways share the risk. What leaves some of the seeds out may fail,
     and passes nothing.
+
+    Args:
+        rows: metrics that are judged in the same check, and share the risk of a false failure.
     """
     shared = set(before) & set(now)
     if shared and all(before[seed] == now[seed] for seed in shared):
@@ -169,7 +185,7 @@ def judge_accuracy(before: dict[str, float], now: dict[str, float], margin: floa
         same = _same(len(shared), len(before))
         if not new:
             return Judged("pass", 0.0, 0.0, 0.0, None, None, same)
-        judged = judge_accuracy(before, new, margin)
+        judged = judge_accuracy(before, new, margin, rows)
         return replace(judged, reason=f"{same}; of the {len(new)} that it does not have: {judged.reason}")
     tests = _tests(before, now)
     if not tests:
@@ -179,20 +195,20 @@ def judge_accuracy(before: dict[str, float], now: dict[str, float], margin: floa
                 "fail", difference, None, None, None, None, "the same seed, beyond the margin; no spread known"
             )
         return Judged("no-verdict", difference, None, None, None, 2, "one seed on each side shows no spread")
-    alpha = _ALPHA / len(tests)
-    beyond = [test for test in tests if test.beyond(margin, alpha)]
-    passes = any(test.within(margin, alpha) for test in tests if test.of_all) and all(test.of_all for test in beyond)
+    risks = _Risks(_ALPHA / len(tests), _ALPHA / len(tests) / rows)
+    beyond = [test for test in tests if test.beyond(margin, risks)]
+    passes = any(test.within(margin, risks) for test in tests if test.of_all) and all(test.of_all for test in beyond)
     told = beyond if beyond and not passes else [test for test in tests if test.of_all]
-    surest = min(told, key=lambda test: test.reach(alpha))
-    low, high = surest.difference - surest.reach(alpha), surest.difference + surest.reach(alpha)
-    terms = surest.difference, low, high, surest.detectable(alpha)
+    surest = min(told, key=lambda test: test.reach(risks.within))
+    reach = surest.reach(risks.within)
+    terms = surest.difference, surest.difference - reach, surest.difference + reach, surest.detectable(risks)
     if passes:
         return Judged("pass", *terms, None, f"within {margin:g}")
     if beyond:
         return Judged("fail", *terms, None, f"differs from the baseline, and not within {margin:g}")
     sd = _spread(list(before.values()), list(now.values()))[0]
-    needed = _needed(sd, margin, len(before), len(now), surest.difference, alpha)
-    both = None if needed else _each_side(sd, margin, max(len(before), len(now)), surest.difference, alpha)
+    needed = _needed(sd, margin, len(before), len(now), surest.difference, risks)
+    both = None if needed else _each_side(sd, margin, max(len(before), len(now)), surest.difference, risks)
     enough = f"about {both}" if both else f"more than {_MOST_SEEDS}"
     said = f"neither within {margin:g} nor different; " + (
         f"about {needed} seeds would settle it"
@@ -235,7 +251,11 @@ def _beyond(sd: float, seen: float, freedom: float) -> float:
 
 
 def judge_speed(
-    before: Sequence[float], now: Sequence[float], tolerance: float, disturbed: bool = False, varies: float = JOBS_VARY
+    before: Sequence[float],
+    now: Sequence[float],
+    tolerance: float,
+    disturbed: bool = False,
+    rows: int = 1,
 ) -> Judged:
     """Whether times over the reference operation are those of the baseline.
 
@@ -247,13 +267,13 @@ def judge_speed(
         before, now: a value a measuring job.
         tolerance: 0.08 lets times be 8 % longer, or shorter by as much as a ratio.
         disturbed: what was measured now was.
-        varies: what jobs are taken to vary before any shows it, as a share.
+        rows: phases that are judged in the same check, and share the risk of a false failure.
     """
     a, b = np.log(np.asarray(before)), np.log(np.asarray(now))
     difference = float(np.median(np.subtract.outer(b, a)))
     freedom, seen = float(_freedom(len(a), len(b))), _scale(a, b)
-    sd = math.sqrt(((freedom - _PRIOR_JOBS) * seen**2 + _PRIOR_JOBS * varies**2) / freedom)
-    reach = float(stats.t.ppf(1 - _ALPHA / 2, freedom)) * float(_error(sd, len(a), len(b)))
+    sd = math.sqrt(((freedom - _PRIOR_JOBS) * seen**2 + _PRIOR_JOBS * JOBS_VARY**2) / freedom)
+    reach = float(stats.t.ppf(1 - _ALPHA / rows / 2, freedom)) * float(_error(sd, len(a), len(b)))
     bound = math.log1p(tolerance)
     low, high = _as_change(difference - reach), _as_change(difference + reach)
     detectable = _as_change(max(bound, reach) + _beyond(sd, seen, freedom) * float(_error(1, len(a), len(b))))
@@ -266,19 +286,19 @@ def judge_speed(
         said = f"{way}, but foreign work disturbed the measurement; {ON_AN_IDLE_MACHINE}"
         return Judged("no-verdict", ratio, low, high, detectable, 1, said)
     if abs(difference) <= reach:
-        needed, said = _jobs(sd, len(a), len(b), difference)
+        needed, said = _jobs(sd, len(a), len(b), difference, rows)
         return Judged("no-verdict", ratio, low, high, detectable, needed, f"{way}, within what jobs vary; {said}")
     return Judged(
         "fail", ratio, low, high, detectable, None, f"{way}: beyond {tolerance:.0%} and the noise between jobs"
     )
 
 
-def _jobs(sd: float, before: int, now: int, difference: float) -> tuple[int | None, str]:
+def _jobs(sd: float, before: int, now: int, difference: float, rows: int) -> tuple[int | None, str]:
     """Jobs beside the baseline's that would tell the difference seen from noise; None where none would, and that in words."""
     counts = np.arange(now + 1, _MOST_SEEDS)
 
     def told(of: NDArray[np.int_]) -> int | None:
-        reach = stats.t.ppf(1 - _ALPHA / 2, _freedom(of, counts)) * _error(sd, of, counts)
+        reach = stats.t.ppf(1 - _ALPHA / rows / 2, _freedom(of, counts)) * _error(sd, of, counts)
         return _first(counts, reach < abs(difference))
 
     needed = told(np.full(len(counts), before))
