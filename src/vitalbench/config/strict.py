@@ -30,11 +30,17 @@ class Strict(BaseModel):
 T = TypeVar("T", bound=Strict)
 
 
+_LONGEST = 120  # characters of a key or a value that a message shows
 _KINDS = {list: "a list", str: "text", int: "a number", float: "a number", bool: "true or false", type(None): "empty"}
 
 
+def _short(text: str) -> str:
+    """As much of a text as a line of people can hold."""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... ({len(text)} characters)"
+
+
 def _explain(error: ErrorDetails) -> str:
-    path = [plain(str(part)) for part in error["loc"] if part != "[key]"]
+    path = [_short(plain(str(part))) for part in error["loc"] if part != "[key]"]
     context = error.get("ctx") or {}
     if error["type"] == "unknown_key":
         return f"key '{'.'.join([*path, plain(context['key'])])}' {error['msg']}"
@@ -49,7 +55,7 @@ def _explain(error: ErrorDetails) -> str:
     if error["type"] == "literal_error":
         allowed = str(context.get("expected", "")).replace(" or ", ", ").replace("'", "").split(", ")
         return f"{where} is {value!r}; {choices(value, allowed)}"
-    shown = f" is {value!r}" if isinstance(value, str | int | float | bool | type(None)) else ""
+    shown = f" is {_short(repr(value))}" if isinstance(value, str | int | float | bool | type(None)) else ""
     message = error["msg"][0].lower() + error["msg"][1:]
     return f"{where}{shown}: {message}"
 

@@ -12,7 +12,7 @@ MOST_FURTHER = 7  # measuring jobs of a design that a check adds at most
 _NOT_AGAIN = "failed once, and not when it was trained again; more seeds would decide"
 _ALTERED = "trained again it is another value: these results are not what their code gives"
 _ROUNDING = (
-    1e-6  # of a metric: where the same values have to come back, sums on as many threads do to their last digits
+    1e-6  # of a metric: what sums on as many threads may come to otherwise, where the same values have to come back
 )
 
 
@@ -63,11 +63,8 @@ def accuracy_again(
         if last.verdict == "fail" and second is None:
             second = again.accuracy(key)
     except DidNotTrainError as error:
-        return (
-            replace(judged, verdict="fail", reason=f"the baseline's seeds no longer train: {error}"),
-            len(other.values),
-            True,
-        )
+        failed = replace(judged, verdict="fail", reason=f"the baseline's seeds no longer train: {error}")
+        return failed, len(other.values), True
     except InputError as error:
         said = f"{judged.reason}; not trained again: {error}"
         return replace(judged, reason=said), len(other.values), False
