@@ -23,9 +23,8 @@ class Results:
     """results/<suite>: paths, the suite's resolved description (config/suite.json) and its cells."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = (
-            folder if folder.name not in {"", ".."} else folder.resolve()
-        )  # what lies beside it is told from its name
+        # What lies beside it is told from its name.
+        self.folder = folder if folder.name not in {"", ".."} else folder.resolve()
         if not (folder / layout.SUITE_SLICE).is_file():
             known = [path.parent.parent.name for path in folder.parent.glob("*/config/suite.json")]
             raise InputError(f"{folder}: no results of a suite are here; {choices(folder.name, known)}")

@@ -502,7 +502,7 @@ def share(jobs: int | None, throughput: float, verdict: str, rerun: bool = True)
 @pytest.mark.parametrize(("throughput", "verdict"), [(0.85, "fail"), (1.4, "fail"), (1.0, "pass")])
 def test_where_jobs_vary_as_the_baselines_a_throughput_that_left_is_caught_and_no_change_passes(throughput, verdict):
     assert share(None, throughput, verdict) >= 19 / 20
-    assert share(10, throughput, verdict) >= 9 / 10
+    assert share(10, throughput, verdict) >= 19 / 20
 
 
 def test_of_whole_checks_in_which_nothing_changed_one_in_ten_fails_at_most():
@@ -516,8 +516,8 @@ def test_it_holds_of_each_phase_of_the_baseline_but_the_one_whose_jobs_are_of_tw
         same, slower, faster = (of_speed(None, change)[name] for change in THROUGHPUTS)
         if name == WHOLE:
             continue
-        assert same["pass"] >= CHECKS * 9 / 10, name
-        assert faster["fail"] >= CHECKS * 8 / 10, name
+        assert same["pass"] >= CHECKS * 19 / 20, name
+        assert faster["fail"] >= CHECKS * 19 / 20, name
         if name.endswith("/resnet50/cpu inference of 1"):
             assert slower["pass"] == 0, name
         else:
@@ -529,6 +529,10 @@ def test_one_job_settles_nothing_where_those_of_the_baseline_lie_far_apart():
     for before, enough in ((near, True), (apart, False)):
         assert settles(before, judge_speed(before, [float(np.median(before))], 0.08), 0.08) is enough
     assert not settles(near, judge_speed(near, [10.7], 0.08), 0.08)
+
+
+def test_on_five_jobs_of_the_baseline_15_per_cent_is_caught_too():
+    assert share(5, 0.85, "fail") >= 19 / 20
 
 
 @pytest.mark.parametrize("jobs", [5, 10, None], ids=["5 drawn", "10 drawn", "as it ships"])
@@ -574,9 +578,9 @@ def test_of_the_benchmarks_sessions_few_fail_beside_the_others_and_changes_are_c
     same, slower, faster = (all_rows(of_sessions(together, change)) for change in THROUGHPUTS)
     rows = sum(same[name] for name in SAID)
     assert same["pass"] >= rows * 19 / 20
-    assert same["fail"] <= rows / 100
+    assert same["fail"] <= rows / 50
     assert faster["fail"] >= rows * 19 / 20
-    assert slower["fail"] >= rows * 3 / 4
+    assert slower["fail"] >= rows * 19 / 20
 
 
 def test_of_as_many_sessions_as_the_workflow_times_against_all_of_the_baselines_15_per_cent_is_caught():

@@ -11,9 +11,7 @@ from vitalbench.gate.verdicts import ON_AN_IDLE_MACHINE, Judged, judge_accuracy,
 MOST_FURTHER = 7  # measuring jobs of a design that a check adds at most
 _NOT_AGAIN = "failed once, and not when it was trained again; more seeds would decide"
 _ALTERED = "trained again it is another value: these results are not what their code gives"
-_ROUNDING = (
-    1e-6  # of a metric: what sums on as many threads may come to otherwise, where the same values have to come back
-)
+_ROUNDING = 1e-6  # of a metric: what its last digits may come to otherwise, where the same values have to come back
 
 
 class DidNotTrainError(InputError):
@@ -113,20 +111,15 @@ def _differs(second: Accuracy, other: Accuracy) -> bool:
     return any(abs(second.values.get(seed, value) - value) > _ROUNDING for seed, value in other.values.items())
 
 
-def speed_again(
-    row: Speed, first: Speed, disturbed: bool, tolerance: float, again: Again | None, rows: int = 1
-) -> tuple[Judged, int]:
+def speed_again(row: Speed, first: Speed, disturbed: bool, tolerance: float, again: Again | None) -> tuple[Judged, int]:
     """The verdict on a phase, and on how many jobs it is.
 
     One job settles nothing but a pass within half of the tolerance, and that only where jobs lie as near as a rule (`settles`):
     an odd one may hide a change as well as feign one. What it leaves open, MOST_FURTHER more jobs measure, and all of them are
     judged once, so that the whole of the risk of a false failure is that last look's. Of disturbed jobs none counts beside one
     that was not; one of these alone is no confirmed failure.
-
-    Args:
-        rows: phases that are judged in the same check.
     """
-    key, judge = key_of(row), partial(judge_speed, row.values, tolerance=tolerance, rows=rows)
+    key, judge = key_of(row), partial(judge_speed, row.values, tolerance=tolerance)
     judged = judge(first.values, disturbed=disturbed)
     if again is None or settles(row.values, judged, tolerance):
         return judged, len(first.values)

@@ -105,7 +105,7 @@ def _speed_rows(baseline: Baseline, found: Found, gate: Gate, again: Again | Non
         if other is None:
             yield Row("speed", _place(row), _what(row), gate.speed, len(row.values), 0, _gone(row, new))
             continue
-        judged, jobs = speed_again(row, other, key in found.disturbed, gate.speed, again, len(baseline.speed))
+        judged, jobs = speed_again(row, other, key in found.disturbed, gate.speed, again)
         confirmed = jobs > len(other.values)
         yield Row("speed", _place(row), _what(row), gate.speed, len(row.values), jobs, judged, confirmed)
 

@@ -15,8 +15,8 @@ from scipy import stats
 
 Verdict = Literal["pass", "fail", "no-verdict"]
 ON_AN_IDLE_MACHINE = "one more measurement on an idle machine would decide"
-# Of each one-sided test (Schuirmann, J Pharmacokinet Biopharm 15, 657, 1987); and the risk of a false failure that all rows of a
-# check share (Bonferroni).
+# Of each one-sided test (Schuirmann, J Pharmacokinet Biopharm 15, 657, 1987), and of a difference, which of metrics is one that all
+# of a check share (Bonferroni).
 _ALPHA = 0.05
 _POWER = 0.8
 _MOST_SEEDS = 1000  # that are ever said to be needed
@@ -250,13 +250,7 @@ def _beyond(sd: float, seen: float, freedom: float) -> float:
     return float(power)
 
 
-def judge_speed(
-    before: Sequence[float],
-    now: Sequence[float],
-    tolerance: float,
-    disturbed: bool = False,
-    rows: int = 1,
-) -> Judged:
+def judge_speed(before: Sequence[float], now: Sequence[float], tolerance: float, disturbed: bool = False) -> Judged:
     """Whether times over the reference operation are those of the baseline.
 
     Their ratio is the median over all pairs of a job now and one before (Hodges & Lehmann, Ann Math Stat 34, 598, 1963), which an
@@ -267,13 +261,12 @@ def judge_speed(
         before, now: a value a measuring job.
         tolerance: 0.08 lets times be 8 % longer, or shorter by as much as a ratio.
         disturbed: what was measured now was.
-        rows: phases that are judged in the same check, and share the risk of a false failure.
     """
     a, b = np.log(np.asarray(before)), np.log(np.asarray(now))
     difference = float(np.median(np.subtract.outer(b, a)))
     freedom, seen = float(_freedom(len(a), len(b))), _scale(a, b)
     sd = math.sqrt(((freedom - _PRIOR_JOBS) * seen**2 + _PRIOR_JOBS * JOBS_VARY**2) / freedom)
-    reach = float(stats.t.ppf(1 - _ALPHA / rows / 2, freedom)) * float(_error(sd, len(a), len(b)))
+    reach = float(stats.t.ppf(1 - _ALPHA / 2, freedom)) * float(_error(sd, len(a), len(b)))
     bound = math.log1p(tolerance)
     low, high = _as_change(difference - reach), _as_change(difference + reach)
     detectable = _as_change(max(bound, reach) + _beyond(sd, seen, freedom) * float(_error(1, len(a), len(b))))
@@ -286,19 +279,19 @@ def judge_speed(
         said = f"{way}, but foreign work disturbed the measurement; {ON_AN_IDLE_MACHINE}"
         return Judged("no-verdict", ratio, low, high, detectable, 1, said)
     if abs(difference) <= reach:
-        needed, said = _jobs(sd, len(a), len(b), difference, rows)
+        needed, said = _jobs(sd, len(a), len(b), difference)
         return Judged("no-verdict", ratio, low, high, detectable, needed, f"{way}, within what jobs vary; {said}")
     return Judged(
         "fail", ratio, low, high, detectable, None, f"{way}: beyond {tolerance:.0%} and the noise between jobs"
     )
 
 
-def _jobs(sd: float, before: int, now: int, difference: float, rows: int) -> tuple[int | None, str]:
+def _jobs(sd: float, before: int, now: int, difference: float) -> tuple[int | None, str]:
     """Jobs beside the baseline's that would tell the difference seen from noise; None where none would, and that in words."""
     counts = np.arange(now + 1, _MOST_SEEDS)
 
     def told(of: NDArray[np.int_]) -> int | None:
-        reach = stats.t.ppf(1 - _ALPHA / rows / 2, _freedom(of, counts)) * _error(sd, of, counts)
+        reach = stats.t.ppf(1 - _ALPHA / 2, _freedom(of, counts)) * _error(sd, of, counts)
         return _first(counts, reach < abs(difference))
 
     needed = told(np.full(len(counts), before))
