@@ -383,6 +383,8 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "throttled | heat or power held the device back; empty where that cannot be seen",
             "bottleneck | of loaded_step: what it waits for, beside train_step in the same job",
             _FOREIGN_GPU_LOAD,
+            "core_to_core_ns | latency from one thread to the next in most repeats; to_reference is of these; empty on a GPU, of "
+            "one thread, of several processes and where nothing was compiled to see it with | ns",
         ),
     ),
     "against": (
@@ -464,7 +466,7 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "reason | why there is no verdict where the interval alone would give one",
             "detectable | the least difference that is found four times in five, before correction | the metric's",
             "would_decide | of a no-verdict: the patients or seeds it would take to tell the difference seen, or the margin",
-            "time_floor | what the times of two measuring jobs differ by without any difference | fraction",
+            "time_floor | what the times of two measuring jobs differ by without any difference, at most | fraction",
             "time_verdict | faster, slower or no-verdict: of a's training against b's",
             "time_reason | why there is no time_ratio or no verdict on it, and what would decide",
         ),
@@ -702,4 +704,4 @@ TABLES["measured"] = (
     + tuple(column for column in TABLES["timing"][1] if column.name not in {"seed", "fold", "run_id"}),
 )
 # Columns of tables whose files are kept for good, added after the first of those: a file may lack them, and they are read as empty.
-GAINED = {"measured": ("foreign_gpu_load",)}
+GAINED = {"measured": ("foreign_gpu_load", "core_to_core_ns")}

@@ -46,15 +46,15 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def _measured_again(found: Found, results: Results, jobs: int) -> Found:
     """The same with a value a measuring job more for each further one."""
-    for _ in range(jobs - 1):
-        again = Rerun(results, found.device)
+    again = Rerun(results, found.device)
+    for further in range(1, jobs):
         for at, key in enumerate(found.keys):
-            measured = again.speed(key)
+            measured = again.speed(key, further)
             if measured is None or measured[1]:
                 continue
             row = found.speed[at]
-            calm = [] if key in found.disturbed else row.values
-            found.speed[at] = row.model_copy(update={"values": [*calm, *measured[0].values]})
+            calm = [] if key in found.disturbed else row.jobs
+            found.speed[at] = row.of([*calm, *measured[0].jobs])
             found.disturbed.discard(key)
     return found
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from vitalbench.cell_result import CellResult
+from vitalbench.measure.core_to_core import placements
 from vitalbench.measure.noise import POWER, least_pairs
 from vitalbench.results import Results
 from vitalbench.tables import number, read_table
@@ -28,6 +29,7 @@ class Part:
         floor: how far apart the phase and itself came out in its measuring job, as a fraction; None where that was not told.
         reference_s: what the reference operation took beside it; None where it was not timed.
         beside: what made the measurement one that gives no ratio: disturbed, throttled; empty where nothing did.
+        core_to_core_ns: between the threads that it was timed on; None where that was not seen.
     """
 
     phase: str
@@ -36,6 +38,7 @@ class Part:
     floor: float | None
     reference_s: float | None
     beside: str = ""
+    core_to_core_ns: float | None = None
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class Spent:
         repeats: the fewest of a part.
         no_ratio: why its hours are held against none.
         no_floor: why `floor` or `reference_s` is None.
+        latencies: between the threads of each part, in ns, where that was seen.
     """
 
     hours: float
@@ -59,6 +63,7 @@ class Spent:
     repeats: int = 0
     no_ratio: str = ""
     no_floor: str = ""
+    latencies: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,8 @@ class TimeRatio:
     Attributes:
         ratio, cost_ratio: None where a phase of one was disturbed or throttled; of costs where one has none, too.
         floor: what two jobs differ by without any difference: the floors of both and how far apart the reference
-            operation was in them; None where one is unknown.
+            operation was in them; and as many times as threads were further from one another in one of them, since nothing takes
+            longer by more than that. None where one is unknown.
         verdict: of the first: faster, slower or no-verdict.
         why: there is no verdict, and what would decide.
     """
@@ -104,7 +110,8 @@ def spent_on(hours: float, usd: float | None, parts: list[Part]) -> Spent:
     shares = [part.seconds / whole for part in parts]
     floor = math.hypot(*(share * (part.floor or 0.0) for share, part in zip(shares, parts, strict=True)))
     reference = sum(share * (part.reference_s or 0.0) for share, part in zip(shares, parts, strict=True))
-    return Spent(hours, usd, floor, reference, min(part.repeats for part in parts), no_ratio)
+    latencies = tuple(part.core_to_core_ns for part in parts if part.core_to_core_ns)
+    return Spent(hours, usd, floor, reference, min(part.repeats for part in parts), no_ratio, "", latencies)
 
 
 def _part(row: _Row, seconds: float) -> Part:
@@ -117,6 +124,7 @@ def _part(row: _Row, seconds: float) -> Part:
         number(row["noise_floor"]),
         median / over if median and over else None,
         beside,
+        number(row["core_to_core_ns"]),
     )
 
 
@@ -183,6 +191,14 @@ def _would_decide(ratio: float, a: Spent, b: Spent, drift: float) -> str:
     return f"{more}, or {_IN_TURN}"
 
 
+def _threads(a: Spent, b: Spent) -> tuple[float, float]:
+    """The least and the greatest latency between the threads of both, in ns; the same number twice where all were alike."""
+    latencies = [*a.latencies, *b.latencies]
+    if not (a.latencies and b.latencies) or not placements(latencies).any():
+        return 1.0, 1.0
+    return min(latencies), max(latencies)
+
+
 def time_ratio(a: Spent, b: Spent) -> TimeRatio | None:
     """a over b; None where one took no time.
 
@@ -202,8 +218,13 @@ def time_ratio(a: Spent, b: Spent) -> TimeRatio | None:
         untold = [f"{name}: {spent.no_floor}" for name, spent in both if spent.no_floor]
         return TimeRatio(ratio, cost, None, "no-verdict", "; ".join(untold) or "no noise floor: more repeats")
     drift = math.log(a.reference_s / b.reference_s)
-    floor = math.expm1(math.hypot(math.log1p(a.floor), math.log1p(b.floor), drift))
+    noise = math.hypot(math.log1p(a.floor), math.log1p(b.floor), drift)
+    near, far = _threads(a, b)
+    floor = math.expm1(noise + math.log(far / near))
     if abs(math.log(ratio)) <= math.log1p(floor):
-        why = f"within the noise of two jobs, {floor:.1%}; {_would_decide(ratio, a, b, drift)}"
+        if abs(math.log(ratio)) > noise:
+            why = f"threads were {near:.0f} ns from one another in one job and {far:.0f} ns in the other: {_IN_TURN}"
+        else:
+            why = f"within the noise of two jobs, {math.expm1(noise):.1%}; {_would_decide(ratio, a, b, drift)}"
         return TimeRatio(ratio, cost, floor, "no-verdict", why)
     return TimeRatio(ratio, cost, floor, "slower" if ratio > 1 else "faster", "")

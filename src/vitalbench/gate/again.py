@@ -5,8 +5,10 @@ from functools import partial
 from typing import Protocol
 
 from vitalbench.errors import InputError
+from vitalbench.gate.accuracy_verdict import judge_accuracy
 from vitalbench.gate.baseline import Accuracy, Speed, key_of
-from vitalbench.gate.verdicts import ON_AN_IDLE_MACHINE, Judged, judge_accuracy, judge_speed, settles
+from vitalbench.gate.speed_verdict import judge_speed, settles
+from vitalbench.gate.verdicts import ON_AN_IDLE_MACHINE, Judged
 
 MOST_FURTHER = 7  # measuring jobs of a design that a check adds at most
 _NOT_AGAIN = "failed once, and not when it was trained again; more seeds would decide"
@@ -119,11 +121,11 @@ def speed_again(row: Speed, first: Speed, disturbed: bool, tolerance: float, aga
     judged once, so that the whole of the risk of a false failure is that last look's. Of disturbed jobs none counts beside one
     that was not; one of these alone is no confirmed failure.
     """
-    key, judge = key_of(row), partial(judge_speed, row.values, tolerance=tolerance)
-    judged = judge(first.values, disturbed=disturbed)
-    if again is None or settles(row.values, judged, tolerance):
+    key, judge = key_of(row), partial(judge_speed, row.jobs, tolerance=tolerance)
+    judged = judge(first.jobs, disturbed=disturbed)
+    if again is None or settles(row.jobs, first.jobs, judged, tolerance):
         return judged, len(first.values)
-    values, calm, ended = list(first.values), [] if disturbed else list(first.values), ""
+    every, calm, ended = first.jobs, [] if disturbed else first.jobs, ""
     for further in range(1, MOST_FURTHER + 1):
         try:
             more = again.speed(key, further)
@@ -131,13 +133,14 @@ def speed_again(row: Speed, first: Speed, disturbed: bool, tolerance: float, aga
             more, ended = None, f"; further job {further} did not run: {error}"
         if more is None:
             break
-        values += more[0].values
-        calm += [] if more[1] else more[0].values
-        if len(calm) == 1 and settles(row.values, judged := judge(calm), tolerance):
-            return judged, len(values)
-    if len(values) == len(first.values):  # nothing measures it any more
-        return replace(judged, reason=judged.reason + ended), len(values)
-    judged = judge(calm or values, disturbed=not calm)
+        speed, was_disturbed = more
+        every = every + speed.jobs
+        calm = calm + ([] if was_disturbed else speed.jobs)
+        if len(calm) == 1 and settles(row.jobs, calm, judged := judge(calm), tolerance):
+            return judged, len(every)
+    if len(every) == len(first.values):  # nothing measures it any more
+        return replace(judged, reason=judged.reason + ended), len(every)
+    judged = judge(calm or every, disturbed=not calm)
     if judged.verdict == "fail":
         reason = ""
         if len(calm) == 1:
@@ -148,4 +151,4 @@ def speed_again(row: Speed, first: Speed, disturbed: bool, tolerance: float, aga
             )
         if reason:
             judged = replace(judged, verdict="no-verdict", needed=1, reason=reason)
-    return replace(judged, reason=judged.reason + ended), len(values)
+    return replace(judged, reason=judged.reason + ended), len(every)

@@ -7,6 +7,8 @@ is what jobs of one machine share; what varies between jobs is what a later job 
 import math
 import re
 from collections import Counter
+from collections.abc import Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -18,6 +20,7 @@ from vitalbench.config.strict import Strict, validated
 from vitalbench.config.values import Count, Finite, Line, Positive, is_day
 from vitalbench.errors import InputError, choices
 from vitalbench.files import read_json, write_json
+from vitalbench.gate.speed_verdict import Job
 from vitalbench.measure.clock import utc_now
 
 VERSION = 1
@@ -72,6 +75,29 @@ class Speed(Strict):
     batch_size: Count | None
     reference: Line
     values: Annotated[list[Positive], Field(min_length=1)]
+    # Between the threads of each job; empty where none was seen.
+    core_to_core_ns: list[Positive | None] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _one_a_job(self) -> Self:
+        if self.core_to_core_ns and len(self.core_to_core_ns) != len(self.values):
+            raise PydanticCustomError(
+                "jobs",
+                "core_to_core_ns is of {latencies} jobs, and values of {jobs}",
+                {"latencies": len(self.core_to_core_ns), "jobs": len(self.values)},
+            )
+        return self
+
+    @property
+    def jobs(self) -> list[Job]:
+        """What is judged of it."""
+        return [Job(*one) for one in zip_longest(self.values, self.core_to_core_ns)]
+
+    def of(self, jobs: Sequence[Job]) -> Self:
+        """The same phase of other jobs."""
+        latencies = [job.latency for job in jobs]
+        seen = latencies if any(latencies) else []
+        return self.model_copy(update={"values": [job.ratio for job in jobs], "core_to_core_ns": seen})
 
 
 def _day(text: str) -> str:

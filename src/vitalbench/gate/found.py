@@ -16,6 +16,7 @@ from vitalbench.errors import InputError
 from vitalbench.files import read_json
 from vitalbench.gate.baseline import Accuracy, Speed, key_of
 from vitalbench.layout import MEASURE_SLICE
+from vitalbench.measure.core_to_core import over_reference
 from vitalbench.results import Results
 
 GATED_PHASES = ("features", "train_step", "inference")
@@ -119,6 +120,7 @@ class _Timed(BaseModel):
     seconds: Annotated[list[Positive], Field(min_length=1)]
     reference: list[Positive] = []
     reference_name: Line = ""
+    latencies: list[Positive | None] = []
     batch_size: Count | None = None
     exclusive: bool = False
     disturbed: bool | None = None
@@ -172,13 +174,20 @@ def speeds_of(path: Path, run: CellResult, results: Results) -> Iterator[tuple[S
             raise InputError(
                 f"{path}: {phase.name}: {len(phase.seconds)} repeats, the suite's protocol asks for {asked}; {_AGAIN}"
             )
-        ratios = [ratio_of(a, b, f"{path}: {phase.name}") for a, b in zip(phase.seconds, phase.reference, strict=True)]
+        if phase.latencies and len(phase.latencies) != len(phase.seconds):
+            raise InputError(
+                f"{path}: {phase.name}: {len(phase.seconds)} seconds and {len(phase.latencies)} latencies; {_AGAIN}"
+            )
+        for seconds, reference in zip(phase.seconds, phase.reference, strict=True):
+            ratio_of(seconds, reference, f"{path}: {phase.name}")
+        ratio, latency = over_reference(phase.seconds, phase.reference, phase.latencies)
         speed = Speed(
             **dict(zip(PLACE, place_of(run), strict=True)),
             phase=phase.name,
             batch_size=phase.batch_size,
             reference=phase.reference_name,
-            values=[float(np.median(ratios))],
+            values=[ratio],
+            core_to_core_ns=[] if latency is None else [latency],
         )
         yield speed, bool(phase.disturbed or phase.conditions.get("throttled"))
 

@@ -25,7 +25,7 @@ _COUNTS = {
 }
 _SECONDS = ("median_s", "iqr_s", "p50_s", "p95_s", "p99_s")
 _REST = ("per_second", "peak_memory_mb", "flops", "bytes", "to_reference", "energy_j", "device_memory_mb", "model_mb")
-_NUMBERS = dict.fromkeys((*_SECONDS, *_REST, "clock_mhz"), math.inf) | {
+_NUMBERS = dict.fromkeys((*_SECONDS, *_REST, "clock_mhz", "core_to_core_ns"), math.inf) | {
     "foreign_load": 1.0,
     "foreign_gpu_load": 1.0,
     "mfu": MOST_OF_LIMIT,

@@ -125,8 +125,8 @@ def _with_seeds(row: Accuracy, more: Accuracy | None, suite: str) -> Accuracy:
 
 def _with_jobs(row: Speed, more: Speed | None) -> Speed:
     """An old row with new jobs beside its own; the same job, added a second time, tells nothing new."""
-    added = [value for value in (more.values if more else []) if value not in row.values]
-    return row.model_copy(update={"values": [*row.values, *added][-MOST_JOBS:]})
+    added = [job for job in (more.jobs if more else []) if job.ratio not in row.values]
+    return row.of([*row.jobs, *added][-MOST_JOBS:])
 
 
 def _said(keys: Iterable[tuple[str, ...]]) -> list[str]:

@@ -12,6 +12,7 @@ from torch import nn
 from vitalbench.config.schema import Protocol
 from vitalbench.config.target import Target
 from vitalbench.measure.conditions import ATTEMPTS, Watched
+from vitalbench.measure.core_to_core import core_to_core_ns
 from vitalbench.measure.counting import count
 from vitalbench.measure.energy import energy
 from vitalbench.measure.limits import limits
@@ -19,7 +20,7 @@ from vitalbench.measure.load import ForeignLoad
 from vitalbench.measure.memory import peak_memory_mb
 from vitalbench.measure.phases import Phase
 from vitalbench.measure.reference import reference_operation
-from vitalbench.measure.repeats import Call, repeat, repeat_together
+from vitalbench.measure.repeats import Call, Repeats, repeat, repeat_together
 from vitalbench.train.strategy import any_process, slowest_process
 
 _MEGA = 1e6
@@ -89,7 +90,7 @@ class Bench:
         alone = not self.target.launched
         for _ in range(ATTEMPTS):
             watched = Watched(self.target)
-            seconds, beside = self._repeats(call)
+            taken = self._repeats(call)
             seen = asdict(watched.conditions())
             again = bool(seen["disturbed"] or seen["throttled"])
             # Several processes agree: none may repeat alone what takes all of them.
@@ -99,7 +100,7 @@ class Bench:
         joules, by = energy(call, self.target, self.synchronise) if alone else (None, "not-run: several processes")
         phase = Phase(
             name,
-            seconds,
+            taken.seconds,
             items=batch,
             unit=unit,
             batch_size=batch,
@@ -108,8 +109,9 @@ class Bench:
             exclusive=self.alone,
             disturbed=seen.pop("disturbed"),
             warmup=self.protocol.warmup,
-            reference=beside,
-            reference_name=self._reference_name if beside else "",
+            reference=taken.beside,
+            reference_name=self._reference_name if taken.beside else "",
+            latencies=taken.latencies,
             limits=most if alone else {},
             flops=work.flops if work and not work.unseen else None,
             bytes=work.bytes if work and not work.unseen else None,
@@ -123,12 +125,13 @@ class Bench:
         self.phases.append(phase)
         return phase
 
-    def _repeats(self, call: Call) -> tuple[list[float], list[float]]:
-        """Seconds of each repeat, and of the reference operation beside it where there is one process."""
-        if not self.target.launched:
-            return repeat(call, self.protocol, self.synchronise, self._reference)
-        slowest = partial(slowest_process, self.accelerator)
-        return repeat_together(call, self.protocol, self.synchronise, slowest), []
+    def _repeats(self, call: Call) -> Repeats:
+        """Time each repeat, and the reference operation beside it where there is one process."""
+        if self.target.launched:
+            slowest = partial(slowest_process, self.accelerator)
+            return Repeats(repeat_together(call, self.protocol, self.synchronise, slowest))
+        look = partial(core_to_core_ns, self.target.threads) if self.target.device == "cpu" else None
+        return repeat(call, self.protocol, self.synchronise, self._reference, look)
 
     def _forget_peak(self) -> None:
         if self.target.device == "cuda":

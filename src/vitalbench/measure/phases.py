@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from vitalbench.measure.core_to_core import over_reference
 from vitalbench.measure.noise import itself
 
 # What a measuring job times where it is not asked for others (config/schema.py has those that a run goes through once).
@@ -32,6 +33,8 @@ class Phase:
         disturbed: foreign work took a share of the processors or of a GPU while it ran; None where neither can be seen.
         reference: what the reference operation took after each repeat, in the same order; empty where it was not timed.
         reference_name: which operation that is.
+        latencies: between the threads at each repeat, in ns, in the same order; None where it could not be seen, empty where nobody
+            looked.
         limits: the device's rates in operations and bytes a second, with their sources.
         flops, bytes: of one repeat, counted; `uncounted` says why they could not be.
         energy_j: of one repeat; `energy_method` names the counter, or says why there is none.
@@ -56,6 +59,7 @@ class Phase:
     halved: int = 0
     reference: list[float] = field(default_factory=list)
     reference_name: str = ""
+    latencies: list[float | None] = field(default_factory=list)
     limits: dict[str, dict[str, Any]] = field(default_factory=dict)
     energy_j: float | None = None
     energy_method: str = ""
@@ -77,11 +81,11 @@ class Phase:
         return floor if math.isfinite(floor) else None
 
     @property
-    def to_reference(self) -> float | None:
-        """A repeat over the reference operation beside it, the median of those ratios."""
+    def to_reference(self) -> tuple[float | None, float | None]:
+        """A repeat over the reference operation beside it, and the latency between the threads then, in ns: medians."""
         if not self.reference:
-            return None
-        return float(np.median(np.asarray(self.seconds) / np.asarray(self.reference)))
+            return None, None
+        return over_reference(self.seconds, self.reference, self.latencies)
 
     def reached(self, what: str) -> float | None:
         """The share of the device's limit in "flops" or "bytes" that the median repeat reaches; None where `limits` says why."""
@@ -120,6 +124,7 @@ class Phase:
         """For timing.csv: median and spread of the samples; no ratio and no floor of those that were disturbed or throttled."""
         q25, p50, q75, p95, p99 = (float(value) for value in np.percentile(self.seconds, [25, 50, 75, 95, 99]))
         several = len(self.seconds) > 1
+        to_reference, latency = self.to_reference
         return {
             "phase": self.name,
             "batch_size": self.batch_size,
@@ -141,7 +146,7 @@ class Phase:
             "halved": self.halved if self.batch_size else None,
             "noise_floor": self.noise_floor if self.calm else None,
             "reference": self.reference_name,
-            "to_reference": self.to_reference if self.calm else None,
+            "to_reference": to_reference if self.calm else None,
             "mfu": self.reached("flops"),
             "bandwidth_share": self.reached("bytes"),
             "limits": "; ".join(self._limits()),
@@ -154,4 +159,5 @@ class Phase:
             "throttled": self.conditions.get("throttled"),
             "bottleneck": self.extra.get("bottleneck"),
             "foreign_gpu_load": self.conditions.get("foreign_gpu_load"),
+            "core_to_core_ns": latency,
         }

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 from vitalbench.config.schema import Protocol
@@ -10,27 +11,65 @@ from vitalbench.measure.clock import Stopwatch
 Call = Callable[[], Any]
 
 
+_BETWEEN = 0.1  # seconds of repeats from one look at where the threads are to the next
+
+
+@dataclass
+class Repeats:
+    """What repeats took, and what was seen beside each.
+
+    Attributes:
+        seconds: of each.
+        beside: of the call beside it; empty without one.
+        latencies: between the threads, in ns; None where that could not be seen, empty where nobody looked.
+    """
+
+    seconds: list[float] = field(default_factory=list)
+    beside: list[float] = field(default_factory=list)
+    latencies: list[float | None] = field(default_factory=list)
+
+    def seen_between(self, before: float | None, after: float | None) -> None:
+        """Fill in the latency of the repeats since the last look: where threads were moved between, neither's."""
+        latency = math.sqrt(before * after) if before and after else before or after
+        self.latencies += [latency] * (len(self.seconds) - len(self.latencies))
+
+
 def repeat(
-    call: Call, protocol: Protocol, synchronise: Callable[[], None], beside: Call | None = None
-) -> tuple[list[float], list[float]]:
-    """Seconds of each repeat, and of `beside`, which is called and timed after each of them, where it is given.
+    call: Call,
+    protocol: Protocol,
+    synchronise: Callable[[], None],
+    beside: Call | None = None,
+    look: Callable[[], float | None] | None = None,
+) -> Repeats:
+    """Repeat a call, and `beside` after each time, where it is given.
 
     What is beside counts towards the least seconds, so that a call far shorter than it is not repeated for minutes.
+
+    Args:
+        look: at the latency between threads (measure/core_to_core.py): at the start, between stretches of repeats, and at the end.
     """
     for _ in range(protocol.warmup):
         call()
         if beside:
             beside()
-    seconds: list[float] = []
-    others: list[float] = []
+    found, taken, looked = Repeats(), 0.0, 0.0
+    before = look() if look else None
     watch = Stopwatch(synchronise)
-    while len(seconds) < protocol.repeats or sum(seconds) + sum(others) < protocol.seconds:
+    while len(found.seconds) < protocol.repeats or taken < protocol.seconds:
         call()
-        seconds.append(watch.lap())
+        found.seconds.append(watch.lap())
         if beside:
             beside()
-            others.append(watch.lap())
-    return seconds, others
+            found.beside.append(watch.lap())
+        taken += found.seconds[-1] + (found.beside[-1] if beside else 0.0)
+        if look and taken - looked >= _BETWEEN:
+            after, looked = look(), taken
+            found.seen_between(before, after)
+            before = after
+            watch.lap()
+    if look:
+        found.seen_between(before, look())
+    return found
 
 
 def repeat_together(

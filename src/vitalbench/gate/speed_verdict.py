@@ -1,0 +1,175 @@
+"""Whether a phase is as fast as in its baseline: a tolerance, and the noise between measuring jobs."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from vitalbench.gate.verdicts import ALPHA, MOST, ON_AN_IDLE_MACHINE, POWER, Judged, first
+from vitalbench.measure.core_to_core import placements
+
+_MOST_LOG = 700.0  # e to this is near the largest float
+_MOSTLY = 0.75  # of a baseline's jobs
+# What jobs, and sessions of benchmarks, are taken to vary, as if that many had shown it: a baseline of one job knows nothing of it,
+# one of twenty hardly asks.
+JOBS_VARY, _PRIOR_JOBS = 0.03, 4
+# Of normal values: the median absolute deviation over the standard deviation; the share of degrees of freedom that it is worth
+# (Rousseeuw & Croux, J Am Stat Assoc 88, 1273, 1993); and by how much the variance of the median over pairs exceeds the mean's.
+_MAD_OF_NORMAL, _MAD_WORTH, _PAIRS_VARY = float(stats.norm.ppf(0.75)), 0.37, math.pi / 3
+
+Array = NDArray[np.float64]
+
+
+def _as_change(log_ratio: float) -> float:
+    """A log ratio as a ratio minus 1; one beyond what a number holds is the largest of them."""
+    return math.expm1(min(log_ratio, _MOST_LOG))
+
+
+class Job(NamedTuple):
+    """A phase in a measuring job: its time over that of the reference operation, and the latency between its threads, in ns."""
+
+    ratio: float
+    latency: float | None = None  # None where it was not seen
+
+
+@dataclass(frozen=True)
+class _Alike:
+    """Logarithms of the ratios of jobs whose threads were placed alike, on both sides: these are compared."""
+
+    before: Array
+    now: Array
+
+    @property
+    def weight(self) -> float:
+        """What they add to the certainty of the ratio."""
+        return float(_weight(len(self.before), len(self.now)))
+
+
+def _alike(before: Sequence[Job], now: Sequence[Job]) -> list[_Alike]:
+    """Jobs by placement, of those that both sides have; all in one where that of a job was not seen."""
+    a, b = (np.log([job.ratio for job in jobs]) for jobs in (before, now))
+    seen = [job.latency for job in (*before, *now) if job.latency is not None]
+    if len(seen) < len(a) + len(b):
+        return [_Alike(a, b)]
+    there, here = np.split(placements(seen), [len(a)])
+    return [_Alike(a[there == one], b[here == one]) for one in np.intersect1d(there, here)]
+
+
+def _scale(compared: Sequence[_Alike]) -> float:
+    """What jobs vary on either side of the median of those alike, as a standard deviation; an odd job hardly moves it either.
+
+    A side's deviations are widened by what its own median takes of them (Croux & Rousseeuw, Comput Stat 1, 411, 1992), so that of
+    normal values the mean square is right; a side of one has none. 0 where none has any.
+    """
+    sides = [side for jobs in compared for side in (jobs.before, jobs.now) if len(side) > 1]
+    apart = [np.abs(side - np.median(side)) * len(side) / (len(side) - 0.8) for side in sides]
+    return float(np.median(np.concatenate(apart))) / _MAD_OF_NORMAL if apart else 0.0
+
+
+def _freedom(jobs: NDArray[np.int_] | int, sides: int = 2) -> Array:
+    """Degrees of freedom of what jobs vary: those that their deviations are worth, and the prior's."""
+    return np.asarray(_MAD_WORTH * (np.asarray(jobs) - sides) + _PRIOR_JOBS, dtype=np.float64)
+
+
+def _weight(before: NDArray[np.int_] | int, now: NDArray[np.int_] | int) -> Array:
+    return np.asarray(1 / (1 / np.asarray(before) + 1 / np.asarray(now)), dtype=np.float64)
+
+
+def _error(sd: float, weight: Array | float) -> Array:
+    """Standard error of the ratio's logarithm."""
+    return np.asarray(sd * np.sqrt(_PAIRS_VARY / np.asarray(weight)), dtype=np.float64)
+
+
+def _beyond(sd: float, seen: float, freedom: float) -> float:
+    """How far beyond a bound a change is found, for a standard error of 1; jobs that vary more than they are taken to show it."""
+    power = stats.t.ppf(POWER, freedom - _PRIOR_JOBS) * seen if seen > sd else stats.t.ppf(POWER, freedom) * sd
+    return float(power)
+
+
+def judge_speed(before: Sequence[Job], now: Sequence[Job], tolerance: float, disturbed: bool = False) -> Judged:
+    """Whether times over the reference operation are those of the baseline.
+
+    Their ratio is the median over all pairs of a job now and one before whose threads were placed alike (Hodges & Lehmann, Ann Math
+    Stat 34, 598, 1963), which an odd job on either side hardly moves. `fail` where it leaves the tolerance to either side and more
+    than the noise between measuring jobs explains; `no-verdict` where that noise, or foreign load, could have done it, or where no
+    job of the baseline had its threads where those were now.
+
+    Args:
+        tolerance: 0.08 lets times be 8 % longer, or shorter by as much as a ratio.
+        disturbed: what was measured now was.
+    """
+    compared = _alike(before, now)
+    if not compared:
+        return Judged("no-verdict", 0.0, None, None, None, 1, _elsewhere(before, now))
+    difference = float(
+        np.median(np.concatenate([np.subtract.outer(jobs.now, jobs.before).ravel() for jobs in compared]))
+    )
+    a, b = (sum(map(len, side)) for side in zip(*((jobs.before, jobs.now) for jobs in compared), strict=True))
+    freedom, seen = float(_freedom(a + b, 2 * len(compared))), _scale(compared)
+    sd = math.sqrt(((freedom - _PRIOR_JOBS) * seen**2 + _PRIOR_JOBS * JOBS_VARY**2) / freedom)
+    weight = sum(jobs.weight for jobs in compared)
+    reach = float(stats.t.ppf(1 - ALPHA / 2, freedom)) * float(_error(sd, weight))
+    bound = math.log1p(tolerance)
+    low, high = _as_change(difference - reach), _as_change(difference + reach)
+    detectable = _as_change(max(bound, reach) + _beyond(sd, seen, freedom) * float(_error(1, weight)))
+    ratio = _as_change(difference)
+    if abs(difference) <= bound:
+        though = ", though foreign work disturbed the measurement" if disturbed else ""
+        return Judged("pass", ratio, low, high, detectable, None, f"within {tolerance:.0%}{though}")
+    way = "slower" if difference > 0 else "faster, which is as suspicious"
+    if disturbed:
+        said = f"{way}, but foreign work disturbed the measurement; {ON_AN_IDLE_MACHINE}"
+        return Judged("no-verdict", ratio, low, high, detectable, 1, said)
+    if abs(difference) <= reach:
+        needed, said = _jobs(sd, a, b, difference)
+        return Judged("no-verdict", ratio, low, high, detectable, needed, f"{way}, within what jobs vary; {said}")
+    return Judged(
+        "fail", ratio, low, high, detectable, None, f"{way}: beyond {tolerance:.0%} and the noise between jobs"
+    )
+
+
+def _elsewhere(before: Sequence[Job], now: Sequence[Job]) -> str:
+    """That no job of the baseline had its threads where those were now."""
+    told = []
+    for jobs in (now, before):
+        latencies = [job.latency for job in jobs if job.latency is not None]
+        told.append("-".join(dict.fromkeys(f"{end:.0f}" for end in (min(latencies), max(latencies)))))
+    return (
+        f"its threads were {told[0]} ns from one another, those of the baseline's jobs {told[1]} ns: nothing to compare with; "
+        "one more measurement would decide where they are placed as they were then"
+    )
+
+
+def _jobs(sd: float, before: int, now: int, difference: float) -> tuple[int | None, str]:
+    """Jobs beside the baseline's that would tell the difference seen from noise; None where none would, and that in words."""
+    counts = np.arange(now + 1, MOST)
+
+    def told(of: NDArray[np.int_]) -> int | None:
+        reach = stats.t.ppf(1 - ALPHA / 2, _freedom(of + counts)) * _error(sd, _weight(of, counts))
+        return first(counts, reach < abs(difference))
+
+    needed = told(np.full(len(counts), before))
+    if needed:
+        return needed, f"about {needed} jobs would tell"
+    both = told(counts)
+    enough = f"about {both}" if both else f"more than {MOST}"
+    return None, f"the baseline's jobs, {before}, are too few whatever is measured now: it takes {enough} on each side"
+
+
+def settles(before: Sequence[Job], now: Sequence[Job], judged: Judged, tolerance: float) -> bool:
+    """Whether one job is enough to pass: within half of the tolerance, as three in four of the baseline's alike are.
+
+    Where jobs lie further apart, one that lies near is as likely an odd job of a phase that changed.
+
+    Args:
+        before: the baseline's, each as near or far from their median.
+    """
+    half = math.log1p(tolerance) / 2
+    near = judged.verdict == "pass" and abs(math.log1p(judged.difference)) <= half
+    return near and all(
+        float(np.mean(np.abs(jobs.before - np.median(jobs.before)) <= half)) >= _MOSTLY for jobs in _alike(before, now)
+    )
