@@ -3,6 +3,7 @@
 `python -m tests.gate_outcomes` prints it; nothing is timed or trained, jobs and seeds are drawn.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from vitalbench.gate.baseline import Accuracy, Baseline, Speed, key_of, read_bas
 from vitalbench.gate.benchmarks import Sessions
 from vitalbench.gate.check import Row, check
 from vitalbench.gate.found import Found
+from vitalbench.gate.speed_verdict import Job
+from vitalbench.measure.placement import placements
 
 TRIALS = 400
 CHECKS = 100
@@ -36,13 +39,15 @@ UNSETTLED = (
     ("s4d", 10, 2),
     ("s4d", 10, 10),
 )
+# Of the devices whose baselines ship: of the default suite the one whose jobs tell where their threads were.
+DEVICES = {"quick": "amd-epyc-family-25-model-1", "benchmarks": "amd-epyc-family-26-model-2"}
 _FRESH = 1000  # the first seed of those that the baseline does not have
 
 
 @cache
 def shipped(suite: str = "quick") -> Baseline:
-    """The baseline of a suite, the default one or `benchmarks`, on the kind of machine that its tests run on."""
-    return read_baseline(ROOT / f"baselines/{suite}/amd-epyc-family-26-model-2.json")
+    """The baseline of a suite, the default one or `benchmarks`, on a kind of machine that its tests run on."""
+    return read_baseline(ROOT / f"baselines/{suite}/{DEVICES[suite]}.json")
 
 
 def margin(metric: str = "auroc") -> float:
@@ -115,17 +120,18 @@ def of_accuracy(
 
 
 @dataclass
-class Jobs:
-    """Measuring jobs of changed phases, drawn from those of a baseline as often as the gate asks for one."""
+class Turns:
+    """Measuring jobs of changed phases, by what each is about, in the order in which the gate asks for them."""
 
-    pools: dict[tuple[str, ...], tuple[Speed, Sequence[float]]]
+    jobs: dict[tuple[str, ...], tuple[Speed, Sequence[Job]]]
     throughput: float
-    rng: np.random.Generator
 
-    def speed(self, key: tuple[str, ...], further: int = 1) -> tuple[Speed, bool]:
-        """One more."""
-        row, pool = self.pools[key]
-        return row.model_copy(update={"values": [float(self.rng.choice(pool)) / self.throughput]}), False
+    def speed(self, key: tuple[str, ...], further: int = 1) -> tuple[Speed, bool] | None:
+        """The next; None where there is none any more."""
+        row, jobs = self.jobs[key]
+        if further >= len(jobs):
+            return None
+        return row.of([jobs[further]._replace(ratio=jobs[further].ratio / self.throughput)]), False
 
     def accuracy(self, key: tuple[str, ...], seed: str | None = None) -> Accuracy | None:
         """None is trained."""
@@ -138,11 +144,11 @@ class Jobs:
 
 @cache
 def of_speed(jobs: int | None, throughput: float, rerun: bool = True, checks: int = CHECKS) -> dict[str, Counter[str]]:
-    """Verdicts on each phase of the suite and on whole checks: all throughputs changed by a factor, jobs vary as the baseline's.
+    """Verdicts on each phase of the suite and on whole checks: all throughputs changed by a factor.
 
     Args:
-        jobs: of a baseline that is drawn too, from what the jobs of all phases are apart from their medians; None holds against
-            it as it ships, and draws new jobs of each phase from its own.
+        jobs: of the baseline that some of the others are held against, drawn anew for each check and each phase; None holds jobs
+            that are drawn from the baseline as it ships against all of it.
         rerun: what one job leaves open is measured again.
         checks: of all phases.
 
@@ -150,14 +156,17 @@ def of_speed(jobs: int | None, throughput: float, rerun: bool = True, checks: in
         By phase, and of whole checks under WHOLE.
     """
     rng, rows = np.random.default_rng(5), shipped().speed
-    apart = [value / float(np.median(row.values)) for row in rows for value in row.values]
     said: dict[str, Counter[str]] = {}
     for _ in range(checks):
-        held = [
-            row if jobs is None else row.model_copy(update={"values": rng.choice(apart, jobs).tolist()}) for row in rows
-        ]
-        again = Jobs({key_of(row): (row, row.values if jobs is None else apart) for row in held}, throughput, rng)
-        now = Found("cpu", {}, [], [again.speed(key_of(row))[0] for row in held], set())
+        held, turns = [], {}
+        for row in rows:
+            known = row.jobs
+            order = rng.permutation(len(known)) if jobs else rng.integers(len(known), size=1 + MOST_FURTHER)
+            held.append(row.of([known[at] for at in order[:jobs]]) if jobs else row)
+            turns[key_of(row)] = row, [known[at] for at in order[jobs or 0 :][: 1 + MOST_FURTHER]]
+        again = Turns(turns, throughput)
+        first = [again.speed(key_of(row), 0) for row in held]
+        now = Found("cpu", {}, [], [one[0] for one in first if one], set())
         before = shipped().model_copy(update={"accuracy": [], "speed": held})
         _count(said, check(before, now, Gate(), {}, again if rerun else None))
     return said
@@ -240,6 +249,10 @@ def table() -> Iterator[str]:
     for name in of_speed(None, 1.0):
         yield _line([name], [of_speed(None, change)[name] for change in THROUGHPUTS])
     yield ""
+    yield "| phase | near: jobs, ns | far: jobs, ns | far over near | varies within | varies if nobody looks |"
+    yield "|---|---:|---:|---:|---:|---:|"
+    yield from map(placement_line, shipped().speed)
+    yield ""
     yield f"| benchmarks: baseline | now | no change | throughput -15 % | throughput +40 % | {legend} of |"
     yield "|---|---|---:|---:|---:|---:|"
     for together in (1, 2, 3, None):
@@ -274,9 +287,25 @@ def _line(names: Sequence[str], found: Sequence[Counter[str]], *more: object) ->
 def speed_line(jobs: int | None, rerun: bool) -> str:
     """One line of the table of phases, all of them together."""
     found = [all_rows(of_speed(jobs, throughput, rerun)) for throughput in THROUGHPUTS]
-    held = f"{jobs} jobs, drawn" if jobs else "as it ships"
-    measured = f"1 to {1 + MOST_FURTHER} jobs" if rerun else "1 job, `--no-rerun`"
+    held, others = (f"{jobs} jobs", " of the others") if jobs else ("as it ships", ", drawn")
+    measured = f"1 to {1 + MOST_FURTHER} jobs{others}" if rerun else f"1 job{others}, `--no-rerun`"
     return _line([held, measured], found, found[0][AGAIN])
+
+
+def placement_line(row: Speed) -> str:
+    """A line of where the threads of a phase's jobs were: the nearest placement, and all others together."""
+    ratios = np.log([job.ratio for job in row.jobs])
+    latencies = np.array([job.latency for job in row.jobs], dtype=float)
+    near = placements(latencies.tolist()) == 0
+    sides = [ratios[near], ratios[~near]]
+    within = float(np.concatenate([side - np.median(side) for side in sides if len(side)]).std())
+    told = [
+        f"{len(one)}: {one.min():.0f} to {one.max():.0f}" if len(one) else "0"
+        for one in (latencies[near], latencies[~near])
+    ]
+    over = f"{math.exp(float(np.median(sides[1]) - np.median(sides[0]))):.2f}" if near.any() and not near.all() else "-"
+    name = f"{row.design}/{row.target} {row.phase} of {row.batch_size}"
+    return f"| {name} | {' | '.join(told)} | {over} | {within:.1%} | {float(ratios.std()):.1%} |"
 
 
 def sessions_lines(together: int | None) -> Iterator[str]:

@@ -51,6 +51,21 @@ def test_a_loop_that_was_not_compiled_is_named_with_what_compiles_it(monkeypatch
     assert "envs/setup.sh" in found.next
 
 
+@pytest.mark.parametrize(
+    ("absent", "told"),
+    [
+        (
+            ["vitalbench.measure.token_ring"],
+            "how far apart the threads of a measurement are is not seen (core_to_core_ns)",
+        ),
+        (["vitalbench.data.unpack_212"], "the same is done without them, several times more slowly"),
+    ],
+)
+def test_what_a_loop_that_was_not_compiled_costs_is_told(monkeypatch, absent, told):
+    monkeypatch.setattr(surroundings, "missing", lambda: absent)
+    assert surroundings.loops().told == f"not compiled: {absent[0]}; {told}"
+
+
 def test_without_apptainer_and_slurm_it_says_what_still_runs(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
     assert not surroundings.apptainer().works

@@ -44,6 +44,7 @@ from vitalbench.config.strict import validated
 from vitalbench.errors import ConfigError, GateError, InputError, Interrupted
 from vitalbench.files import read_json, write_json
 from vitalbench.gate import rerun
+from vitalbench.gate.accuracy_verdict import judge_accuracy
 from vitalbench.gate.again import MOST_FURTHER, DidNotTrainError
 from vitalbench.gate.baseline import (
     Accuracy,
@@ -59,11 +60,11 @@ from vitalbench.gate.baseline import (
 from vitalbench.gate.benchmarks import BESIDE, FOREIGN, REFERENCE, found_in_benchmarks
 from vitalbench.gate.check import check, not_judged
 from vitalbench.gate.found import Found
+from vitalbench.gate.speed_verdict import JOBS_VARY, Job, judge_speed, settles
 from vitalbench.gate.told import annotations, as_json, line, summary, unjudged
 from vitalbench.gate.update import updated
-from vitalbench.gate.verdicts import JOBS_VARY, judge_accuracy, judge_speed, settles
 from vitalbench.measure.clock import nothing_to_wait_for
-from vitalbench.measure.phases import Phase
+from vitalbench.measure.placement import over_reference
 from vitalbench.measure.repeats import repeat
 from vitalbench.results import Results, grouped
 
@@ -183,8 +184,8 @@ def loops() -> int:
 def job(loops: int, change: float = 1.0) -> float:
     """A measuring job on the real clock: work whose time is changed by a factor, over the reference beside it."""
     protocol = Protocol(warmup=1, repeats=22, seconds=0.001)
-    seconds, beside = repeat(spun(int(loops * change)), protocol, nothing_to_wait_for, spun(loops))
-    return Phase("train_step", seconds, reference=beside).to_reference
+    taken = repeat(spun(int(loops * change)), protocol, nothing_to_wait_for, spun(loops))
+    return over_reference(taken.seconds, taken.beside)[0]
 
 
 class Again:
@@ -205,6 +206,11 @@ class Again:
 
 def speed(values: list[float]) -> Speed:
     return Speed(**PLACE, phase="train_step", batch_size=64, reference="matmul-fp32-512", values=values)
+
+
+def of_ratios(before, now, tolerance: float, **more):
+    """The verdict on jobs whose threads nobody looked at."""
+    return judge_speed([Job(ratio) for ratio in before], [Job(ratio) for ratio in now], tolerance, **more)
 
 
 def accuracy(values: dict[str, float]) -> Accuracy:
@@ -246,14 +252,14 @@ def test_a_throughput_that_left_to_either_side_is_caught_on_a_real_clock_and_no_
 
 
 def test_foreign_load_makes_no_failure():
-    said = judge_speed([10.0, 10.1, 10.05], [14.0], 0.08, disturbed=True)
+    said = of_ratios([10.0, 10.1, 10.05], [14.0], 0.08, disturbed=True)
     assert (said.verdict, said.needed) == ("no-verdict", 1)
     assert said.reason.endswith("disturbed the measurement; one more measurement on an idle machine would decide")
-    assert judge_speed([10.0, 10.1, 10.05], [14.0], 0.08).verdict == "fail"
+    assert of_ratios([10.0, 10.1, 10.05], [14.0], 0.08).verdict == "fail"
 
 
 def test_a_ratio_within_what_jobs_vary_is_measured_again_and_not_failed():
-    wide = judge_speed([10.0, 13.0, 8.0, 11.0, 9.0], [12.0], 0.08)
+    wide = of_ratios([10.0, 13.0, 8.0, 11.0, 9.0], [12.0], 0.08)
     assert wide.verdict == "no-verdict"
     assert wide.needed > 1
     assert wide.detectable > 0.08
@@ -524,11 +530,16 @@ def test_it_holds_of_each_phase_of_the_baseline_but_the_one_whose_jobs_are_of_tw
             assert slower["fail"] >= CHECKS * 19 / 20, name
 
 
+def _settled(before: list[float], now: float) -> bool:
+    jobs = [Job(ratio) for ratio in before]
+    return settles(jobs, [Job(now)], of_ratios(before, [now], 0.08), 0.08)
+
+
 def test_one_job_settles_nothing_where_those_of_the_baseline_lie_far_apart():
     near, apart = [10.0, 10.1, 9.9, 10.2], [10.0, 14.0, 9.9, 13.8]
     for before, enough in ((near, True), (apart, False)):
-        assert settles(before, judge_speed(before, [float(np.median(before))], 0.08), 0.08) is enough
-    assert not settles(near, judge_speed(near, [10.7], 0.08), 0.08)
+        assert _settled(before, float(np.median(before))) is enough
+    assert not _settled(near, 10.7)
 
 
 def test_on_five_jobs_of_the_baseline_15_per_cent_is_caught_too():
@@ -552,8 +563,8 @@ def test_a_change_of_speed_that_is_said_to_be_detectable_is_found_four_times_in_
         return (10 * change * np.exp(rng.normal(0, sd, count))).tolist()
 
     # The middle of what many such jobs are told: the scale of a few is as likely too low as too high.
-    told = float(np.median([judge_speed(drawn(before), drawn(now), 0.08).detectable for _ in range(300)]))
-    said = [judge_speed(drawn(before), drawn(now, 1 + told), 0.08).verdict for _ in range(300)]
+    told = float(np.median([of_ratios(drawn(before), drawn(now), 0.08).detectable for _ in range(300)]))
+    said = [of_ratios(drawn(before), drawn(now, 1 + told), 0.08).verdict for _ in range(300)]
     assert said.count("fail") / 300 == pytest.approx(0.8, abs=0.1)
 
 
@@ -561,14 +572,14 @@ def test_a_change_of_speed_that_is_said_to_be_detectable_is_found_four_times_in_
 def test_jobs_that_vary_as_they_are_taken_to_differ_from_themselves_no_more_often_than_they_may(before, now):
     rng, trials = np.random.default_rng(8), 600
     draws = [np.exp(rng.normal(0, JOBS_VARY, before + now)) for _ in range(trials)]
-    failed = sum(judge_speed(jobs[:before], jobs[before:], 1e-9).verdict == "fail" for jobs in draws)
+    failed = sum(of_ratios(jobs[:before], jobs[before:], 1e-9).verdict == "fail" for jobs in draws)
     assert failed <= trials * 0.05 + 3 * (trials * 0.05) ** 0.5
 
 
 def test_an_odd_job_on_either_side_moves_neither_the_ratio_nor_what_jobs_are_seen_to_vary():
     calm = [10.0, 10.1, 9.9, 10.05, 9.95, 10.02]
-    still = judge_speed(calm, [9.98, 10.03, 10.01], 0.08)
-    odd = judge_speed([*calm, 15.0], [9.98, 10.03, 10.01, 14.0], 0.08)
+    still = of_ratios(calm, [9.98, 10.03, 10.01], 0.08)
+    odd = of_ratios([*calm, 15.0], [9.98, 10.03, 10.01, 14.0], 0.08)
     assert odd.difference == pytest.approx(still.difference, abs=0.01)
     assert odd.high - odd.low < 1.2 * (still.high - still.low)
 
@@ -593,10 +604,10 @@ def test_of_as_many_sessions_as_the_workflow_times_against_all_of_the_baselines_
 
 
 def test_jobs_that_would_tell_are_counted_with_the_baselines_as_they_are():
-    said = judge_speed([10.0, 14.0, 8.0], [11.2], 0.08)
+    said = of_ratios([10.0, 14.0, 8.0], [11.2], 0.08)
     assert said.needed is None
     assert "the baseline's jobs, 3, are too few" in said.reason
-    told = judge_speed([10.0, 10.9, 9.2, 10.4, 9.6, 10.2], [11.1], 0.08)
+    told = of_ratios([10.0, 10.9, 9.2, 10.4, 9.6, 10.2], [11.1], 0.08)
     assert (told.verdict, told.needed) == ("no-verdict", 2)
 
 
@@ -836,6 +847,34 @@ def test_the_same_measuring_job_is_not_added_twice():
     assert wider.speed[0].values == [9.0, 9.1]
 
 
+def test_jobs_are_added_with_where_their_threads_were(tmp_path):
+    placed = speed([9.0]).model_copy(update={"core_to_core_ns": [45.0]})
+    first = updated(None, found(speeds=[placed]), "s", "first", "2026-01-01", add=False).baseline
+    more = speed([9.0, 9.2]).model_copy(update={"core_to_core_ns": [45.0, 210.0]})
+    wider = updated(first, found(speeds=[more]), "s", "again", "2026-01-02", add=True).baseline
+    assert wider.speed[0].jobs == [Job(9.0, 45.0), Job(9.2, 210.0)]
+    write_baseline(tmp_path / "b.json", wider)
+    assert read_baseline(tmp_path / "b.json") == wider
+    blind = updated(wider, found(speeds=[speed([9.1])]), "s", "once more", "2026-01-03", add=True).baseline
+    assert blind.speed[0].jobs[-1] == Job(9.1, None)
+    old = updated(None, found(speeds=[speed([9.0])]), "s", "first", "2026-01-01", add=False).baseline
+    assert updated(old, found(speeds=[more]), "s", "x", "2026-01-02", add=True).baseline.speed[0].jobs == [
+        Job(9.0, None),
+        Job(9.2, 210.0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("latencies", "said"), [([45.0], "of 1 jobs, and values of 2"), ([45.0, -1.0], "greater than 0")]
+)
+def test_a_baseline_whose_jobs_and_latencies_do_not_go_together_is_refused(tmp_path, latencies, said):
+    told = baseline(speeds=[speed([9.0, 9.1])]).model_dump()
+    told["speed"][0]["core_to_core_ns"] = latencies
+    (tmp_path / "b.json").write_text(json.dumps(told))
+    with pytest.raises(InputError, match=said):
+        read_baseline(tmp_path / "b.json")
+
+
 def test_a_seed_that_is_there_with_another_value_is_not_written_over_by_adding():
     first = updated(None, found([accuracy({"0": 0.8})]), "s", "first", "2026-01-01", add=False).baseline
     with pytest.raises(InputError, match="seed 0 is in it with another value"):
@@ -995,8 +1034,8 @@ def test_a_baseline_that_holds_nothing_is_refused(tmp_path):
 
 
 def test_speeds_beyond_all_measure_get_a_verdict():
-    assert judge_speed([1e-300], [1e300], 0.08).verdict == "fail"
-    assert judge_speed([1e300], [1e-300], 0.08).verdict == "fail"
+    assert of_ratios([1e-300], [1e300], 0.08).verdict == "fail"
+    assert of_ratios([1e300], [1e-300], 0.08).verdict == "fail"
 
 
 def test_more_seeds_than_there_are_would_settle_what_these_did_not():

@@ -54,6 +54,7 @@ FLOOR_MODULES = {
     "measure.memory",
     "measure.load",
     "measure.noise",
+    "measure.placement",
 }
 
 

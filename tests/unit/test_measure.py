@@ -54,10 +54,10 @@ def test_warm_ups_are_apart_and_both_bounds_hold(monkeypatch):
     clock = iter(range(1000))
     monkeypatch.setattr("vitalbench.measure.clock.time.perf_counter", lambda: float(next(clock)))
     protocol = Protocol(warmup=3, repeats=5, seconds=7.0)
-    seconds, beside = repeat(lambda: calls.append(1), protocol, nothing_to_wait_for)
-    assert len(seconds) == 7
+    found = repeat(lambda: calls.append(1), protocol, nothing_to_wait_for)
+    assert len(found.seconds) == 7
     assert len(calls) == 3 + 7
-    assert beside == []
+    assert (found.beside, found.latencies) == ([], [])
 
 
 def test_the_reference_is_timed_after_each_repeat_and_apart_from_it(monkeypatch):
@@ -73,14 +73,14 @@ def test_the_reference_is_timed_after_each_repeat_and_apart_from_it(monkeypatch)
         return call
 
     protocol = Protocol(warmup=1, repeats=3, seconds=0.1)
-    seconds, beside = repeat(taking("a", 2.0), protocol, nothing_to_wait_for, taking("reference", 0.5))
+    found = repeat(taking("a", 2.0), protocol, nothing_to_wait_for, taking("reference", 0.5))
     assert order == ["a", "reference"] * 4
-    assert (seconds, beside) == ([2.0] * 3, [0.5] * 3)
-    phase = Phase("train_step", seconds, reference=beside, reference_name="matmul")
+    assert (found.seconds, found.beside) == ([2.0] * 3, [0.5] * 3)
+    phase = Phase("train_step", found.seconds, reference=found.beside, reference_name="matmul")
     assert phase.row()["to_reference"] == 4.0
     longer = protocol.model_copy(update={"seconds": 10.0})
-    again, _ = repeat(taking("a", 2.0), longer, nothing_to_wait_for, taking("reference", 0.5))
-    assert len(again) == 4  # ten seconds of both, as the rules say
+    again = repeat(taking("a", 2.0), longer, nothing_to_wait_for, taking("reference", 0.5))
+    assert len(again.seconds) == 4  # ten seconds of both, as the rules say
 
 
 def test_the_clock_waits_for_the_device_before_it_starts_and_before_it_stops():
@@ -523,7 +523,7 @@ def test_processes_that_time_together_repeat_together_what_one_of_them_saw_distu
     row = bench.timed("train_step", lambda: None, 1, "record").row()
     assert len(rounds) == taken
     assert (row["disturbed"], row["foreign_load"], row["foreign_gpu_load"]) == (ours[-1], None, 0.4)
-    assert list(row)[-1] == "foreign_gpu_load"
+    assert list(row)[-2:] == ["foreign_gpu_load", "core_to_core_ns"]
 
 
 def test_a_phase_that_happens_once_says_what_ran_beside_it(configs, small_dataset, monkeypatch):

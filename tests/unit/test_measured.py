@@ -174,14 +174,16 @@ def test_what_is_no_reference_has_no_summary(tmp_path, rows, said):
 
 def test_a_reference_from_before_a_column_was_added_is_read_and_the_column_is_empty(tmp_path):
     path = tmp_path / "a.csv"
-    write_table("measured", [kept("train_step", 64, foreign_gpu_load=0.01)], path)
-    assert [row["foreign_gpu_load"] for row in read_reference(path)] == ["0.01"]
+    write_table("measured", [kept("train_step", 64, foreign_gpu_load=0.01, core_to_core_ns=45.5)], path)
+    gained = ("foreign_gpu_load", "core_to_core_ns")
+    assert [[row[name] for name in gained] for row in read_reference(path)] == [["0.01", "45.5"]]
     lines = path.read_text().splitlines()
-    assert lines[0].endswith(",foreign_gpu_load")
-    path.write_text("".join(f"{line.rsplit(',', 1)[0]}\n" for line in lines))
-    (row,) = read_reference(path)
-    assert (row["foreign_gpu_load"], row["median_s"]) == ("", "0.1")
-    path.write_text("".join(f"{line.rsplit(',', 2)[0]}\n" for line in lines))
+    assert lines[0].endswith(",foreign_gpu_load,core_to_core_ns")
+    for lacks, left in ((1, ["0.01", ""]), (2, ["", ""])):
+        path.write_text("".join(f"{line.rsplit(',', lacks)[0]}\n" for line in lines))
+        (row,) = read_reference(path)
+        assert ([row[name] for name in gained], row["median_s"]) == (left, "0.1")
+    path.write_text("".join(f"{line.rsplit(',', 3)[0]}\n" for line in lines))
     with pytest.raises(InputError, match="no table of measured"):
         read_reference(path)
 

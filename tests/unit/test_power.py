@@ -61,6 +61,20 @@ def test_two_jobs_in_which_the_reference_differed_are_that_much_noisier():
     assert time_ratio(Spent(1.3, None, None, 0.001), Spent(1.0, None, 0.02, 0.001)).verdict == "no-verdict"
 
 
+def test_a_ratio_of_jobs_whose_threads_were_placed_apart_counts_by_as_much_at_most():
+    """What a cache line takes four times as long for takes no work more than four times as long."""
+    near, far = (Spent(1.0, None, 0.02, 0.001, latencies=(ns,)) for ns in (50.0, 200.0))
+    found = time_ratio(Spent(1.3, None, 0.02, 0.001, latencies=(50.0,)), far)
+    assert (found.verdict, found.ratio, found.floor) == ("no-verdict", 1.3, pytest.approx(3.11, abs=0.01))
+    assert found.why.startswith("threads were 50 ns from one another in one job and 200 ns in the other: time both")
+    assert time_ratio(Spent(5.0, None, 0.02, 0.001, latencies=(50.0,)), far).verdict == "slower"
+    assert time_ratio(Spent(1.3, None, 0.02, 0.001, latencies=(44.0, 56.0)), near).verdict == "slower"
+    assert time_ratio(Spent(1.3, None, 0.02, 0.001, latencies=(44.0, 210.0)), near).verdict == "no-verdict"
+    assert time_ratio(Spent(1.3, None, 0.02, 0.001), far).verdict == "slower"  # where nobody could look
+    within = time_ratio(Spent(1.01, None, 0.02, 0.001, latencies=(50.0,)), far)
+    assert within.why.startswith("within the noise of two jobs, 2.8%")
+
+
 def test_the_floor_of_a_training_counts_each_phase_by_its_share_of_the_hours():
     step, features = Part("train_step", 1.0, 30, 0.02, 0.001), Part("features", 3.0, 22, 0.40, 0.002)
     found = spent_on(1.0, None, [step, features])

@@ -12,7 +12,7 @@ from vitalbench.gate.benchmarks import SUITE, sessions_in, together
 from vitalbench.gate.ended import problems
 from vitalbench.gate.found import Found, found_in
 from vitalbench.gate.rerun import Rerun
-from vitalbench.gate.update import MOST_JOBS, updated
+from vitalbench.gate.update import MOST_JOBS, refuse, updated
 from vitalbench.measure.clock import utc_now
 from vitalbench.progress import say
 from vitalbench.results import Results
@@ -44,19 +44,22 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--baseline", type=Path, metavar="FILE", help="default: baselines/<suite>/<device>.json")
 
 
-def _measured_again(found: Found, results: Results, jobs: int) -> Found:
-    """The same with a value a measuring job more for each further one."""
+def _measured_again(found: Found, results: Results, jobs: int) -> str:
+    """Add a value a measuring job to what was found, and tell why that ended early: what was measured until then counts."""
     again = Rerun(results, found.device)
     for further in range(1, jobs):
         for at, key in enumerate(found.keys):
-            measured = again.speed(key, further)
+            try:
+                measured = again.speed(key, further)
+            except InputError as error:
+                return f"further job {further} of {jobs - 1} did not run: {error}"
             if measured is None or measured[1]:
                 continue
             row = found.speed[at]
             calm = [] if key in found.disturbed else row.jobs
             found.speed[at] = row.of([*calm, *measured[0].jobs])
             found.disturbed.discard(key)
-    return found
+    return ""
 
 
 def run(args: argparse.Namespace) -> None:
@@ -76,7 +79,7 @@ def run(args: argparse.Namespace) -> None:
             "vitalbench baseline: --jobs is about --results; of benchmarks each session is named, --benchmarks FILE"
         )
     if args.benchmarks:
-        suite, found = SUITE, together(sessions_in(args.benchmarks, MOST_JOBS))
+        results, suite, found = None, SUITE, together(sessions_in(args.benchmarks, MOST_JOBS))
     else:
         results = Results(args.results)
         suite = results.suite["suite"]
@@ -85,9 +88,11 @@ def run(args: argparse.Namespace) -> None:
                 f"{args.results}: {bad[0]}; {len(bad)} in all: no baseline is written of a suite that the gate refuses"
             )
         gate = validated(Gate, results.suite.get("gate", {}), args.results)
-        found = _measured_again(found_in(results, list(gate.metrics)), results, args.jobs)
+        found = found_in(results, list(gate.metrics))
     path = args.baseline or path_of(BASELINES, suite, found.device)
     old = read_baseline(path) if path.is_file() else None
+    refuse(old, found, suite, args.add, path)  # before minutes are spent on measuring
+    ended = _measured_again(found, results, args.jobs) if results else ""
     made = updated(old, found, suite, args.reason.strip(), utc_now()[:10], args.add, args.prune)
     write_baseline(path, made.baseline)
     say(f"{path}: {len(made.baseline.accuracy)} metrics, {len(made.baseline.speed)} phases")
@@ -99,3 +104,5 @@ def run(args: argparse.Namespace) -> None:
     ):
         if rows:
             say(f"{what}: {'; '.join(rows)}")
+    if ended:
+        raise InputError(f"{ended}; what was measured before is in {path}")

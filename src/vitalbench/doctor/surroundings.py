@@ -14,14 +14,20 @@ from vitalbench.image import installs, starter
 _SLURM_PLUGIN = "snakemake-executor-plugin-slurm"
 _PARTITIONS = "profiles/slurm/partitions.yaml"
 _ELSEWHERE = {"slurm_cluster", "cluster", "clusters"}  # keys of a partition of another cluster
+_RING = "vitalbench.measure.token_ring"
 _NO_JOBS = ("down", "drain", "fail", "unknown", "inval", "no_respond")  # states of nodes, as sinfo writes them
 
 
 def loops() -> Finding:
-    """The loops in C, without which the same is done more slowly."""
+    """The loops in C, without which the same is done more slowly, and the one without which a thing is not seen."""
     absent = missing()
     if absent:
-        told = f"not compiled: {', '.join(absent)}; the same is done without them, several times more slowly"
+        without = []
+        if set(absent) - {_RING}:
+            without.append("the same is done without them, several times more slowly")
+        if _RING in absent:
+            without.append("how far apart the threads of a measurement are is not seen (core_to_core_ns)")
+        told = f"not compiled: {', '.join(absent)}; {'; '.join(without)}"
         return Finding("loops in C", False, told, "apt install gcc, then sh envs/setup.sh .venv source")
     return Finding("loops in C", True, "compiled")
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from vitalbench.cell_result import CellResult
-from vitalbench.measure.core_to_core import placements
 from vitalbench.measure.noise import POWER, least_pairs
+from vitalbench.measure.placement import placements
 from vitalbench.results import Results
 from vitalbench.tables import number, read_table
 

@@ -16,7 +16,7 @@ from vitalbench.errors import InputError
 from vitalbench.files import read_json
 from vitalbench.gate.baseline import Accuracy, Speed, key_of
 from vitalbench.layout import MEASURE_SLICE
-from vitalbench.measure.core_to_core import over_reference
+from vitalbench.measure.placement import over_reference
 from vitalbench.results import Results
 
 GATED_PHASES = ("features", "train_step", "inference")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from vitalbench.gate.verdicts import ALPHA, MOST, ON_AN_IDLE_MACHINE, POWER, Judged, first
-from vitalbench.measure.core_to_core import placements
+from vitalbench.measure.placement import placements
 
 _MOST_LOG = 700.0  # e to this is near the largest float
 _MOSTLY = 0.75  # of a baseline's jobs

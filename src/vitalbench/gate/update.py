@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from vitalbench.errors import InputError
 from vitalbench.gate.baseline import VERSION, Accuracy, Baseline, Change, Speed, key_of
@@ -42,7 +43,7 @@ def updated(
         InputError: the old one is of another suite or device, nothing was found to hold anything against, it would be what the old
             one is, or `add` was asked for and the records of a data set are others than the old ones'.
     """
-    _refuse(old, now, suite, add)
+    refuse(old, now, suite, add)
     disturbed = {key for key in now.keys if key in now.disturbed}
     accuracy = {key_of(row): row for row in now.accuracy}
     speed = {key_of(row): row for row in now.speed if key_of(row) not in disturbed}
@@ -82,14 +83,19 @@ def updated(
     return Updated(made, _said(disturbed & before), _said(disturbed - before), _said(gone), add and not prune)
 
 
-def _refuse(old: Baseline | None, now: Found, suite: str, add: bool) -> None:
-    """Refuse an old baseline that is no ground for the new one, and results that are a part."""
+def refuse(old: Baseline | None, now: Found, suite: str, add: bool, path: Path | None = None) -> None:
+    """Refuse an old baseline that is no ground for the new one, and results that are a part.
+
+    Args:
+        path: where the old one was looked for.
+    """
     if old is not None and (old.suite, old.device) != (suite, now.device):
         raise InputError(
             f"baseline of {suite} on '{now.device}': what is there is of {old.suite} on '{old.device}'; name another --baseline"
         )
     if add and old is None:
-        raise InputError(f"baseline of {suite}: there is none to add to; leave out --add")
+        where = f" of '{now.device}'" + (f" ({path})" if path else "")
+        raise InputError(f"baseline of {suite}{where}: there is none to add to; leave out --add")
     other = _other_records(old, now) if add and old else []
     if other:
         raise InputError(

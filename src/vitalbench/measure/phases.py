@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from vitalbench.measure.core_to_core import over_reference
 from vitalbench.measure.noise import itself
+from vitalbench.measure.placement import over_reference
 
 # What a measuring job times where it is not asked for others (config/schema.py has those that a run goes through once).
 PHASES = ("import", "build", "features", "train_step", "load_batch", "loaded_step", "inference")
