@@ -421,7 +421,8 @@ def test_jobs_of_another_device_than_the_results_are_not_joined_with_theirs(monk
 
     now = Found("Xeon", {}, [], [row], set())
     with refused():
-        assert baseline_command._measured_again(now, results, 2).speed[0].values == [9.0, 9.0]
+        assert baseline_command._measured_again(now, results, 2) == ""
+        assert now.speed[0].values == [9.0, 9.0]
     with refused():
         assert rerun.Rerun(results, "Xeon").speed(key_of(row)) == (row, False)
 
@@ -511,23 +512,12 @@ def test_where_jobs_vary_as_the_baselines_a_throughput_that_left_is_caught_and_n
     assert share(10, throughput, verdict) >= 19 / 20
 
 
-def test_of_whole_checks_in_which_nothing_changed_one_in_ten_fails_at_most():
-    """Twelve phases; jobs come in two kinds, which a normal error does not hold."""
-    whole = of_speed(None, 1.0)[WHOLE]
-    assert whole["fail"] <= whole.total() / 10
-
-
-def test_it_holds_of_each_phase_of_the_baseline_but_the_one_whose_jobs_are_of_two_kinds():
+def test_it_holds_of_each_phase_of_the_baseline():
     for name in of_speed(None, 1.0):
         same, slower, faster = (of_speed(None, change)[name] for change in THROUGHPUTS)
-        if name == WHOLE:
-            continue
         assert same["pass"] >= CHECKS * 19 / 20, name
         assert faster["fail"] >= CHECKS * 19 / 20, name
-        if name.endswith("/resnet50/cpu inference of 1"):
-            assert slower["pass"] == 0, name
-        else:
-            assert slower["fail"] >= CHECKS * 19 / 20, name
+        assert slower["fail"] >= CHECKS * 19 / 20, name
 
 
 def _settled(before: list[float], now: float) -> bool:
@@ -865,14 +855,45 @@ def test_jobs_are_added_with_where_their_threads_were(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("latencies", "said"), [([45.0], "of 1 jobs, and values of 2"), ([45.0, -1.0], "greater than 0")]
+    ("latencies", "said"), [([45.0], "of 1 jobs, and values of 2"), ([45.0, -1.0], "greater than or equal to 1")]
 )
 def test_a_baseline_whose_jobs_and_latencies_do_not_go_together_is_refused(tmp_path, latencies, said):
     told = baseline(speeds=[speed([9.0, 9.1])]).model_dump()
     told["speed"][0]["core_to_core_ns"] = latencies
     (tmp_path / "b.json").write_text(json.dumps(told))
-    with pytest.raises(InputError, match=said):
+    with pytest.raises(ConfigError, match=said):
         read_baseline(tmp_path / "b.json")
+
+
+def test_an_update_that_would_be_refused_measures_nothing(monkeypatch, tmp_path):
+    results = SimpleNamespace(suite={"suite": "s", "gate": {}})
+    monkeypatch.setattr(baseline_command, "Results", lambda _folder: results)
+    monkeypatch.setattr(baseline_command, "problems", lambda _results: [])
+    monkeypatch.setattr(baseline_command, "found_in", lambda *_: found(speeds=[speed([9.0])]))
+    asked, path = [], tmp_path / "b.json"
+
+    class Measures:
+        def __init__(self, *_given) -> None:
+            pass
+
+        def speed(self, key, further):
+            asked.append(further)
+            if further == 3:
+                raise InputError("no room")
+            return speed([9.0 + further / 10]), False
+
+    monkeypatch.setattr(baseline_command, "Rerun", Measures)
+    arguments = ["baseline", "update", "--results", "r", "--reason", "x", "--baseline", str(path), "--jobs", "5"]
+    with pytest.raises(InputError, match=r"of s of 'cpu' \(.*b\.json\): there is none to add to; leave out --add"):
+        cli.run([*arguments, "--add"])
+    assert (asked, path.exists()) == ([], False)
+    # And what was measured until one no longer ran is kept.
+    with pytest.raises(
+        InputError, match=r"further job 3 of 4 did not run: no room; what was measured before is in .*b\.json"
+    ):
+        cli.run(arguments)
+    assert asked == [1, 2, 3]
+    assert read_baseline(path).speed[0].values == [9.0, 9.1, 9.2]
 
 
 def test_a_seed_that_is_there_with_another_value_is_not_written_over_by_adding():

@@ -63,16 +63,26 @@ def test_two_jobs_in_which_the_reference_differed_are_that_much_noisier():
 
 def test_a_ratio_of_jobs_whose_threads_were_placed_apart_counts_by_as_much_at_most():
     """What a cache line takes four times as long for takes no work more than four times as long."""
-    near, far = (Spent(1.0, None, 0.02, 0.001, latencies=(ns,)) for ns in (50.0, 200.0))
-    found = time_ratio(Spent(1.3, None, 0.02, 0.001, latencies=(50.0,)), far)
+
+    def spent(hours: float, *latencies: float, phases: tuple[str, ...] = ("train_step", "features")) -> Spent:
+        threads = tuple((phase, 1 / len(latencies), ns) for phase, ns in zip(phases, latencies, strict=False))
+        return Spent(hours, None, 0.02, 0.001, threads=threads)
+
+    found = time_ratio(spent(1.3, 50.0), spent(1.0, 200.0))
     assert (found.verdict, found.ratio, found.floor) == ("no-verdict", 1.3, pytest.approx(3.11, abs=0.01))
-    assert found.why.startswith("threads were 50 ns from one another in one job and 200 ns in the other: time both")
-    assert time_ratio(Spent(5.0, None, 0.02, 0.001, latencies=(50.0,)), far).verdict == "slower"
-    assert time_ratio(Spent(1.3, None, 0.02, 0.001, latencies=(44.0, 56.0)), near).verdict == "slower"
-    assert time_ratio(Spent(1.3, None, 0.02, 0.001, latencies=(44.0, 210.0)), near).verdict == "no-verdict"
-    assert time_ratio(Spent(1.3, None, 0.02, 0.001), far).verdict == "slower"  # where nobody could look
-    within = time_ratio(Spent(1.01, None, 0.02, 0.001, latencies=(50.0,)), far)
-    assert within.why.startswith("within the noise of two jobs, 2.8%")
+    said = "threads of train_step were 50 ns from one another in one job and 200 ns in another: time both"
+    assert found.why.startswith(said)
+    assert time_ratio(spent(1.01, 50.0), spent(1.0, 200.0)).why.startswith(said)  # more repeats would not help
+    assert time_ratio(spent(5.0, 50.0), spent(1.0, 200.0)).verdict == "slower"
+    assert time_ratio(spent(1.3, 44.0), spent(1.0, 56.0)).verdict == "slower"
+    assert time_ratio(spent(1.3), spent(1.0, 200.0)).verdict == "slower"  # where nobody could look
+    # Each phase with itself, by its share.
+    assert time_ratio(spent(1.3, 50.0, 200.0), spent(1.0, 50.0, 200.0)).floor == pytest.approx(0.0284, abs=0.001)
+    half = time_ratio(spent(1.3, 50.0, 200.0), spent(1.0, 50.0, 50.0))
+    assert half.floor == pytest.approx(1.0284 * 2.5 - 1, abs=0.01)
+    assert "threads of features were 50 ns" in half.why
+    other = time_ratio(spent(1.3, 50.0), spent(1.0, 200.0, phases=("features",)))
+    assert other.verdict == "slower"
 
 
 def test_the_floor_of_a_training_counts_each_phase_by_its_share_of_the_hours():

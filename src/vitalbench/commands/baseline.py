@@ -93,7 +93,10 @@ def run(args: argparse.Namespace) -> None:
     old = read_baseline(path) if path.is_file() else None
     refuse(old, found, suite, args.add, path)  # before minutes are spent on measuring
     ended = _measured_again(found, results, args.jobs) if results else ""
-    made = updated(old, found, suite, args.reason.strip(), utc_now()[:10], args.add, args.prune)
+    try:
+        made = updated(old, found, suite, args.reason.strip(), utc_now()[:10], args.add, args.prune)
+    except InputError as error:
+        raise InputError(f"{error}; {ended}" if ended else str(error)) from None
     write_baseline(path, made.baseline)
     say(f"{path}: {len(made.baseline.accuracy)} metrics, {len(made.baseline.speed)} phases")
     gone = "kept, though not in these results (--prune removes it)" if made.gone_stay else "no longer in it"

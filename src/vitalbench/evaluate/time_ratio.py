@@ -53,7 +53,7 @@ class Spent:
         repeats: the fewest of a part.
         no_ratio: why its hours are held against none.
         no_floor: why `floor` or `reference_s` is None.
-        latencies: between the threads of each part, in ns, where that was seen.
+        threads: of each part where it was seen, its phase, its share of the hours, and the latency between its threads, in ns.
     """
 
     hours: float
@@ -63,7 +63,7 @@ class Spent:
     repeats: int = 0
     no_ratio: str = ""
     no_floor: str = ""
-    latencies: tuple[float, ...] = ()
+    threads: tuple[tuple[str, float, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -110,8 +110,12 @@ def spent_on(hours: float, usd: float | None, parts: list[Part]) -> Spent:
     shares = [part.seconds / whole for part in parts]
     floor = math.hypot(*(share * (part.floor or 0.0) for share, part in zip(shares, parts, strict=True)))
     reference = sum(share * (part.reference_s or 0.0) for share, part in zip(shares, parts, strict=True))
-    latencies = tuple(part.core_to_core_ns for part in parts if part.core_to_core_ns)
-    return Spent(hours, usd, floor, reference, min(part.repeats for part in parts), no_ratio, "", latencies)
+    threads = tuple(
+        (part.phase, share, part.core_to_core_ns)
+        for share, part in zip(shares, parts, strict=True)
+        if part.core_to_core_ns
+    )
+    return Spent(hours, usd, floor, reference, min(part.repeats for part in parts), no_ratio, "", threads)
 
 
 def _part(row: _Row, seconds: float) -> Part:
@@ -191,12 +195,22 @@ def _would_decide(ratio: float, a: Spent, b: Spent, drift: float) -> str:
     return f"{more}, or {_IN_TURN}"
 
 
-def _threads(a: Spent, b: Spent) -> tuple[float, float]:
-    """The least and the greatest latency between the threads of both, in ns; the same number twice where all were alike."""
-    latencies = [*a.latencies, *b.latencies]
-    if not (a.latencies and b.latencies) or not placements(latencies).any():
-        return 1.0, 1.0
-    return min(latencies), max(latencies)
+def _placed_apart(a: Spent, b: Spent) -> tuple[float, str]:
+    """How many times as long the hours of one may be since its threads were further apart, at most, and which they are.
+
+    A phase takes no longer by more than the latency between its threads is longer; it counts by its share.
+    """
+    more, told = 0.0, ""
+    for phase in dict.fromkeys(name for name, *_ in a.threads):
+        here, there = ([one for one in of.threads if one[0] == phase] for of in (a, b))
+        latencies = [latency for *_, latency in (*here, *there)]
+        if there and placements(latencies).any():
+            near, far = min(latencies), max(latencies)
+            more += max(sum(share for _, share, _ in of) for of in (here, there)) * (far / near - 1)
+            told = (
+                told or f"threads of {phase} were {near:.0f} ns from one another in one job and {far:.0f} ns in another"
+            )
+    return 1 + more, told
 
 
 def time_ratio(a: Spent, b: Spent) -> TimeRatio | None:
@@ -219,12 +233,10 @@ def time_ratio(a: Spent, b: Spent) -> TimeRatio | None:
         return TimeRatio(ratio, cost, None, "no-verdict", "; ".join(untold) or "no noise floor: more repeats")
     drift = math.log(a.reference_s / b.reference_s)
     noise = math.hypot(math.log1p(a.floor), math.log1p(b.floor), drift)
-    near, far = _threads(a, b)
-    floor = math.expm1(noise + math.log(far / near))
+    times, apart = _placed_apart(a, b)
+    floor = math.expm1(noise + math.log(times))
     if abs(math.log(ratio)) <= math.log1p(floor):
-        if abs(math.log(ratio)) > noise:
-            why = f"threads were {near:.0f} ns from one another in one job and {far:.0f} ns in the other: {_IN_TURN}"
-        else:
-            why = f"within the noise of two jobs, {math.expm1(noise):.1%}; {_would_decide(ratio, a, b, drift)}"
+        within = f"within the noise of two jobs, {floor:.1%}; {_would_decide(ratio, a, b, drift)}"
+        why = f"{apart}: {_IN_TURN}" if apart else within
         return TimeRatio(ratio, cost, floor, "no-verdict", why)
     return TimeRatio(ratio, cost, floor, "slower" if ratio > 1 else "faster", "")

@@ -7,7 +7,7 @@ from typing import Protocol
 from vitalbench.errors import InputError
 from vitalbench.gate.accuracy_verdict import judge_accuracy
 from vitalbench.gate.baseline import Accuracy, Speed, key_of
-from vitalbench.gate.speed_verdict import judge_speed, settles
+from vitalbench.gate.speed_verdict import comparable, judge_speed, settles
 from vitalbench.gate.verdicts import ON_AN_IDLE_MACHINE, Judged
 
 MOST_FURTHER = 7  # measuring jobs of a design that a check adds at most
@@ -136,14 +136,20 @@ def speed_again(row: Speed, first: Speed, disturbed: bool, tolerance: float, aga
         speed, was_disturbed = more
         every = every + speed.jobs
         calm = calm + ([] if was_disturbed else speed.jobs)
-        if len(calm) == 1 and settles(row.jobs, calm, judged := judge(calm), tolerance):
+        alike = comparable(row.jobs, calm)
+        if len(alike) == 1 and settles(row.jobs, alike, judged := judge(alike), tolerance):
             return judged, len(every)
     if len(every) == len(first.values):  # nothing measures it any more
         return replace(judged, reason=judged.reason + ended), len(every)
     judged = judge(calm or every, disturbed=not calm)
     if judged.verdict == "fail":
-        reason = ""
-        if len(calm) == 1:
+        reason, alike = "", comparable(row.jobs, calm)
+        if len(alike) == 1 and len(calm) > 1:
+            reason = (
+                "beyond the tolerance in one job, and those after it had their threads elsewhere than the baseline's"
+            )
+            reason += "; one more measurement would decide"
+        elif len(calm) == 1:
             reason = "beyond the tolerance in one job, and foreign work disturbed all others; " + ON_AN_IDLE_MACHINE
         elif not disturbed and judge(calm[1:]).verdict == "pass":
             reason = (

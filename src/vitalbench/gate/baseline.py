@@ -22,6 +22,7 @@ from vitalbench.errors import InputError, choices
 from vitalbench.files import read_json, write_json
 from vitalbench.gate.speed_verdict import Job
 from vitalbench.measure.clock import utc_now
+from vitalbench.measure.placement import LEAST_NS, MOST_NS
 
 VERSION = 1
 _LONGEST = 120  # characters of a file's name
@@ -29,6 +30,9 @@ _MOST_SEEDS = 1000  # of a metric; each is a training that a check may have to d
 # What a row may hold. Wider, and it would let anything pass: of jobs that lie 1e400 apart no change differs.
 _LEAST_RATIO, _MOST_RATIO = 1e-7, 1e7  # to the reference operation, a few milliseconds
 _MOST_APART, _MOST_TIMES = 0.5, 5.0  # seeds, of a metric's range; measuring jobs. Those that ship: 0.12 and 1.6
+
+
+Latency = Annotated[float, Field(ge=LEAST_NS, le=MOST_NS)]  # any other, and a job would be comparable with none
 
 
 class Accuracy(Strict):
@@ -76,7 +80,7 @@ class Speed(Strict):
     reference: Line
     values: Annotated[list[Positive], Field(min_length=1)]
     # Between the threads of each job; empty where none was seen.
-    core_to_core_ns: list[Positive | None] = Field(default_factory=list)
+    core_to_core_ns: list[Latency | None] = Field(default_factory=list)
 
     @model_validator(mode="after")
     def _one_a_job(self) -> Self:

@@ -14,7 +14,7 @@ from vitalbench.config.schema import MACRO, highest
 from vitalbench.config.values import Count, Line, Positive
 from vitalbench.errors import InputError
 from vitalbench.files import read_json
-from vitalbench.gate.baseline import Accuracy, Speed, key_of
+from vitalbench.gate.baseline import Accuracy, Latency, Speed, key_of
 from vitalbench.layout import MEASURE_SLICE
 from vitalbench.measure.placement import over_reference
 from vitalbench.results import Results
@@ -120,7 +120,7 @@ class _Timed(BaseModel):
     seconds: Annotated[list[Positive], Field(min_length=1)]
     reference: list[Positive] = []
     reference_name: Line = ""
-    latencies: list[Positive | None] = []
+    latencies: list[Latency | None] = []
     batch_size: Count | None = None
     exclusive: bool = False
     disturbed: bool | None = None

@@ -14,6 +14,7 @@ from vitalbench.measure.placement import placements
 
 _MOST_LOG = 700.0  # e to this is near the largest float
 _MOSTLY = 0.75  # of a baseline's jobs
+_ROUNDING = 1e-9  # of a sum of weights
 # What jobs, and sessions of benchmarks, are taken to vary, as if that many had shown it: a baseline of one job knows nothing of it,
 # one of twenty hardly asks.
 JOBS_VARY, _PRIOR_JOBS = 0.03, 4
@@ -38,10 +39,15 @@ class Job(NamedTuple):
 
 @dataclass(frozen=True)
 class _Alike:
-    """Logarithms of the ratios of jobs whose threads were placed alike, on both sides: these are compared."""
+    """Jobs of both sides whose threads were placed alike: these are compared."""
 
-    before: Array
-    now: Array
+    before: Sequence[Job]
+    now: Sequence[Job]
+
+    @property
+    def logs(self) -> tuple[Array, Array]:
+        """Logarithms of the ratios of either side."""
+        return _logs(self.before), _logs(self.now)
 
     @property
     def weight(self) -> float:
@@ -49,23 +55,51 @@ class _Alike:
         return float(_weight(len(self.before), len(self.now)))
 
 
+def _logs(jobs: Sequence[Job]) -> Array:
+    return np.log([job.ratio for job in jobs])
+
+
 def _alike(before: Sequence[Job], now: Sequence[Job]) -> list[_Alike]:
-    """Jobs by placement, of those that both sides have; all in one where that of a job was not seen."""
-    a, b = (np.log([job.ratio for job in jobs]) for jobs in (before, now))
-    seen = [job.latency for job in (*before, *now) if job.latency is not None]
-    if len(seen) < len(a) + len(b):
-        return [_Alike(a, b)]
-    there, here = np.split(placements(seen), [len(a)])
-    return [_Alike(a[there == one], b[here == one]) for one in np.intersect1d(there, here)]
+    """Jobs by placement, of those that both sides have; where a side saw none of its threads, all as one.
+
+    Where both saw some, what did not see its own is left out.
+    """
+    there, here = ([job for job in jobs if job.latency is not None] for jobs in (before, now))
+    if not there or not here:
+        return [_Alike(before, now)]
+    placed = placements([job.latency for job in (*there, *here) if job.latency is not None])
+    old, new = np.split(placed, [len(there)])
+    return [
+        _Alike([there[at] for at in np.flatnonzero(old == one)], [here[at] for at in np.flatnonzero(new == one)])
+        for one in np.intersect1d(old, new)
+    ]
+
+
+def comparable(before: Sequence[Job], now: Sequence[Job]) -> list[Job]:
+    """The jobs of now that are compared with some of before."""
+    return [job for jobs in _alike(before, now) for job in jobs.now]
+
+
+def _ratio(compared: Sequence[_Alike]) -> float:
+    """The logarithm of the ratio of times now to before: the median over pairs, of each placement by the certainty it adds."""
+    pairs = [np.subtract.outer(*reversed(jobs.logs)).ravel() for jobs in compared]
+    weights = np.concatenate(
+        [np.full(len(one), jobs.weight / len(one)) for one, jobs in zip(pairs, compared, strict=True)]
+    )
+    values = np.concatenate(pairs)
+    order = np.argsort(values)
+    values, reached = values[order], np.cumsum(weights[order]) / weights.sum()
+    low, high = (np.searchsorted(reached, 0.5 + side * _ROUNDING) for side in (-1, 1))
+    return float((values[low] + values[high]) / 2)
 
 
 def _scale(compared: Sequence[_Alike]) -> float:
     """What jobs vary on either side of the median of those alike, as a standard deviation; an odd job hardly moves it either.
 
     A side's deviations are widened by what its own median takes of them (Croux & Rousseeuw, Comput Stat 1, 411, 1992), so that of
-    normal values the mean square is right; a side of one has none. 0 where none has any.
+    normal values the mean square is right (of sides of three alone it is two thirds); a side of one has none. 0 where none has any.
     """
-    sides = [side for jobs in compared for side in (jobs.before, jobs.now) if len(side) > 1]
+    sides = [side for jobs in compared for side in jobs.logs if len(side) > 1]
     apart = [np.abs(side - np.median(side)) * len(side) / (len(side) - 0.8) for side in sides]
     return float(np.median(np.concatenate(apart))) / _MAD_OF_NORMAL if apart else 0.0
 
@@ -105,9 +139,7 @@ def judge_speed(before: Sequence[Job], now: Sequence[Job], tolerance: float, dis
     compared = _alike(before, now)
     if not compared:
         return Judged("no-verdict", 0.0, None, None, None, 1, _elsewhere(before, now))
-    difference = float(
-        np.median(np.concatenate([np.subtract.outer(jobs.now, jobs.before).ravel() for jobs in compared]))
-    )
+    difference = _ratio(compared)
     a, b = (sum(map(len, side)) for side in zip(*((jobs.before, jobs.now) for jobs in compared), strict=True))
     freedom, seen = float(_freedom(a + b, 2 * len(compared))), _scale(compared)
     sd = math.sqrt(((freedom - _PRIOR_JOBS) * seen**2 + _PRIOR_JOBS * JOBS_VARY**2) / freedom)
@@ -125,7 +157,7 @@ def judge_speed(before: Sequence[Job], now: Sequence[Job], tolerance: float, dis
         said = f"{way}, but foreign work disturbed the measurement; {ON_AN_IDLE_MACHINE}"
         return Judged("no-verdict", ratio, low, high, detectable, 1, said)
     if abs(difference) <= reach:
-        needed, said = _jobs(sd, a, b, difference)
+        needed, said = _jobs(sd, compared, a < len(before) or b < len(now), difference)
         return Judged("no-verdict", ratio, low, high, detectable, needed, f"{way}, within what jobs vary; {said}")
     return Judged(
         "fail", ratio, low, high, detectable, None, f"{way}: beyond {tolerance:.0%} and the noise between jobs"
@@ -140,13 +172,19 @@ def _elsewhere(before: Sequence[Job], now: Sequence[Job]) -> str:
         told.append("-".join(dict.fromkeys(f"{end:.0f}" for end in (min(latencies), max(latencies)))))
     return (
         f"its threads were {told[0]} ns from one another, those of the baseline's jobs {told[1]} ns: nothing to compare with; "
-        "one more measurement would decide where they are placed as they were then"
+        "a job of theirs would decide, or one of these in the baseline (`vitalbench baseline update --add`)"
     )
 
 
-def _jobs(sd: float, before: int, now: int, difference: float) -> tuple[int | None, str]:
-    """Jobs beside the baseline's that would tell the difference seen from noise; None where none would, and that in words."""
+def _jobs(sd: float, compared: Sequence[_Alike], left_out: bool, difference: float) -> tuple[int | None, str]:
+    """Jobs beside the baseline's that would tell the difference seen from noise; None where none would, and that in words.
+
+    Args:
+        left_out: other jobs were, which were placed elsewhere; those that would tell are counted of these.
+    """
+    before, now = (sum(map(len, side)) for side in zip(*((jobs.before, jobs.now) for jobs in compared), strict=True))
     counts = np.arange(now + 1, MOST)
+    alike = " placed alike" if left_out else ""
 
     def told(of: NDArray[np.int_]) -> int | None:
         reach = stats.t.ppf(1 - ALPHA / 2, _freedom(of + counts)) * _error(sd, _weight(of, counts))
@@ -154,10 +192,13 @@ def _jobs(sd: float, before: int, now: int, difference: float) -> tuple[int | No
 
     needed = told(np.full(len(counts), before))
     if needed:
-        return needed, f"about {needed} jobs would tell"
+        return needed, f"about {needed} jobs{alike} would tell"
     both = told(counts)
     enough = f"about {both}" if both else f"more than {MOST}"
-    return None, f"the baseline's jobs, {before}, are too few whatever is measured now: it takes {enough} on each side"
+    return (
+        None,
+        f"the baseline's jobs{alike}, {before}, are too few whatever is measured now: it takes {enough} on each side",
+    )
 
 
 def settles(before: Sequence[Job], now: Sequence[Job], judged: Judged, tolerance: float) -> bool:
@@ -170,6 +211,5 @@ def settles(before: Sequence[Job], now: Sequence[Job], judged: Judged, tolerance
     """
     half = math.log1p(tolerance) / 2
     near = judged.verdict == "pass" and abs(math.log1p(judged.difference)) <= half
-    return near and all(
-        float(np.mean(np.abs(jobs.before - np.median(jobs.before)) <= half)) >= _MOSTLY for jobs in _alike(before, now)
-    )
+    logs = [jobs.logs[0] for jobs in _alike(before, now)]
+    return near and all(float(np.mean(np.abs(one - np.median(one)) <= half)) >= _MOSTLY for one in logs)

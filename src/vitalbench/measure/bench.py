@@ -75,13 +75,23 @@ class Bench:
         self.phases.append(Phase(name, [seconds], exclusive=self.alone, **told))
 
     def timed(
-        self, name: str, call: Call, batch: int, unit: str, *, counted: bool = True, precision: str = "", **told: Any
+        self,
+        name: str,
+        call: Call,
+        batch: int,
+        unit: str,
+        *,
+        counted: bool = True,
+        looks: bool = True,
+        precision: str = "",
+        **told: Any,
     ) -> Phase:
         """Time a call, again where foreign work disturbed it, and file it as a phase.
 
         Args:
             batch: how many of `unit` a call handles.
             counted: whether its operations are counted too, which executes it once more.
+            looks: at where threads are; not of a call that leaves one of its own at work, which would be in the way.
             precision: of its products, where they are not the training's.
         """
         precision = precision or self.precision
@@ -90,7 +100,7 @@ class Bench:
         alone = not self.target.launched
         for _ in range(ATTEMPTS):
             watched = Watched(self.target)
-            taken = self._repeats(call)
+            taken = self._repeats(call, looks)
             seen = asdict(watched.conditions())
             again = bool(seen["disturbed"] or seen["throttled"])
             # Several processes agree: none may repeat alone what takes all of them.
@@ -125,12 +135,12 @@ class Bench:
         self.phases.append(phase)
         return phase
 
-    def _repeats(self, call: Call) -> Repeats:
+    def _repeats(self, call: Call, looks: bool) -> Repeats:
         """Time each repeat, and the reference operation beside it where there is one process."""
         if self.target.launched:
             slowest = partial(slowest_process, self.accelerator)
             return Repeats(repeat_together(call, self.protocol, self.synchronise, slowest))
-        look = partial(core_to_core_ns, self.target.threads) if self.target.device == "cpu" else None
+        look = partial(core_to_core_ns, self.target.threads) if looks and self.target.device == "cpu" else None
         return repeat(call, self.protocol, self.synchronise, self._reference, look)
 
     def _forget_peak(self) -> None:

@@ -10,30 +10,40 @@ from pathlib import Path
 from vitalbench.compiled import loop
 from vitalbench.measure.clock import Stopwatch
 from vitalbench.measure.device import cpu_count
+from vitalbench.measure.placement import LEAST_NS, MOST_NS
 
 _HANDOVERS, _BURSTS = 2000, 5  # a fraction of a millisecond each; the first, in which threads start, does not count
-_MOST_NS = 1500.0  # beyond which threads waited for a processor, and not for a cache line
-_TRIES = 3
 _NANO = 1e9
-_LAP = ctypes.CFUNCTYPE(None)
-_ring = loop(Path(__file__).with_name("token_ring.c"), ctypes.c_ssize_t, ctypes.c_ssize_t, ctypes.c_ssize_t, _LAP)
+_LONGEST = 0.03  # seconds of a look: threads that are kept from the processors by others so long are not seen
+_ENDS = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int)
+_ring = loop(Path(__file__).with_name("token_ring.c"), ctypes.c_ssize_t, ctypes.c_ssize_t, ctypes.c_ssize_t, _ENDS)
 
 
 def core_to_core_ns(threads: int) -> float | None:
     """The latency from one of so many threads to the next, in ns: the least of a few bursts, as others' work is no distance.
 
+    The threads are others than those that work, so they stand for these only where there is one for each processor.
+
     Returns:
-        None of a single thread, of more than there are processors, where others leave too little of these, and where nothing was
-        compiled to see it with.
+        None of a single thread, of fewer or more than there are processors, where others leave too little of these, and where
+        nothing was compiled to see it with.
     """
-    if _ring is None or not 1 < threads <= cpu_count():
+    if _ring is None or threads < 2 or threads != cpu_count():
         return None
-    rounds = max(_HANDOVERS // threads, 1)
-    for _ in range(_TRIES):
-        laps: list[float] = []
-        watch = Stopwatch()
-        _ring(threads, rounds, _BURSTS, _LAP(lambda watch=watch, laps=laps: laps.append(watch.lap())))
-        latency = min(laps[2:], default=math.inf) / (rounds * threads) * _NANO
-        if latency <= _MOST_NS:
-            return latency
-    return None
+    rounds, laps, raised = max(_HANDOVERS // threads, 1), list[float](), list[BaseException]()
+    watch, whole = Stopwatch(), Stopwatch()
+
+    def ends(burst: int) -> bool:
+        try:
+            if burst:
+                laps.append(watch.lap())
+            return whole.so_far() > _LONGEST
+        except BaseException as error:  # noqa: BLE001 - Ctrl-C too, which ctypes would print and forget; it is raised below
+            raised.append(error)
+            return True
+
+    _ring(threads, rounds, _BURSTS, _ENDS(ends))
+    if raised:
+        raise raised[0]
+    latency = min(laps[2:], default=math.inf) / (rounds * threads) * _NANO
+    return latency if LEAST_NS <= latency <= MOST_NS else None

@@ -14,21 +14,32 @@ from numpy.typing import NDArray
 # Latencies of one placement lie within a factor of 1.9 of one another on the machine seen (30 to 57 ns, 190 to 235), those of two
 # placements more than three times apart.
 ALIKE = 2.0
+# A cache line takes no less; beyond it threads waited for a processor.
+LEAST_NS, MOST_NS = 1.0, 1500.0
+_MOSTLY = 0.5  # of the repeats
 Latencies = Sequence[float | None]
 
 
 def placements(latencies: Sequence[float]) -> NDArray[np.intp]:
-    """Which latencies are of the same placement, numbered from the nearest on: another where ALIKE times lie between neighbours.
+    """Which latencies are of the same placement, numbered from the nearest on: of those within ALIKE times the least of each.
 
     >>> placements([41.0, 200.0, 48.0, 230.0]).tolist()
     [0, 1, 0, 1]
     """
-    found = np.asarray(latencies, dtype=float)
-    order = np.argsort(found)
-    further = np.diff(found[order]) > (ALIKE - 1) * found[order][:-1]
-    numbers = np.empty(len(found), dtype=np.intp)
-    numbers[order] = np.concatenate([[0], np.cumsum(further)])[: len(found)]
+    numbers = np.empty(len(latencies), dtype=np.intp)
+    number, least = -1, 0.0
+    for at in np.argsort(latencies):
+        if number < 0 or latencies[at] > ALIKE * least:
+            number, least = number + 1, latencies[at]
+        numbers[at] = number
     return numbers
+
+
+def between(before: float | None, after: float | None) -> float | None:
+    """The latency of repeats between two looks: None where one saw nothing, or where the threads were moved meanwhile."""
+    if before is None or after is None or placements([before, after]).any():
+        return None
+    return math.sqrt(before * after)
 
 
 def over_reference(
@@ -38,18 +49,20 @@ def over_reference(
 
     Args:
         seconds, reference: of each repeat.
-        latencies: of each, in ns, or none. Only repeats of threads as far apart as those of the repeat in the middle count.
+        latencies: of each, in ns, or none. Only repeats of the placement that most of them are of count.
 
     Returns:
-        The median ratio; the median latency, or None where it was not seen.
+        The median ratio; the median latency. Where no placement is that of half of the repeats, all of them count, and it is None.
 
     >>> over_reference([9.0, 3.0, 2.0, 2.2], [2.0] * 4, [210.0, 95.0, 44.0, 47.0])
     (1.05, 45.5)
     """
     ratios = np.asarray(seconds, dtype=float) / np.asarray(reference, dtype=float)
-    seen = np.array([math.nan if latency is None else latency for latency in latencies], dtype=float)
-    if not np.isfinite(seen).any():
+    seen = [at for at, latency in enumerate(latencies) if latency is not None]
+    known = np.array([latencies[at] for at in seen], dtype=float)
+    placed = placements(known.tolist())
+    most = np.bincount(placed).argmax() if seen else 0
+    alike = np.flatnonzero(placed == most)
+    if not seen or len(alike) < _MOSTLY * len(ratios):
         return float(np.median(ratios)), None
-    middle = np.nanpercentile(seen, 50, method="lower")  # one that was seen, not one between two placements
-    alike = (seen < middle * ALIKE) & (seen > middle / ALIKE)
-    return float(np.median(ratios[alike])), float(np.median(seen[alike]))
+    return float(np.median(ratios[np.array(seen)[alike]])), float(np.median(known[alike]))

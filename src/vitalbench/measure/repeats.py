@@ -7,6 +7,7 @@ from typing import Any
 
 from vitalbench.config.schema import Protocol
 from vitalbench.measure.clock import Stopwatch
+from vitalbench.measure.placement import between
 
 Call = Callable[[], Any]
 
@@ -21,17 +22,16 @@ class Repeats:
     Attributes:
         seconds: of each.
         beside: of the call beside it; empty without one.
-        latencies: between the threads, in ns; None where that could not be seen, empty where nobody looked.
+        latencies: between the threads, in ns; None where that could not be seen or they were moved; empty where nobody looked.
     """
 
     seconds: list[float] = field(default_factory=list)
     beside: list[float] = field(default_factory=list)
     latencies: list[float | None] = field(default_factory=list)
 
-    def seen_between(self, before: float | None, after: float | None) -> None:
-        """Fill in the latency of the repeats since the last look: where threads were moved between, neither's."""
-        latency = math.sqrt(before * after) if before and after else before or after
-        self.latencies += [latency] * (len(self.seconds) - len(self.latencies))
+    def seen(self, before: float | None, after: float | None) -> None:
+        """Fill in the latency of the repeats between two looks."""
+        self.latencies += [between(before, after)] * (len(self.seconds) - len(self.latencies))
 
 
 def repeat(
@@ -64,11 +64,11 @@ def repeat(
         taken += found.seconds[-1] + (found.beside[-1] if beside else 0.0)
         if look and taken - looked >= _BETWEEN:
             after, looked = look(), taken
-            found.seen_between(before, after)
+            found.seen(before, after)
             before = after
             watch.lap()
     if look:
-        found.seen_between(before, look())
+        found.seen(before, look())
     return found
 
 

@@ -84,7 +84,7 @@ def measure(
     if store is not None and loads and "load_batch" in phases:
         bench.timed("load_batch", ready.load_batch(store), ready.batch, "crop", counted=False)
     if store is not None and loads and "loaded_step" in phases:
-        loaded = _filed(bench, "loaded_step", ready.loaded_step(store), ready, counted=False)
+        loaded = _filed(bench, "loaded_step", ready.loaded_step(store), ready, counted=False, looks=False)
         loaded.extra["bottleneck"] = bottleneck(loaded, bench.phases)
     if "inference" in phases and not target.launched:
         for records, call in _inferences(protocol, ready, target):
@@ -93,7 +93,7 @@ def measure(
     for name in ONCE:
         if name in phases and not target.launched:
             call, items, unit = once_in_a_run(name, ready, store)
-            bench.timed(name, call, items, unit, counted=False)
+            bench.timed(name, call, items, unit, counted=False, looks=False)
     return bench.phases
 
 
@@ -176,9 +176,9 @@ def bottleneck(loaded: Phase, phases: list[Phase]) -> str:
     return f"no verdict: loading adds {more:.0%}, and {math.expm1(noise):.0%} are noise; {repeats} repeats would tell {_LITTLE:.0%}"
 
 
-def _filed(bench: "Bench", name: str, call: Call, ready: "Prepared", counted: bool = True) -> Phase:
+def _filed(bench: "Bench", name: str, call: Call, ready: "Prepared", counted: bool = True, looks: bool = True) -> Phase:
     """Time a step, and say what memory made of its micro-batch."""
-    phase = bench.timed(name, call, ready.batch, "crop", counted=counted)
+    phase = bench.timed(name, call, ready.batch, "crop", counted=counted, looks=looks)
     phase.micro_batch, phase.halved = ready.step.micro_batch, ready.step.halved
     return phase
 
