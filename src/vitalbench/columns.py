@@ -372,8 +372,8 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "to_reference | a repeat over the reference operation beside it, median | ratio",
             "mfu | counted operations a second over the device's limit; empty where `limits` says why | fraction",
             "bandwidth_share | counted bytes a second over the device's limit; above 1 from caches; empty likewise | fraction",
-            "limits | those limits: declared by the target, or the best measured in the same job; why there is no share, "
-            "or no count | operations/s, byte/s",
+            "limits | those limits: declared by the target, or the best measured in the same job (at a latency between its threads); "
+            "why there is no share, or no count | operations/s, byte/s",
             "energy_j | of one repeat | J",
             "energy_method | the counter, or why there is none",
             "device_memory_mb | most memory that the device's allocator handed out | 10^6 byte",
@@ -383,8 +383,8 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "throttled | heat or power held the device back; empty where that cannot be seen",
             "bottleneck | of loaded_step: what it waits for, beside train_step in the same job",
             _FOREIGN_GPU_LOAD,
-            "core_to_core_ns | latency from one thread to the next in most repeats; to_reference is of these; empty on a GPU, of "
-            "one thread, of several processes and where nothing was compiled to see it with | ns",
+            "core_to_core_ns | latency from one thread to the next in most repeats, which to_reference is of; empty where it was "
+            "not seen (docs/METHODS.md, rule 10) | ns",
         ),
     ),
     "against": (

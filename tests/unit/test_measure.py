@@ -136,10 +136,13 @@ def test_a_limit_is_the_best_of_a_second_and_measured_again_where_others_disturb
     for kind, made in {"product": ("flops", 2), "convolution": ("flops", 3), "copy": ("bytes", 8)}.items():
         monkeypatch.setattr(f"vitalbench.measure.limits._{kind}", lambda *_, made=made: _Work(*made, taking))
     monkeypatch.setattr(Watched, "conditions", lambda _: Conditions(0.1, next(told), None, None))
+    monkeypatch.setattr("vitalbench.measure.limits.core_to_core_ns", lambda threads: 45.0 if threads == 2 else None)
     found = limits(target, torch.device("cpu"), "fp32", nothing_to_wait_for)
     assert len(seen) * 1.0 <= clock["now"] <= len(seen) * 1.5
-    assert found.flops == Limit(3 * 128, "measured", seen[-1])  # the better of two kinds of work
-    assert found.bytes == Limit(8 * 128, "measured", seen[-1])
+    assert found.flops == Limit(3 * 128, "measured", seen[-1], 45.0)  # the better of two kinds of work
+    assert found.bytes == Limit(8 * 128, "measured", seen[-1], 45.0)
+    row = Phase("train_step", [0.5], flops=1.0, bytes=1.0, limits={"bytes": found.bytes.to_json()}).row()
+    assert row["limits"].startswith("bytes 1024/s measured at 45 ns")
     assert list(told) == []
 
 

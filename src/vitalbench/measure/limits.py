@@ -6,6 +6,7 @@ low, and a share of it too high.
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -13,6 +14,8 @@ import torch
 from vitalbench.config.target import Target
 from vitalbench.measure.clock import Stopwatch
 from vitalbench.measure.conditions import ATTEMPTS, Watched
+from vitalbench.measure.core_to_core import core_to_core_ns
+from vitalbench.measure.placement import between
 
 _TERA, _GIGA = 1e12, 1e9
 _ORDER = 1024  # of a product
@@ -26,11 +29,17 @@ Kind = Literal["flops", "bytes"]
 
 @dataclass(frozen=True)
 class Limit:
-    """A rate and where it is from: operations a second, or bytes a second; `disturbed`: others worked meanwhile."""
+    """A rate and where it is from: operations a second, or bytes a second.
+
+    Attributes:
+        disturbed: others worked meanwhile.
+        core_to_core_ns: between the threads that reached it; None where that was not seen, or they were moved.
+    """
 
     rate: float
     source: Source
     disturbed: bool = False
+    core_to_core_ns: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """For the measurement's file."""
@@ -92,15 +101,17 @@ def _measured(works: list[_Work], target: Target, synchronise: Callable[[], None
     """The best rate of each kind, measured again where others disturbed it, and whether they did so to the last."""
     rates: dict[Kind, float] = {}
     disturbed: bool | None = True
+    latency: float | None = None
+    looks = partial(core_to_core_ns, target.threads if target.device == "cpu" and not target.launched else 1)
     for _ in range(ATTEMPTS if works else 0):
-        watched = Watched(target)
+        before, watched = looks(), Watched(target)
         for work, seconds in zip(works, _best([work.call for work in works], synchronise), strict=True):
             rates[work.kind] = max(rates.get(work.kind, 0.0), work.done / seconds)
         seen = watched.conditions()
-        disturbed = seen.disturbed or seen.throttled
+        disturbed, latency = seen.disturbed or seen.throttled, between(before, looks())
         if not disturbed:
             break
-    return {kind: Limit(rate, "measured", bool(disturbed)) for kind, rate in rates.items()}
+    return {kind: Limit(rate, "measured", bool(disturbed), latency) for kind, rate in rates.items()}
 
 
 def limits(target: Target, device: torch.device, precision: str, synchronise: Callable[[], None]) -> Limits:

@@ -112,7 +112,8 @@ class Phase:
         """The limits for people, and why there is no share of them where that is so."""
         for what, limit in sorted(self.limits.items()):
             why = self._no_share(what) if self._share(what) is not None else ""
-            yield f"{what} {limit['rate']:.4g}/s {limit['source']}" + (f", {why}" if why else "")
+            at = f" at {limit['core_to_core_ns']:.0f} ns" if limit.get("core_to_core_ns") else ""
+            yield f"{what} {limit['rate']:.4g}/s {limit['source']}{at}" + (f", {why}" if why else "")
         if self.uncounted:
             yield f"not counted: {self.uncounted}"
 
