@@ -372,7 +372,7 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             "to_reference | a repeat over the reference operation beside it, median | ratio",
             "mfu | counted operations a second over the device's limit; empty where `limits` says why | fraction",
             "bandwidth_share | counted bytes a second over the device's limit; above 1 from caches; empty likewise | fraction",
-            "limits | those limits: declared by the target, or the best measured in the same job (at a latency between its threads); "
+            "limits | those limits: declared by the target, or the best measured in the same job (at a latency between threads); "
             "why there is no share, or no count | operations/s, byte/s",
             "energy_j | of one repeat | J",
             "energy_method | the counter, or why there is none",

@@ -26,8 +26,10 @@ from tests.gate_outcomes import (
     of_accuracy,
     of_sessions,
     of_speed,
+    placement_line,
     scores,
     sessions_lines,
+    shipped,
     shipped_line,
     speed_line,
     table,
@@ -105,6 +107,7 @@ def test_the_methods_tell_counts_that_are_drawn_and_not_typed():
     assert accuracy_line("xresnet1d101", 24, 24) in told
     assert shipped_line("s4d") in told
     assert speed_line(5, True) in told
+    assert all(placement_line(row) in told for row in shipped("speed").speed)
     assert "\n".join(sessions_lines(2)) in told
 
 
