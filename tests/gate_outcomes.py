@@ -254,7 +254,7 @@ def table() -> Iterator[str]:
     for name in of_speed(None, 1.0):
         yield _line([name], [of_speed(None, change)[name] for change in THROUGHPUTS])
     yield ""
-    yield "| phase | near: jobs, ns | far: jobs, ns | far over near | varies within | varies if nobody looks |"
+    yield "| phase | near: jobs, ns | far: jobs, ns | far over near | three in four lie within | if nobody looked |"
     yield "|---|---:|---:|---:|---:|---:|"
     yield from map(placement_line, shipped("speed").speed)
     yield ""
@@ -298,19 +298,22 @@ def speed_line(jobs: int | None, rerun: bool) -> str:
 
 
 def placement_line(row: Speed) -> str:
-    """A line of where the threads of a phase's jobs were: the nearest placement, and all others together."""
-    ratios = np.log([job.ratio for job in row.jobs])
-    latencies = np.array([job.latency for job in row.jobs], dtype=float)
-    near = placements(latencies.tolist()) == 0
+    """A line of where the threads of a phase's jobs were, of those that saw it: the nearest placement, and all others together."""
+    seen = [job for job in row.jobs if job.latency is not None]
+    ratios, latencies = np.log([job.ratio for job in seen]), [job.latency for job in seen if job.latency is not None]
+    near = placements(latencies) == 0
     sides = [ratios[near], ratios[~near]]
-    within = float(np.concatenate([side - np.median(side) for side in sides if len(side)]).std())
     told = [
-        f"{len(one)}: {one.min():.0f} to {one.max():.0f}" if len(one) else "0"
-        for one in (latencies[near], latencies[~near])
+        _jobs([latency for latency, one in zip(latencies, near, strict=True) if one == side]) for side in (True, False)
     ]
     over = f"{math.exp(float(np.median(sides[1]) - np.median(sides[0]))):.2f}" if near.any() and not near.all() else "-"
-    name = f"{row.design}/{row.target} {row.phase} of {row.batch_size}"
-    return f"| {name} | {' | '.join(told)} | {over} | {within:.1%} | {float(ratios.std()):.1%} |"
+    apart = np.concatenate([side - np.median(side) for side in sides if len(side)]), ratios - np.median(ratios)
+    within, blind = (f"{float(np.quantile(np.abs(one), 0.75)):.1%}" for one in apart)
+    return f"| {row.design}/{row.target} {row.phase} of {row.batch_size} | {' | '.join(told)} | {over} | {within} | {blind} |"
+
+
+def _jobs(latencies: list[float]) -> str:
+    return f"{len(latencies)}: {min(latencies):.0f} to {max(latencies):.0f}" if latencies else "0"
 
 
 def sessions_lines(together: int | None) -> Iterator[str]:

@@ -513,11 +513,13 @@ def share(jobs: int | None, throughput: float, verdict: str, rerun: bool = True)
 def test_where_jobs_vary_as_the_baselines_a_throughput_that_left_is_caught_and_no_change_passes(throughput, verdict):
     assert share(None, throughput, verdict) >= 19 / 20
     assert share(10, throughput, verdict) >= 19 / 20
+    assert share(5, throughput, verdict) >= 19 / 20
 
 
-def test_it_holds_of_each_phase_of_the_baseline():
-    for name in of_speed(None, 1.0):
-        same, slower, faster = (of_speed(None, change)[name] for change in THROUGHPUTS)
+@pytest.mark.parametrize("jobs", [10, None], ids=["10 against the others", "as it ships"])
+def test_it_holds_of_each_phase_of_the_baseline_and_of_whole_checks(jobs):
+    for name in of_speed(jobs, 1.0):
+        same, slower, faster = (of_speed(jobs, change)[name] for change in THROUGHPUTS)
         assert same["pass"] >= CHECKS * 19 / 20, name
         assert faster["fail"] >= CHECKS * 19 / 20, name
         assert slower["fail"] >= CHECKS * 19 / 20, name
@@ -535,16 +537,13 @@ def test_one_job_settles_nothing_where_those_of_the_baseline_lie_far_apart():
     assert not _settled(near, 10.7)
 
 
-def test_on_five_jobs_of_the_baseline_15_per_cent_is_caught_too():
-    assert share(5, 0.85, "fail") >= 19 / 20
-
-
-@pytest.mark.parametrize("jobs", [5, 10, None], ids=["5 drawn", "10 drawn", "as it ships"])
-def test_one_job_alone_would_not_do(jobs):
+def test_one_job_alone_would_not_do():
     """It passes what did not change, and catches what did, both less often than nineteen times in twenty."""
-    assert share(jobs, 1.0, "pass", rerun=False) < 0.9 < share(jobs, 1.0, "pass")
-    assert share(jobs, 0.85, "fail", rerun=False) < 0.95
-    assert share(jobs, 0.85, "fail", rerun=False) < share(jobs, 0.85, "fail")
+    assert share(5, 1.0, "pass", rerun=False) < 0.9
+    assert share(5, 0.85, "fail", rerun=False) < 0.9
+    for jobs in (5, 10, None):
+        assert share(jobs, 1.0, "pass", rerun=False) < share(jobs, 1.0, "pass")
+        assert share(jobs, 0.85, "fail", rerun=False) <= share(jobs, 0.85, "fail")
 
 
 @pytest.mark.parametrize("sd", [0.03, 0.058])
