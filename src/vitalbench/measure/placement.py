@@ -1,7 +1,7 @@
 """Which times may be compared: those of threads that were as far from one another.
 
 A host, or the system, moves threads between processors that share a cache and ones that do not. Work that is shared out many times
-a millisecond takes up to a half longer on the latter, for as long as they stay there, which may be half a second or a minute; the
+a millisecond takes up to a fifth longer on the latter, for as long as they stay there, which may be half a second or a minute; the
 product of matrices beside it takes no longer. How far apart they are measure/core_to_core.py sees.
 """
 
