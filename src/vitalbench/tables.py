@@ -69,8 +69,11 @@ def read_table(table: str, path: Path) -> list[dict[str, str]]:
 
 
 def number(text: str) -> float | None:
-    """A cell of a table as a number; None where it is empty."""
-    return float(text) if text != "" else None
+    """A cell of a table as a number; None where it is empty, an InputError where it is none."""
+    try:
+        return float(text) if text != "" else None
+    except ValueError:
+        raise InputError(f"a table holds {text[:40]!r} where a number belongs; make it again") from None
 
 
 def write_schema(path: Path) -> None:

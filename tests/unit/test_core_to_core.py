@@ -1,6 +1,7 @@
 """Where the threads of a measurement are: the latency between them, and the jobs that may be compared."""
 
 import math
+import signal
 
 import numpy as np
 import pytest
@@ -63,15 +64,30 @@ def test_a_look_ends_where_others_keep_the_threads_from_the_processors(monkeypat
     assert watch.lap() < 5.0
 
 
-@compiled
-def test_ctrl_c_during_a_look_is_not_lost(monkeypatch):
-    def struck(_self) -> float:
-        raise KeyboardInterrupt
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
+def test_a_signal_during_a_look_comes_after_it(monkeypatch, number):
+    """Within a call from C, ctypes would print what its handler raises, and go on."""
 
+    class StruckError(Exception):
+        pass
+
+    def handler(_number, _frame):
+        raise StruckError
+
+    def ring(threads, rounds, bursts, ends):
+        signal.raise_signal(number)
+        rung.append(ends(1))
+
+    rung, before = [], signal.signal(number, handler)
+    monkeypatch.setattr(core_to_core, "_ring", ring)
     monkeypatch.setattr(core_to_core, "cpu_count", lambda: 2)
-    monkeypatch.setattr(Stopwatch, "lap", struck)
-    with pytest.raises(KeyboardInterrupt):
-        core_to_core_ns(2)
+    try:
+        with pytest.raises(StruckError):
+            core_to_core_ns(2)
+        assert signal.getsignal(number) is handler
+    finally:
+        signal.signal(number, before)
+    assert rung == [False]
 
 
 @pytest.mark.parametrize(("seconds", "latency"), [(2e-4, 100.0), (0.02, None)], ids=["a distance", "a wait"])
@@ -187,11 +203,19 @@ def test_a_job_whose_threads_were_where_none_of_the_baselines_were_has_no_verdic
 def test_jobs_that_did_not_see_their_threads_are_left_out_beside_those_that_did():
     old, now = [Job(10.0), Job(13.0, FAR), Job(10.1, NEAR)], [Job(10.0, FAR), Job(99.0)]
     assert judge_speed(old, now, 0.08) == judge_speed([Job(13.0, FAR), Job(10.1, NEAR)], [Job(10.0, FAR)], 0.08)
-    # Where none of a side did, all are compared.
-    blind = [Job(10.0), Job(13.0)]
-    assert judge_speed(blind, now, 0.08).difference == pytest.approx(
-        judge_speed(blind, [Job(10.0), Job(99.0)], 0.08).difference
-    )
+    # Of a baseline of which one of many saw them, all are compared.
+    blind = [Job(10.0), Job(10.1), Job(9.9), Job(13.3, NEAR)]
+    assert judge_speed(blind, [Job(10.0, NEAR)], 0.08).difference == pytest.approx(-0.005, abs=0.01)
+    assert not settles(blind, [Job(13.3, NEAR)], judge_speed(blind, [Job(13.3, NEAR)], 0.08), 0.08)
+
+
+def test_a_job_that_did_not_see_its_threads_is_held_against_each_placement():
+    before = [Job(ratio, NEAR) for ratio in (10.0, 10.1, 9.9)] + [Job(ratio, FAR) for ratio in (13.0, 13.1, 12.9)]
+    for now in (10.0, 13.0):
+        said = judge_speed(before, [Job(now)], 0.08)
+        assert (said.verdict, said.needed, said.difference) == ("no-verdict", 1, pytest.approx(0.0))
+        assert "was not seen" in said.reason
+    assert judge_speed(before, [Job(20.0)] * 3, 0.08).verdict == "fail"  # of either
 
 
 def test_placements_of_opposite_mixes_count_by_the_certainty_they_add():
@@ -224,10 +248,18 @@ def test_one_job_that_can_be_compared_among_many_confirms_no_failure(first):
     jobs.insert(0 if first else 3, Job(13.0, NEAR))
     said, count = speed_again(before, row.of(jobs[:1]), False, 0.08, _Then(row, *jobs[1:]))
     assert (said.verdict, said.needed, count) == ("no-verdict", 1, 8)
-    assert "had their threads elsewhere than the baseline's" in said.reason
+    assert said.reason.startswith("the threads of one job alone were placed as the baseline's were")
     # Two of them do.
     jobs[5] = Job(13.1, NEAR)
     assert speed_again(before, row.of(jobs[:1]), False, 0.08, _Then(row, *jobs[1:]))[0].verdict == "fail"
+
+
+def test_one_comparable_job_beyond_half_of_the_tolerance_is_no_pass():
+    place = {"dataset": "d", "task": "t", "design": "a", "target": "cpu"}
+    row = Speed(**place, phase="train_step", batch_size=64, reference="matmul", values=[1.0])
+    before = row.of([Job(ratio, NEAR) for ratio in (10.0, 10.1, 9.9, 10.05, 9.95)])
+    said, count = speed_again(before, row.of([Job(10.7, NEAR)]), False, 0.08, _Then(row, *[Job(15.0, FAR)] * 7))
+    assert (said.verdict, said.needed, count) == ("no-verdict", 1, 8)
 
 
 def test_the_first_further_job_that_is_placed_as_the_baselines_may_settle_it():

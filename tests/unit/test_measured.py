@@ -72,6 +72,30 @@ def test_what_is_no_reference_is_told_in_one_line(results, project, change, said
     assert not (project / "baselines/measured").exists()
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"latencies": [45.0] * 4}, "latencies is no list of one for each of its 3 seconds"),
+        ({"latencies": "near"}, "latencies is no list of one for each of its 3 seconds"),
+        ({"latencies": [45.0, None, "45"]}, "a latency is '45'; allowed: 1 to 1500 ns, or null"),
+        ({"latencies": [45.0, None, 1e9]}, "a latency is '1000000000.0'; allowed"),
+        (
+            {"limits": {"flops": {"rate": 1.0, "source": "measured", "core_to_core_ns": -3}}},
+            "a latency is '-3'; allowed",
+        ),
+    ],
+)
+def test_latencies_that_no_look_at_threads_leaves_are_told_in_one_line(results, project, change, said):
+    path = results / MEASUREMENT.format(**OTHER)
+    told = read_json(path)
+    told["phases"][0] |= change
+    write_json(path, told)
+    with pytest.raises(InputError, match=said) as caught:
+        cli.run(["measured", "--results", "results/quick"])
+    assert "cpu.json: train_step: " in str(caught.value)
+    assert not (project / "baselines/measured").exists()
+
+
 def test_a_target_that_nothing_was_timed_on_names_the_next_command(results):
     with pytest.raises(InputError, match=r"nothing was timed on target 'h100'; next: snakemake --cores all measure"):
         cli.run(["measured", "--results", "results/quick", "--target", "h100"])

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from vitalbench.errors import InputError
 from vitalbench.evaluate.power import Errors, errors, would_decide
-from vitalbench.evaluate.time_ratio import Part, Spent, spent_on, time_ratio
+from vitalbench.evaluate.time_ratio import Part, Spent, _part, spent_on, time_ratio
 
 
 def test_the_errors_of_patients_and_of_seeds_are_told_apart():
@@ -64,7 +65,7 @@ def test_two_jobs_in_which_the_reference_differed_are_that_much_noisier():
 def test_a_ratio_of_jobs_whose_threads_were_placed_apart_counts_by_as_much_at_most():
     """What a cache line takes four times as long for takes no work more than four times as long."""
 
-    def spent(hours: float, *latencies: float, phases: tuple[str, ...] = ("train_step", "features")) -> Spent:
+    def spent(hours: float, *latencies: float | None, phases: tuple[str, ...] = ("train_step", "features")) -> Spent:
         threads = tuple((phase, 1 / len(latencies), ns) for phase, ns in zip(phases, latencies, strict=False))
         return Spent(hours, None, 0.02, 0.001, threads=threads)
 
@@ -75,7 +76,10 @@ def test_a_ratio_of_jobs_whose_threads_were_placed_apart_counts_by_as_much_at_mo
     assert time_ratio(spent(1.01, 50.0), spent(1.0, 200.0)).why.startswith(said)  # more repeats would not help
     assert time_ratio(spent(5.0, 50.0), spent(1.0, 200.0)).verdict == "slower"
     assert time_ratio(spent(1.3, 44.0), spent(1.0, 56.0)).verdict == "slower"
-    assert time_ratio(spent(1.3), spent(1.0, 200.0)).verdict == "slower"  # where nobody could look
+    assert time_ratio(spent(1.3, None), spent(1.0, None)).verdict == "slower"  # where nobody could look
+    unseen = time_ratio(spent(1.3, None), spent(1.0, 200.0))
+    assert (unseen.verdict, unseen.ratio, unseen.floor) == ("no-verdict", 1.3, None)
+    assert unseen.why.startswith("where the threads of train_step were was seen in one job alone: time both")
     # Each phase with itself, by its share.
     assert time_ratio(spent(1.3, 50.0, 200.0), spent(1.0, 50.0, 200.0)).floor == pytest.approx(0.0284, abs=0.001)
     half = time_ratio(spent(1.3, 50.0, 200.0), spent(1.0, 50.0, 50.0))
@@ -83,6 +87,13 @@ def test_a_ratio_of_jobs_whose_threads_were_placed_apart_counts_by_as_much_at_mo
     assert "threads of features were 50 ns" in half.why
     other = time_ratio(spent(1.3, 50.0), spent(1.0, 200.0, phases=("features",)))
     assert other.verdict == "slower"
+
+
+@pytest.mark.parametrize("text", ["abc", "-5", "nan", "1e400"])
+def test_a_latency_in_a_table_that_is_none_is_refused(text):
+    row = dict.fromkeys(("median_s", "to_reference", "noise_floor", "disturbed", "throttled"), "")
+    with pytest.raises(InputError):
+        _part(row | {"phase": "train_step", "design": "a", "repeats": "22", "core_to_core_ns": text}, 1.0)
 
 
 def test_the_floor_of_a_training_counts_each_phase_by_its_share_of_the_hours():

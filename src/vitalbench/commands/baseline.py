@@ -90,14 +90,16 @@ def run(args: argparse.Namespace) -> None:
         gate = validated(Gate, results.suite.get("gate", {}), args.results)
         found = found_in(results, list(gate.metrics))
     path = args.baseline or path_of(BASELINES, suite, found.device)
+    if path.is_dir():
+        raise InputError(f"--baseline {path}: a folder; name a file")
     old = read_baseline(path) if path.is_file() else None
     refuse(old, found, suite, args.add, path)  # before minutes are spent on measuring
     ended = _measured_again(found, results, args.jobs) if results else ""
     try:
         made = updated(old, found, suite, args.reason.strip(), utc_now()[:10], args.add, args.prune)
+        write_baseline(path, made.baseline)
     except InputError as error:
         raise InputError(f"{error}; {ended}" if ended else str(error)) from None
-    write_baseline(path, made.baseline)
     say(f"{path}: {len(made.baseline.accuracy)} metrics, {len(made.baseline.speed)} phases")
     gone = "kept, though not in these results (--prune removes it)" if made.gone_stay else "no longer in it"
     for what, rows in (

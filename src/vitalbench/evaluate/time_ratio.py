@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from vitalbench.cell_result import CellResult
+from vitalbench.errors import InputError
 from vitalbench.measure.noise import POWER, least_pairs
-from vitalbench.measure.placement import placements
+from vitalbench.measure.placement import LEAST_NS, MOST_NS, placements
 from vitalbench.results import Results
 from vitalbench.tables import number, read_table
 
@@ -53,7 +54,7 @@ class Spent:
         repeats: the fewest of a part.
         no_ratio: why its hours are held against none.
         no_floor: why `floor` or `reference_s` is None.
-        threads: of each part where it was seen, its phase, its share of the hours, and the latency between its threads, in ns.
+        threads: of each part its phase, its share of the hours, and the latency between its threads, in ns; None where not seen.
     """
 
     hours: float
@@ -63,7 +64,7 @@ class Spent:
     repeats: int = 0
     no_ratio: str = ""
     no_floor: str = ""
-    threads: tuple[tuple[str, float, float], ...] = ()
+    threads: tuple[tuple[str, float, float | None], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -110,11 +111,7 @@ def spent_on(hours: float, usd: float | None, parts: list[Part]) -> Spent:
     shares = [part.seconds / whole for part in parts]
     floor = math.hypot(*(share * (part.floor or 0.0) for share, part in zip(shares, parts, strict=True)))
     reference = sum(share * (part.reference_s or 0.0) for share, part in zip(shares, parts, strict=True))
-    threads = tuple(
-        (part.phase, share, part.core_to_core_ns)
-        for share, part in zip(shares, parts, strict=True)
-        if part.core_to_core_ns
-    )
+    threads = tuple((part.phase, share, part.core_to_core_ns) for share, part in zip(shares, parts, strict=True))
     return Spent(hours, usd, floor, reference, min(part.repeats for part in parts), no_ratio, "", threads)
 
 
@@ -128,8 +125,17 @@ def _part(row: _Row, seconds: float) -> Part:
         number(row["noise_floor"]),
         median / over if median and over else None,
         beside,
-        number(row["core_to_core_ns"]),
+        _latency(row),
     )
+
+
+def _latency(row: _Row) -> float | None:
+    """The latency between a phase's threads, in ns; an InputError where no look at threads gives it."""
+    found = number(row["core_to_core_ns"])
+    if found is not None and not LEAST_NS <= found <= MOST_NS:
+        said = f"core_to_core_ns is {row['core_to_core_ns'][:40]!r}; allowed: {LEAST_NS:g} to {MOST_NS:g}, or nothing"
+        raise InputError(f"timing.csv: {row['phase']} of {row['design']}: {said}")
+    return found
 
 
 def _repeated(run: CellResult, rows: dict[str, _Row]) -> Iterator[tuple[str, float]]:
@@ -198,19 +204,26 @@ def _would_decide(ratio: float, a: Spent, b: Spent, drift: float) -> str:
 def _placed_apart(a: Spent, b: Spent) -> tuple[float, str]:
     """How many times as long the hours of one may be since its threads were further apart, at most, and which they are.
 
-    A phase takes no longer by more than the latency between its threads is longer; it counts by its share.
+    A phase takes no longer by more than the latency between its threads is longer; it counts by its share. Infinitely many where
+    that was seen in one of two jobs alone; 1 where it was seen in none.
     """
-    more, told = 0.0, ""
+    more, told = 0.0, list[str]()
     for phase in dict.fromkeys(name for name, *_ in a.threads):
         here, there = ([one for one in of.threads if one[0] == phase] for of in (a, b))
-        latencies = [latency for *_, latency in (*here, *there)]
-        if there and placements(latencies).any():
-            near, far = min(latencies), max(latencies)
+        every = [latency for *_, latency in (*here, *there)]
+        seen = [latency for latency in every if latency is not None]
+        if not there or not seen:
+            continue
+        near, far = min(seen), max(seen)
+        if len(seen) < len(every):
+            more = math.inf
+            told.append(f"where the threads of {phase} were was seen in one job alone")
+        elif placements(seen).any():
             more += max(sum(share for _, share, _ in of) for of in (here, there)) * (far / near - 1)
-            told = (
-                told or f"threads of {phase} were {near:.0f} ns from one another in one job and {far:.0f} ns in another"
+            told.append(
+                f"threads of {phase} were {near:.0f} ns from one another in one job and {far:.0f} ns in another"
             )
-    return 1 + more, told
+    return 1 + more, "; ".join(told)
 
 
 def time_ratio(a: Spent, b: Spent) -> TimeRatio | None:
@@ -234,6 +247,8 @@ def time_ratio(a: Spent, b: Spent) -> TimeRatio | None:
     drift = math.log(a.reference_s / b.reference_s)
     noise = math.hypot(math.log1p(a.floor), math.log1p(b.floor), drift)
     times, apart = _placed_apart(a, b)
+    if math.isinf(times):
+        return TimeRatio(ratio, cost, None, "no-verdict", f"{apart}: {_IN_TURN}")
     floor = math.expm1(noise + math.log(times))
     if abs(math.log(ratio)) <= math.log1p(floor):
         within = f"within the noise of two jobs, {floor:.1%}; {_would_decide(ratio, a, b, drift)}"

@@ -13,6 +13,10 @@ from vitalbench.gate.verdicts import ON_AN_IDLE_MACHINE, Judged
 MOST_FURTHER = 7  # measuring jobs of a design that a check adds at most
 _NOT_AGAIN = "failed once, and not when it was trained again; more seeds would decide"
 _ALTERED = "trained again it is another value: these results are not what their code gives"
+_ONE_ALIKE = (
+    "the threads of one job alone were placed as the baseline's were, and one settles it only within half of the tolerance; "
+    "one more measurement would decide"
+)
 _ROUNDING = 1e-6  # of a metric: what its last digits may come to otherwise, where the same values have to come back
 
 
@@ -142,14 +146,12 @@ def speed_again(row: Speed, first: Speed, disturbed: bool, tolerance: float, aga
     if len(every) == len(first.values):  # nothing measures it any more
         return replace(judged, reason=judged.reason + ended), len(every)
     judged = judge(calm or every, disturbed=not calm)
+    alike = comparable(row.jobs, calm)
+    if len(alike) == 1 and len(calm) > 1 and judged.verdict != "no-verdict":
+        judged = replace(judged, verdict="no-verdict", needed=1, reason=_ONE_ALIKE)
     if judged.verdict == "fail":
-        reason, alike = "", comparable(row.jobs, calm)
-        if len(alike) == 1 and len(calm) > 1:
-            reason = (
-                "beyond the tolerance in one job, and those after it had their threads elsewhere than the baseline's"
-            )
-            reason += "; one more measurement would decide"
-        elif len(calm) == 1:
+        reason = ""
+        if len(calm) == 1:
             reason = "beyond the tolerance in one job, and foreign work disturbed all others; " + ON_AN_IDLE_MACHINE
         elif not disturbed and judge(calm[1:]).verdict == "pass":
             reason = (

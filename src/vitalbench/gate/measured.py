@@ -14,6 +14,7 @@ from vitalbench.files import read_json
 from vitalbench.gate.baseline import slug
 from vitalbench.layout import MEASURED
 from vitalbench.measure.phases import Phase
+from vitalbench.measure.placement import LEAST_NS, MOST_NS
 from vitalbench.results import Results
 
 Row = dict[str, Any]
@@ -54,6 +55,7 @@ def _rows(results: Results, of: CellResult, path: Path, again: str) -> Iterator[
         raise InputError(f"{path}: does not say when and by which code it was timed; {again} --forcerun measure_design")
     made, target = told["provenance"], results.target(of.cell.target)
     for phase in told["phases"]:
+        _refuse_latencies(path, phase)
         yield {
             "measured_at": made["written"],
             "size": results.suite["size"],
@@ -67,3 +69,18 @@ def _rows(results: Results, of: CellResult, path: Path, again: str) -> Iterator[
             "world_size": target.processes,
             **Phase(**phase).row(),
         }
+
+
+def _refuse_latencies(path: Path, phase: Row) -> None:
+    """Refuse latencies that no look at threads leaves."""
+    of_limits = [limit.get("core_to_core_ns") for limit in (phase.get("limits") or {}).values()]
+    found = phase.get("latencies") or []
+    if not isinstance(found, list) or (found and len(found) != len(phase["seconds"])):
+        raise InputError(
+            f"{path}: {phase['name']}: latencies is no list of one for each of its {len(phase['seconds'])} seconds"
+        )
+    for latency in (*found, *of_limits):
+        if latency is not None and not (type(latency) in (int, float) and LEAST_NS <= latency <= MOST_NS):
+            raise InputError(
+                f"{path}: {phase['name']}: a latency is {str(latency)[:40]!r}; allowed: {LEAST_NS:g} to {MOST_NS:g} ns, or null"
+            )

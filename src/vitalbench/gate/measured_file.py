@@ -8,6 +8,7 @@ from pathlib import Path
 from vitalbench.config.values import is_day
 from vitalbench.errors import InputError
 from vitalbench.measure.phases import MOST_OF_LIMIT
+from vitalbench.measure.placement import MOST_NS
 from vitalbench.tables import read_table
 
 Row = dict[str, str]
@@ -25,7 +26,8 @@ _COUNTS = {
 }
 _SECONDS = ("median_s", "iqr_s", "p50_s", "p95_s", "p99_s")
 _REST = ("per_second", "peak_memory_mb", "flops", "bytes", "to_reference", "energy_j", "device_memory_mb", "model_mb")
-_NUMBERS = dict.fromkeys((*_SECONDS, *_REST, "clock_mhz", "core_to_core_ns"), math.inf) | {
+_NUMBERS = dict.fromkeys((*_SECONDS, *_REST, "clock_mhz"), math.inf) | {
+    "core_to_core_ns": MOST_NS,
     "foreign_load": 1.0,
     "foreign_gpu_load": 1.0,
     "mfu": MOST_OF_LIMIT,

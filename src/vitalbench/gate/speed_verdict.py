@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +15,10 @@ from vitalbench.measure.placement import placements
 _MOST_LOG = 700.0  # e to this is near the largest float
 _MOSTLY = 0.75  # of a baseline's jobs
 _ROUNDING = 1e-9  # of a sum of weights
+_UNSEEN = (
+    "where its threads were was not seen, and the baseline's jobs of one placement say otherwise than those of another; "
+    "a job that sees it would decide"
+)
 # What jobs, and sessions of benchmarks, are taken to vary, as if that many had shown it: a baseline of one job knows nothing of it,
 # one of twenty hardly asks.
 JOBS_VARY, _PRIOR_JOBS = 0.03, 4
@@ -59,12 +63,24 @@ def _logs(jobs: Sequence[Job]) -> Array:
     return np.log([job.ratio for job in jobs])
 
 
-def _alike(before: Sequence[Job], now: Sequence[Job]) -> list[_Alike]:
-    """Jobs by placement, of those that both sides have; where a side saw none of its threads, all as one.
+def _seen(jobs: Sequence[Job]) -> list[Job]:
+    """The jobs that saw their threads, where half of them or more did; else none."""
+    seen = [job for job in jobs if job.latency is not None]
+    return seen if 2 * len(seen) >= len(jobs) else []
 
-    Where both saw some, what did not see its own is left out.
+
+def _by_placement(jobs: Sequence[Job]) -> list[list[Job]]:
+    """Jobs that saw their threads, the nearest placement first."""
+    placed = placements([job.latency for job in jobs if job.latency is not None])
+    return [[jobs[int(at)] for at in np.flatnonzero(placed == one)] for one in range(max(placed, default=-1) + 1)]
+
+
+def _alike(before: Sequence[Job], now: Sequence[Job]) -> list[_Alike]:
+    """Jobs by placement, of those that both sides have; where a side saw its threads in fewer than half of its jobs, all as one.
+
+    Where both saw as many, what did not see its own is left out.
     """
-    there, here = ([job for job in jobs if job.latency is not None] for jobs in (before, now))
+    there, here = _seen(before), _seen(now)
     if not there or not here:
         return [_Alike(before, now)]
     placed = placements([job.latency for job in (*there, *here) if job.latency is not None])
@@ -139,6 +155,13 @@ def judge_speed(before: Sequence[Job], now: Sequence[Job], tolerance: float, dis
     compared = _alike(before, now)
     if not compared:
         return Judged("no-verdict", 0.0, None, None, None, 1, _elsewhere(before, now))
+    there = _by_placement(_seen(before))
+    if len(there) > 1 and not _seen(now):
+        blind = [Job(job.ratio) for job in now]
+        each = [judge_speed([Job(job.ratio) for job in jobs], blind, tolerance, disturbed) for jobs in there]
+        if len({one.verdict for one in each}) > 1:
+            least = min(each, key=lambda one: abs(math.log1p(one.difference)))
+            return replace(least, verdict="no-verdict", needed=1, reason=_UNSEEN)
     difference = _ratio(compared)
     a, b = (sum(map(len, side)) for side in zip(*((jobs.before, jobs.now) for jobs in compared), strict=True))
     freedom, seen = float(_freedom(a + b, 2 * len(compared))), _scale(compared)
@@ -167,9 +190,11 @@ def judge_speed(before: Sequence[Job], now: Sequence[Job], tolerance: float, dis
 def _elsewhere(before: Sequence[Job], now: Sequence[Job]) -> str:
     """That no job of the baseline had its threads where those were now."""
     told = []
-    for jobs in (now, before):
-        latencies = [job.latency for job in jobs if job.latency is not None]
-        told.append("-".join(dict.fromkeys(f"{end:.0f}" for end in (min(latencies), max(latencies)))))
+    for side in (now, before):
+        ends = [
+            (min(ns), max(ns)) for jobs in _by_placement(_seen(side)) if (ns := [job.latency or 0.0 for job in jobs])
+        ]
+        told.append(" and ".join("-".join(dict.fromkeys(f"{end:.0f}" for end in pair)) for pair in ends))
     return (
         f"its threads were {told[0]} ns from one another, those of the baseline's jobs {told[1]} ns: nothing to compare with; "
         "a job of theirs would decide, or one of these in the baseline (`vitalbench baseline update --add`)"

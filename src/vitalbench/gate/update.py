@@ -101,6 +101,9 @@ def refuse(old: Baseline | None, now: Found, suite: str, add: bool, path: Path |
         raise InputError(
             f"baseline of {suite}: its records of {other[0]} are others than those of these results; leave out --add"
         )
+    found = {key_of(row): row for row in now.accuracy}
+    for row in old.accuracy if old and add else []:
+        _with_seeds(row, found.get(key_of(row)), suite)  # refuses one of another value
     part = next((key for key in map(key_of, now.accuracy) if key in now.gaps), None)
     if part:
         runs = ", ".join(now.gaps[part])
