@@ -54,7 +54,7 @@ def over_reference(
     Returns:
         The median ratio; the median latency. Where no placement is that of half of the repeats, all of them count, and it is None.
 
-    >>> over_reference([9.0, 3.0, 2.0, 2.2], [2.0] * 4, [210.0, 95.0, 44.0, 47.0])
+    >>> over_reference([9.0, 3.0, 2.0, 2.2], [2.0] * 4, [210.0, None, 44.0, 47.0])
     (1.05, 45.5)
     """
     ratios = np.asarray(seconds, dtype=float) / np.asarray(reference, dtype=float)
