@@ -39,20 +39,22 @@ UNSETTLED = (
     ("s4d", 10, 2),
     ("s4d", 10, 10),
 )
-# Of the kinds of machine whose baselines ship: the one with the most seeds; the one whose jobs tell where their threads were.
-DEVICES = {
-    "accuracy": "amd-epyc-family-26-model-2",
-    "speed": "amd-epyc-family-25-model-1",
-    "benchmarks": "amd-epyc-family-26-model-2",
-}
+# The kinds of machine whose baselines ship. The one has the most seeds, jobs of the other tell where their threads were.
+TURIN, MILAN = "amd-epyc-family-26-model-2", "amd-epyc-family-25-model-1"
+DEVICES = {"accuracy": TURIN, "speed": MILAN}
 _FRESH = 1000  # the first seed of those that the baseline does not have
 
 
 @cache
 def shipped(what: str) -> Baseline:
-    """The baseline of the default suite that outcomes on accuracy or on speed are drawn from, or the one of the benchmarks."""
-    suite = "benchmarks" if what == "benchmarks" else "quick"
-    return read_baseline(ROOT / f"baselines/{suite}/{DEVICES[what]}.json")
+    """The baseline of the default suite that outcomes on accuracy or on speed are drawn from."""
+    return read_baseline(ROOT / f"baselines/quick/{DEVICES[what]}.json")
+
+
+@cache
+def shipped_sessions(device: str) -> Baseline:
+    """The baseline of the benchmarks on a device."""
+    return read_baseline(ROOT / f"baselines/benchmarks/{device}.json")
 
 
 def margin(metric: str = "auroc") -> float:
@@ -178,7 +180,7 @@ def of_speed(jobs: int | None, throughput: float, rerun: bool = True, checks: in
 
 
 @cache
-def of_sessions(together: int | None, throughput: float) -> dict[str, Counter[str]]:
+def of_sessions(device: str, together: int | None, throughput: float) -> dict[str, Counter[str]]:
     """Verdicts on each benchmark and on whole checks: sessions of the baseline, held against those that are left.
 
     Args:
@@ -189,7 +191,9 @@ def of_sessions(together: int | None, throughput: float) -> dict[str, Counter[st
     Returns:
         By benchmark, and of whole checks under WHOLE.
     """
-    rows, said, rng = shipped("benchmarks").speed, dict[str, Counter[str]](), np.random.default_rng(5)
+    shipped = shipped_sessions(device)
+    rows, said, rng = shipped.speed, dict[str, Counter[str]](), np.random.default_rng(5)
+    count = _sessions(device)
 
     def session(values: Iterable[float]) -> Found:
         changed = [
@@ -198,23 +202,23 @@ def of_sessions(together: int | None, throughput: float) -> dict[str, Counter[st
         return Found("cpu", {}, [], changed, set())
 
     def judge(held: list[Speed], first: Found, *further: Found) -> None:
-        before = shipped("benchmarks").model_copy(update={"speed": held})
+        before = shipped.model_copy(update={"speed": held})
         _count(said, check(before, first, Gate(), {}, Sessions(list(further)) if further else None))
 
     if together is None:
         for _ in range(CHECKS):
             judge(rows, *(session(float(rng.choice(row.values)) for row in rows) for _ in range(TIMED)))
         return said
-    for chosen in permutations(range(_sessions()), together):
-        left = [at for at in range(_sessions()) if at not in chosen]
+    for chosen in permutations(range(count), together):
+        left = [at for at in range(count) if at not in chosen]
         held = [row.model_copy(update={"values": [row.values[at] for at in left]}) for row in rows]
         judge(held, *(session(row.values[at] for row in rows) for at in chosen))
     return said
 
 
-def _sessions() -> int:
+def _sessions(device: str) -> int:
     """Sessions that every benchmark of the baseline has: of one that was disturbed there is none in a session."""
-    return min(len(row.values) for row in shipped("benchmarks").speed)
+    return min(len(row.values) for row in shipped_sessions(device).speed)
 
 
 def _count(said: dict[str, Counter[str]], rows: Sequence[Row]) -> None:
@@ -257,11 +261,12 @@ def table() -> Iterator[str]:
     yield "| phase | near: jobs, ns | far: jobs, ns | far over near | three in four lie within | if nobody looked |"
     yield "|---|---:|---:|---:|---:|---:|"
     yield from map(placement_line, shipped("speed").speed)
-    yield ""
-    yield f"| benchmarks: baseline | now | no change | throughput -15 % | throughput +40 % | {legend} of |"
-    yield "|---|---|---:|---:|---:|---:|"
-    for together in (1, 2, 3, None):
-        yield from sessions_lines(together)
+    for device in (MILAN, TURIN):
+        yield ""
+        yield f"| benchmarks, {device} | now | no change | throughput -15 % | throughput +40 % | {legend} of |"
+        yield "|---|---|---:|---:|---:|---:|"
+        for together in (1, 2, 3, None):
+            yield from sessions_lines(device, together)
 
 
 def shipped_line(design: str) -> str:
@@ -316,12 +321,12 @@ def _jobs(latencies: list[float]) -> str:
     return f"{len(latencies)}: {min(latencies):.0f} to {max(latencies):.0f}" if latencies else "0"
 
 
-def sessions_lines(together: int | None) -> Iterator[str]:
+def sessions_lines(device: str, together: int | None) -> Iterator[str]:
     """The lines of so many sessions: benchmarks one by one, and whole checks."""
-    all_of_them = len(max((row.values for row in shipped("benchmarks").speed), key=len))
-    held = [f"{_sessions() - together} sessions", f"{together} of the others"] if together else []
+    all_of_them = max(len(row.values) for row in shipped_sessions(device).speed)
+    held = [f"{_sessions(device) - together} sessions", f"{together} of the others"] if together else []
     held = held or [f"{all_of_them} sessions, as it ships", f"{TIMED}, drawn"]
-    found = [of_sessions(together, throughput) for throughput in THROUGHPUTS]
+    found = [of_sessions(device, together, throughput) for throughput in THROUGHPUTS]
     yield _line(held, list(map(all_rows, found)))
     yield _line([held[0], f"{held[1]}, {WHOLE}"], [said[WHOLE] for said in found])
 

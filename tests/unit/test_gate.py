@@ -18,8 +18,10 @@ import pytest
 from tests.conftest import ROOT, resolved
 from tests.gate_outcomes import (
     CHECKS,
+    MILAN,
     SAID,
     THROUGHPUTS,
+    TURIN,
     WHOLE,
     accuracy_line,
     all_rows,
@@ -108,7 +110,7 @@ def test_the_methods_tell_counts_that_are_drawn_and_not_typed():
     assert shipped_line("s4d") in told
     assert speed_line(5, True) in told
     assert all(placement_line(row) in told for row in shipped("speed").speed)
-    assert "\n".join(sessions_lines(2)) in told
+    assert "\n".join(sessions_lines(TURIN, 2)) in told
 
 
 @pytest.mark.slow
@@ -576,9 +578,9 @@ def test_an_odd_job_on_either_side_moves_neither_the_ratio_nor_what_jobs_are_see
     assert odd.high - odd.low < 1.2 * (still.high - still.low)
 
 
-@pytest.mark.parametrize("together", [2, 3])
-def test_of_the_benchmarks_sessions_few_fail_beside_the_others_and_changes_are_caught(together):
-    same, slower, faster = (all_rows(of_sessions(together, change)) for change in THROUGHPUTS)
+@pytest.mark.parametrize(("device", "together"), [(TURIN, 2), (TURIN, 3), (MILAN, 3)])
+def test_of_the_benchmarks_sessions_few_fail_beside_the_others_and_changes_are_caught(device, together):
+    same, slower, faster = (all_rows(of_sessions(device, together, change)) for change in THROUGHPUTS)
     rows = sum(same[name] for name in SAID)
     assert same["pass"] >= rows * 19 / 20
     assert same["fail"] <= rows / 50
@@ -586,8 +588,9 @@ def test_of_the_benchmarks_sessions_few_fail_beside_the_others_and_changes_are_c
     assert slower["fail"] >= rows * 19 / 20
 
 
-def test_of_as_many_sessions_as_the_workflow_times_against_all_of_the_baselines_15_per_cent_is_caught():
-    same, slower, faster = (of_sessions(None, change) for change in THROUGHPUTS)
+@pytest.mark.parametrize("device", [TURIN, MILAN])
+def test_of_as_many_sessions_as_the_workflow_times_against_all_of_the_baselines_15_per_cent_is_caught(device):
+    same, slower, faster = (of_sessions(device, None, change) for change in THROUGHPUTS)
     rows = sum(all_rows(same)[name] for name in SAID)
     assert all_rows(same)["pass"] >= rows * 19 / 20
     assert all_rows(slower)["fail"] >= rows * 19 / 20

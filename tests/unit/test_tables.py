@@ -5,6 +5,7 @@ import csv
 import pytest
 
 from vitalbench import tables
+from vitalbench.errors import InputError
 from vitalbench.files import read_json
 
 # As outside scripts read them: columns may be appended, never renamed or moved.
@@ -50,6 +51,11 @@ def test_empty_means_not_applicable_and_numbers_survive(tmp_path):
     assert first["verdict"] == "true"
     assert tables.number(second["found"]) == pytest.approx(1 / 3, abs=1e-12)
     assert next(csv.reader(path.open())) == tables.names("leakage")
+
+
+def test_a_word_where_a_number_belongs_is_refused():
+    with pytest.raises(InputError, match="a table holds 'ptbxl' where a number belongs"):
+        tables.number("ptbxl")
 
 
 def test_a_column_that_is_not_declared_is_a_defect(tmp_path):

@@ -17,6 +17,7 @@ from vitalbench.config.folder import ConfigFolder
 from vitalbench.config.published import parse_published, published_texts
 from vitalbench.cost.projector import LEVEL, Projection, Projector
 from vitalbench.cost.sheets import sheets_of
+from vitalbench.errors import InputError
 from vitalbench.results import Results
 from vitalbench.tables import number, read_table
 
@@ -24,7 +25,7 @@ from vitalbench.tables import number, read_table
 def _number(text: str) -> float | None:
     try:
         return number(text)
-    except ValueError:  # a name
+    except InputError:  # a name
         return None
 
 

@@ -71,8 +71,10 @@ def as_json(rows: list[Row], baseline: str | None, device: str, new: Sequence[st
 
 
 def unjudged(new: Sequence[str]) -> str:
-    """What the baseline does not have, in one line."""
-    return f"not judged, since the baseline does not have it: {'; '.join(new)}"
+    """What the baseline does not have and how it would, in one line."""
+    return (
+        f"not judged, since the baseline does not have it (`vitalbench baseline update` takes it in): {'; '.join(new)}"
+    )
 
 
 def annotations(rows: list[Row], new: Sequence[str] = ()) -> list[str]:
