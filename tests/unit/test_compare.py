@@ -1,9 +1,12 @@
 """Verdicts follow from intervals, corrected p-values and margins, and from nothing else."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from markupsafe import Markup
 
 from vitalbench.evaluate.compare import (
     _times,
@@ -18,6 +21,8 @@ from vitalbench.evaluate.compare import (
 from vitalbench.evaluate.power import errors
 from vitalbench.evaluate.time_ratio import Spent
 from vitalbench.report.pick import pick
+from vitalbench.report.task_tables import pair_rows
+from vitalbench.tables import names
 
 
 @pytest.mark.parametrize(
@@ -158,3 +163,25 @@ def test_a_pair_without_a_ratio_of_times_says_why():
     disturbed = _times(job, Spent(2.0, 1.0, 0.01, 0.001, 22, no_ratio="train_step was disturbed"))
     assert (disturbed["time_ratio"], disturbed["time_verdict"]) == (None, "no-verdict")
     assert disturbed["time_reason"] == "design_b: train_step was disturbed"
+
+
+@pytest.mark.parametrize(
+    ("ratio", "verdict", "reason", "shown"),
+    [
+        ("0.815", "faster", "", "0.81 (faster)"),
+        ("0.815", "no-verdict", "threads lay <apart>", "0.81 no-verdict: threads lay <apart>"),
+        ("", "no-verdict", "design_b: train_step was disturbed", "no-verdict: design_b: train_step was disturbed"),
+        ("", "", "no training time of design_b in cost.csv", ""),
+    ],
+)
+def test_the_page_says_of_a_ratio_of_times_what_it_is_worth(ratio, verdict, reason, shown):
+    pair = dict.fromkeys(names("comparison"), "") | {
+        "difference": "0.1",
+        "verdict": "better",
+        "time_ratio": ratio,
+        "time_verdict": verdict,
+        "time_reason": reason,
+    }
+    (row,) = pair_rows(SimpleNamespace(primary_pairs=[pair]))
+    assert Markup(row[-2]).striptags() == shown
+    assert "<apart>" not in row[-2]

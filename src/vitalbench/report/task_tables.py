@@ -62,19 +62,20 @@ def main_table(data: TaskData) -> tuple[list[str], list[dict[str, Any]]]:
     return head, rows
 
 
-def _about(row: dict[str, str]) -> str:
-    """What a time ratio says: nothing where it lies within the noise of two measuring jobs."""
-    floor = number(row["time_floor"])
-    if row["time_verdict"] != "no-verdict":
-        return f"({row['time_verdict']})"
-    return "(no floor known)" if floor is None else f"(within noise of {floor:.0%})"
+def _beside(row: Row) -> Any:
+    """How long one training takes over another's, and whether that says anything: if not, why, and what would decide."""
+    ratio, verdict = number(row["time_ratio"]), row["time_verdict"]
+    times = "" if ratio is None else f"{ratio:.2f}"
+    if verdict == "no-verdict":
+        return Markup('{} <span class="range">no-verdict: {}</span>').format(times, row["time_reason"])
+    return f"{times} ({verdict})" if verdict else times
 
 
 def pair_rows(data: TaskData) -> list[list[Any]]:
     """Every pair of designs on the primary metric."""
     rows = []
     for row in data.primary_pairs:
-        low, high, p, ratio = (number(row[name]) for name in ("ci_low", "ci_high", "p_corrected", "time_ratio"))
+        low, high, p = (number(row[name]) for name in ("ci_low", "ci_high", "p_corrected"))
         said = row["reason"] or row["would_decide"]
         rows.append(
             [
@@ -83,7 +84,7 @@ def pair_rows(data: TaskData) -> list[list[Any]]:
                 f"{float(row['difference']):+.3f}",
                 "" if low is None or high is None else f"{low:+.3f} to {high:+.3f}",
                 "" if p is None else f"{p:.3f}",
-                "" if ratio is None else f"{ratio:.2f} {_about(row)}",
+                _beside(row),
                 badge(row["verdict"]) + (Markup(' <span class="range">{}</span>').format(said) if said else ""),
             ]
         )
