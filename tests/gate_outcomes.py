@@ -185,6 +185,7 @@ def of_sessions(device: str, together: int | None, throughput: float) -> dict[st
     """Verdicts on each benchmark and on whole checks: sessions of the baseline, held against those that are left.
 
     Args:
+        device: whose baseline it is.
         together: sessions that are held against the others: the first, and those that confirm it; None holds as many as the
             workflow to copy times, drawn from the baseline's own, against all of it as it ships.
         throughput: a change of those, as a factor.
@@ -253,6 +254,8 @@ def table() -> Iterator[str]:
     for jobs in (5, 10, None):
         for rerun in (True, False):
             yield speed_line(jobs, rerun)
+    whole = [of_speed(None, throughput, rerun=False)[WHOLE] for throughput in THROUGHPUTS]
+    yield _line(["as it ships", f"1 job, drawn, `--no-rerun`, {WHOLE}"], whole, 0)
     yield ""
     yield f"| phase, as it ships | no change | throughput -15 % | throughput +40 % | {legend} of |"
     yield "|---|---:|---:|---:|---:|"

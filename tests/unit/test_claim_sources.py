@@ -14,8 +14,9 @@ from vitalbench.config.claims_file import Claim
 from vitalbench.config.published import parse_published, published_texts
 from vitalbench.cost.projector import Projector
 from vitalbench.cost.sheets import sheets_of
+from vitalbench.errors import InputError
 from vitalbench.files import write_json
-from vitalbench.tables import write_table
+from vitalbench.tables import read_table, write_table
 
 H100 = "projected.ptbxl.efficiency.h100.fast.batch_s"
 BATCHES = {"rounds": 3, "batch_s": 2.0, "batch_low_s": 1.0, "batch_high_s": 3.0, "epoch_h": 0.4, "training_h": 4.0}
@@ -41,6 +42,22 @@ def test_hours_of_a_training_are_projected_as_far_apart_as_its_batches(tmp_path)
         (6, 10),
     )
     assert not [fact for fact in facts.numbers if fact.startswith("measured.") and fact.endswith("_h")]
+
+
+@pytest.mark.parametrize(
+    ("column", "text", "told"),
+    [
+        ("rounds", "x1", "'x1' where a number belongs"),
+        ("batch_low_s", "", r"efficiency\.csv: slow on cpu: batch_low_s is empty"),
+        ("batch_times", "", r"efficiency\.csv: fast on cpu: batch_times is empty"),
+    ],
+)
+def test_a_damaged_number_of_designs_side_by_side_is_an_input_error(tmp_path, column, text, told):
+    results = efficiency(tmp_path)
+    damaged = [row | {column: text} for row in read_table("efficiency", tmp_path / "efficiency.csv")]
+    write_table("efficiency", damaged, tmp_path / "efficiency.csv")
+    with pytest.raises(InputError, match=told):
+        add_efficiency(Facts(), results)
 
 
 def test_fewer_rounds_than_three_have_no_spread_to_be_judged_by(tmp_path, monkeypatch):

@@ -1,5 +1,7 @@
 """A file is written whole or not at all."""
 
+import os
+
 import pytest
 
 from vitalbench.errors import InputError
@@ -37,6 +39,17 @@ def test_json_round_trip_and_damage(tmp_path):
             read_json(path)
     with pytest.raises(InputError, match="no such file"):
         read_json(tmp_path / "b.json")
+    with pytest.raises(InputError, match="a folder; name a file"):
+        read_json(tmp_path)
+
+
+def test_nothing_takes_the_place_of_a_device_or_a_pipe(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(InputError, match="a device, a pipe or a socket; name a file"):
+        write_json(pipe, {})
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]
 
 
 def test_a_key_that_is_not_there_is_told_with_the_file_and_the_nearest(tmp_path):

@@ -643,6 +643,7 @@ def test_what_is_new_is_listed_in_one_line_and_is_the_nearest_of_what_is_gone(ca
     assert as_json(rows, "b.json", "cpu", left)["not_judged"] == left
     assert annotations([], left) == [f"::notice title=vitalbench not judged::{unjudged(left)}"]
     assert unjudged(left) in summary(rows, left)
+    assert "`vitalbench baseline update --add` takes it in" in unjudged(left)  # without --add the other seeds are lost
     assert "not judged" not in summary(rows)
 
 
@@ -1134,7 +1135,7 @@ def test_a_name_that_could_pass_for_another_line_is_refused_wherever_it_is_read(
         cli.run(["baseline", "update", "--benchmarks", same, "--reason", text])
     for cpu in ({"brand_raw": text}, {"brand_raw": "A CPU", "family": text, "model": 1}):
         path.write_text(json.dumps(json.loads(path.read_text()) | {"machine_info": {"cpu": cpu}}))
-        with pytest.raises(InputError, match=r"machine_info\.cpu.*printable text in one line"):
+        with pytest.raises(InputError, match=r"machine_info\.cpu.*(printable text in one line|a whole number)"):
             cli.run(["check", "--benchmarks", same])
     assert "::error" not in capsys.readouterr().err
 
@@ -1458,6 +1459,11 @@ def test_what_is_written_is_counted_and_what_is_dead_is_said_with_the_way_out(se
     two = written(tmp_path / "c.json", **{REFERENCE: 0.002, "test_writing": 0.011})
     assert cli.run(["baseline", "update", "--benchmarks", two, "--reason", "y", "--add", "--prune"]) == 0
     assert "0 metrics, 1 phases" in capsys.readouterr().err
+    three = written(tmp_path / "d.json", **{REFERENCE: 0.002, "test_writing": 0.0112})
+    before = len(read_json(Path("baselines/benchmarks/a-cpu.json"))["speed"][0]["values"])
+    assert cli.run(["baseline", "update", "--benchmarks", three, "--reason", "z"]) == 0
+    narrower = f"than before (--add keeps those): -/-/test_writing/-/benchmark/{REFERENCE} {before} to 1"
+    assert narrower in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("suite", ["..", "../x", "", ".", "a/b"])

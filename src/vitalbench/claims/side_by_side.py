@@ -19,14 +19,11 @@ from vitalbench.cost.projector import LEVEL, Projection, Projector
 from vitalbench.cost.sheets import sheets_of
 from vitalbench.errors import InputError
 from vitalbench.results import Results
-from vitalbench.tables import number, read_table
+from vitalbench.tables import names, number, read_table
 
-
-def _number(text: str) -> float | None:
-    try:
-        return number(text)
-    except InputError:  # a name
-        return None
+_NAMES = ("dataset", "task", "design", "size", "target", "device_name", "over", "basis")
+_NEEDED = ("rounds", "batch_s", "batch_low_s", "batch_high_s")
+_NEEDED_OVER = ("batch_times", "batch_times_low", "batch_times_high")  # of a row that is over another's
 
 
 def _scaled(value: float, middle: float, low: float, high: float) -> Interval:
@@ -54,11 +51,15 @@ class _Row:
 
 
 def _rows(results: Results) -> Iterator[_Row]:
-    path = results.table("efficiency")
+    path, columns = results.table("efficiency"), [name for name in names("efficiency") if name not in _NAMES]
     for row in read_table("efficiency", path) if path.is_file() else []:
-        numbers = {column: value for column, text in row.items() if (value := _number(text)) is not None}
-        if row["size"] == "full":
-            yield _Row(row["dataset"], row["target"], row["design"], row["over"], numbers)
+        if row["size"] != "full":
+            continue
+        numbers = {column: value for column in columns if (value := number(row[column])) is not None}
+        lacking = [name for name in (*_NEEDED, *(_NEEDED_OVER if row["over"] else ())) if name not in numbers]
+        if lacking:
+            raise InputError(f"{path}: {row['design']} on {row['target']}: {lacking[0]} is empty; make the table again")
+        yield _Row(row["dataset"], row["target"], row["design"], row["over"], numbers)
 
 
 _LEAST_ROUNDS = 3  # fewer have no spread to be judged by

@@ -106,6 +106,7 @@ def run(args: argparse.Namespace) -> None:
         ("kept as it was, since foreign work disturbed it now", made.disturbed),
         ("left out, since foreign work disturbed it: measure again on an idle machine", made.left_out),
         (gone, made.gone),
+        ("of fewer seeds or measuring jobs than before (--add keeps those)", made.narrower),
     ):
         if rows:
             say(f"{what}: {'; '.join(rows)}")

@@ -29,7 +29,7 @@ _LONGEST = 120  # characters of a file's name
 _MOST_SEEDS = 1000  # of a metric; each is a training that a check may have to do again
 # What a row may hold. Wider, and it would let anything pass: of jobs that lie 1e400 apart no change differs.
 _LEAST_RATIO, _MOST_RATIO = 1e-7, 1e7  # to the reference operation, a few milliseconds
-_MOST_APART, _MOST_TIMES = 0.5, 5.0  # seeds, of a metric's range; measuring jobs. Those that ship: 0.12 and 1.6
+_MOST_APART, _MOST_TIMES = 0.5, 5.0  # seeds, of a metric's range; measuring jobs. Those that ship: 0.12 and 1.5
 
 
 Latency = Annotated[float, Field(ge=LEAST_NS, le=MOST_NS)]  # any other, and a job would be comparable with none

@@ -164,6 +164,9 @@ def _device(path: Path, told: dict[str, Any]) -> str:
     brand = cpu.get("brand_raw")
     if not isinstance(brand, str) or not brand:
         raise InputError(f"{path}: key 'machine_info.cpu.brand_raw' is missing: which processor it is of is not known")
+    for key in ("family", "model"):
+        if not isinstance(cpu.get(key), int | None):
+            raise InputError(f"{path}: key 'machine_info.cpu.{key}' is {str(cpu[key])[:40]!a}; allowed: a whole number")
     name = processor_name(brand, cpu.get("family"), cpu.get("model"))
     if not name.isprintable():
         raise InputError(

@@ -72,9 +72,8 @@ def as_json(rows: list[Row], baseline: str | None, device: str, new: Sequence[st
 
 def unjudged(new: Sequence[str]) -> str:
     """What the baseline does not have and how it would, in one line."""
-    return (
-        f"not judged, since the baseline does not have it (`vitalbench baseline update` takes it in): {'; '.join(new)}"
-    )
+    how = "`vitalbench baseline update --add` takes it in, `--jobs 20` with what measuring jobs vary"
+    return f"not judged, since the baseline does not have it ({how}): {'; '.join(new)}"
 
 
 def annotations(rows: list[Row], new: Sequence[str] = ()) -> list[str]:

@@ -20,6 +20,7 @@ class Updated:
         left_out: phases that it disturbed, of which there is no old row.
         gone: old rows that are not in these results.
         gone_stay: they are still in it.
+        narrower: rows of which fewer seeds or measuring jobs are in it than were.
     """
 
     baseline: Baseline
@@ -27,6 +28,7 @@ class Updated:
     left_out: list[str]
     gone: list[str]
     gone_stay: bool
+    narrower: list[str]
 
 
 def updated(
@@ -80,7 +82,9 @@ def updated(
         raise InputError(
             f"baseline of {suite}: nothing in these results that it does not have{what}; nothing is written"
         )
-    return Updated(made, _said(disturbed & before), _said(disturbed - before), _said(gone), add and not prune)
+    return Updated(
+        made, _said(disturbed & before), _said(disturbed - before), _said(gone), add and not prune, _narrower(old, made)
+    )
 
 
 def refuse(old: Baseline | None, now: Found, suite: str, add: bool, path: Path | None = None) -> None:
@@ -108,6 +112,17 @@ def refuse(old: Baseline | None, now: Found, suite: str, add: bool, path: Path |
     if part:
         runs = ", ".join(now.gaps[part])
         raise InputError(f"baseline of {suite}: {'/'.join(part)} has no value in {runs}; nothing is written of a part")
+
+
+def _counted(of: Baseline) -> dict[tuple[str, ...], int]:
+    """How many seeds or measuring jobs each row is of."""
+    return {key_of(row): len(row.values) for row in of.accuracy} | {key_of(row): len(row.values) for row in of.speed}
+
+
+def _narrower(old: Baseline | None, made: Baseline) -> list[str]:
+    """Rows that lost seeds or measuring jobs, and of how many they were and are."""
+    before, now = _counted(old) if old else {}, _counted(made)
+    return [f"{_said([key])[0]} {before[key]} to {now[key]}" for key in sorted(now) if now[key] < before.get(key, 0)]
 
 
 def _datasets(accuracy: Iterable[Accuracy], speed: Iterable[Speed]) -> set[str]:

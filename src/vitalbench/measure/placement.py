@@ -1,8 +1,8 @@
 """Which times may be compared: those of threads that were as far from one another.
 
 A host, or the system, moves threads between processors that share a cache and ones that do not. Work that is shared out many times
-a millisecond takes up to a fifth longer on the latter, for as long as they stay there, which may be half a second or a minute; the
-product of matrices beside it takes no longer. How far apart they are measure/core_to_core.py sees.
+a millisecond takes up to a quarter longer on the latter, for as long as they stay there, half a second or a minute; the product of
+matrices beside it takes no longer. How far apart they are measure/core_to_core.py sees.
 """
 
 import math
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-# Latencies of one placement lie within a factor of 2.3 of one another on the machine seen (27 to 62 ns, 181 to 245), those of two
+# Latencies of one placement lie within a factor of 2.3 of one another on the machine seen (27 to 62 ns, 179 to 245), those of two
 # placements a factor of 2.9 at least.
 ALIKE = 2.5
 # A cache line takes no less; beyond it threads waited for a processor.
