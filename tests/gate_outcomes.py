@@ -193,8 +193,7 @@ def of_sessions(device: str, together: int | None, throughput: float) -> dict[st
     Returns:
         By benchmark, and of whole checks under WHOLE.
     """
-    shipped = shipped_sessions(device)
-    rows, said, rng = shipped.speed, dict[str, Counter[str]](), np.random.default_rng(5)
+    rows, said, rng = shipped_sessions(device).speed, dict[str, Counter[str]](), np.random.default_rng(5)
     count = _sessions(device)
 
     def session(values: Iterable[float]) -> Found:
@@ -204,7 +203,7 @@ def of_sessions(device: str, together: int | None, throughput: float) -> dict[st
         return Found("cpu", {}, [], changed, set())
 
     def judge(held: list[Speed], first: Found, *further: Found) -> None:
-        before = shipped.model_copy(update={"speed": held})
+        before = shipped_sessions(device).model_copy(update={"speed": held})
         _count(said, check(before, first, Gate(), {}, Sessions(list(further)) if further else None))
 
     if together is None:
